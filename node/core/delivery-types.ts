@@ -1,0 +1,35 @@
+// Values that pass between the core and the bridges when events go in and out.
+
+import type { StoredEvent } from './event.ts';
+
+/** Where one published event was sent; what is told to its publisher. */
+export interface PublishResult {
+  readonly source: string;
+  readonly id: string;
+  readonly origin: string;
+  readonly sequence: number;
+  readonly destinations: Destinations;
+}
+
+export interface Destinations {
+  /** Subscriptions (durable and ephemeral) on this mesher. */
+  readonly subscriptions: number;
+  /** Other meshers of this cluster, by node id. */
+  readonly meshers: readonly string[];
+  /** Remote clusters, by name. */
+  readonly clusters: readonly string[];
+}
+
+/** One event handed to one consumer. */
+export interface Delivery {
+  readonly event: StoredEvent;
+  /** Opaque, URL-safe; '' for ephemeral subscriptions. Names the event in its queue and this attempt. */
+  readonly token: string;
+  /** 1 for the first delivery. */
+  readonly attempt: number;
+}
+
+export type Settlement =
+  | { readonly kind: 'ack'; readonly token: string }
+  | { readonly kind: 'retry'; readonly token: string; readonly delayMs: number | undefined }
+  | { readonly kind: 'reject'; readonly token: string; readonly reason: string };

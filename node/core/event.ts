@@ -1,0 +1,87 @@
+// An event as the mesh carries it: a routing header and the CloudEvent's Protobuf bytes, which are encoded
+// once (where the event enters) and never changed again: what is stored is what is forwarded is what is stored.
+// `source` and `id` live in those bytes; nothing here rewrites them.
+
+/** Node id: the libp2p peer id as text (`12D3KooW…`), an Ed25519 public key. */
+export type NodeId = string;
+
+/** Why an event is on a dead-letter topic. */
+export interface DeadLetter {
+  readonly subscription: string;
+  readonly reason: string;
+  readonly attempts: number;
+  /** The topic on which the subscription had received it. */
+  readonly topic: string;
+}
+
+/** What a bridge hands in, already validated and encoded by the front door. */
+export interface NewEvent {
+  readonly topic: string;
+  /** Wall clock, ms since the epoch; 0 means never. */
+  readonly expiresAt: number;
+  /** Ordering key (CloudEvents `partitionkey`); '' means none asked for. */
+  readonly key: string;
+  /** 32-bit hash of the key, or of `id` where there is no key: chooses the lane, the same on every hop. */
+  readonly hash: number;
+  /** The CloudEvent in Protobuf format (io.cloudevents.v1.CloudEvent). */
+  readonly cloudEvent: Uint8Array;
+}
+
+/** An event with its routing header; `record` is the encoded whole (see event-record.ts). Immutable. */
+export interface StoredEvent extends NewEvent {
+  readonly origin: NodeId;
+  readonly incarnation: number;
+  /** Counts up by one for each event accepted by this origin in this incarnation. */
+  readonly sequence: number;
+  /** Wall clock of the origin at acceptance, ms since the epoch. */
+  readonly acceptedAt: number;
+  /** Clusters visited, origin first. */
+  readonly path: readonly string[];
+  readonly deadLetter: DeadLetter | undefined;
+  readonly record: Uint8Array;
+}
+
+/**
+ * What the sender of an event has decided about groups, so that each group gets it once in all:
+ * `only`: serve exactly these; `except`: the sender did not know every group, serve any but these.
+ * A group is named by `groupKey`.
+ */
+export interface Directive {
+  readonly groups: 'only' | 'except';
+  readonly names: readonly string[];
+}
+
+export const NO_GROUPS: Directive = { groups: 'only', names: [] };
+
+/** A place on a lane. Compared by incarnation, then sequence. (0, 0) is before everything. */
+export interface Position {
+  readonly incarnation: number;
+  readonly sequence: number;
+}
+
+export const START: Position = { incarnation: 0, sequence: 0 };
+
+export function comparePositions(a: Position, b: Position): number {
+  return a.incarnation - b.incarnation || a.sequence - b.sequence;
+}
+
+/**
+ * Names one lane of one sender as its receiver knows it. `cluster` lanes land on one mesher of a cluster, which
+ * hands on inside the cluster; the `peer` lane is for the receiver itself only.
+ */
+export interface LaneName {
+  readonly scope: 'cluster' | 'peer';
+  readonly lane: number;
+}
+
+/** FNV-1a, 32 bits, over UTF-16 code units: spreads keys over lanes; not for security. */
+export function hash32(text: string, seed = 0x811c9dc5): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  hash ^= hash >>> 16; // FNV alone leaves the high bits of short texts alike, which rendezvous choices would feel
+  hash = Math.imul(hash, 0x85ebca6b);
+  hash ^= hash >>> 13;
+  return hash >>> 0;
+}

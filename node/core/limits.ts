@@ -1,0 +1,103 @@
+// Every bound, with its unit and its reason, in one place. What happens at each bound is said beside it.
+
+export interface Limits {
+  /** One event's CloudEvent bytes. Above: `event-too-large`. */
+  readonly eventBytesMax: number;
+  /** Events in one publish request. Above: `batch-too-large`. */
+  readonly batchEventsMax: number;
+  /** Bytes of one publish request. Above: `batch-too-large`. */
+  readonly batchBytesMax: number;
+  /** Bytes accepted but not yet on disk, publishers and links together. Above: publishers `overloaded`, links wait. */
+  readonly stagedBytesMax: number;
+  /** Events in one block: an entry's settled set is rewritten whole, so it stays near a kilobyte. */
+  readonly blockEventsMax: number;
+  /** Bytes in one block: one read brings back this much for a lagging queue. */
+  readonly blockBytesMax: number;
+  /** Bytes of events one queue keeps in memory; the rest waits on disk and is read back. */
+  readonly queueWindowBytes: number;
+  /** Events one queue keeps in memory. */
+  readonly queueWindowEvents: number;
+  /** Lanes to each remote cluster: enough to use several landing meshers, few enough to keep frames full. */
+  readonly lanesPerCluster: number;
+  /** Bytes sent and not yet acked on one lane: the receiver may grant less. */
+  readonly laneInFlightBytes: number;
+  /** Bytes of events in one data frame: larger ones make control messages wait. */
+  readonly frameBytesMax: number;
+  /** Events in one data frame. */
+  readonly frameEventsMax: number;
+  /** Bytes of any frame on a link. Above: the link is closed, since the peer is not one of ours. */
+  readonly linkFrameBytesMax: number;
+  /** Best-effort bytes waiting for one link. Above: the newest is dropped, reason `slow-link`. */
+  readonly bestEffortQueueBytes: number;
+  /** Events waiting for one ephemeral session. Above: the oldest is dropped, reason `slow-subscriber`. */
+  readonly ephemeralQueueEvents: number;
+  /** Subscriptions of one mesher. Above: `too-many-subscriptions`. */
+  readonly subscriptionsMax: number;
+  /** Open sessions (streams, pulls) of one mesher. Above: `overloaded`. */
+  readonly sessionsMax: number;
+  /** Interests in one mesher's record, own or a peer's. Above: own refused, a peer's record refused. */
+  readonly interestsMax: number;
+  /** Operations in one route delta: keeps a gossip message under 64 KiB in the usual case. */
+  readonly deltaOpsMax: number;
+  /** Bytes of one route delta. A larger one is announced by its head only, and pulled. */
+  readonly gossipBytesMax: number;
+  /** Deltas the owner keeps for peers that missed some; older gaps are repaired bucket by bucket. */
+  readonly deltaRingMax: number;
+  /** Bytes of interests in one answer to a route pull. */
+  readonly pullBytesMax: number;
+  /** Members one mesher knows, dead ones included. Above: new records are refused, reason `too-many-members`. */
+  readonly membersMax: number;
+  /** UTF-8 bytes of a topic or filter (MQTT allows 65,535; LevelDB keys and route records want less). */
+  readonly topicBytesMax: number;
+  /** Levels of a topic or filter: bounds the walk of the filter tree. */
+  readonly topicLevelsMax: number;
+  /** Routing decisions kept for hot topics. */
+  readonly routeCacheMax: number;
+}
+
+export const LIMITS: Limits = Object.freeze({
+  eventBytesMax: 1024 * 1024,
+  batchEventsMax: 10_000,
+  batchBytesMax: 16 * 1024 * 1024,
+  stagedBytesMax: 64 * 1024 * 1024,
+  blockEventsMax: 1024,
+  blockBytesMax: 1024 * 1024,
+  queueWindowBytes: 4 * 1024 * 1024,
+  queueWindowEvents: 4096,
+  lanesPerCluster: 8,
+  laneInFlightBytes: 2 * 1024 * 1024,
+  frameBytesMax: 64 * 1024,
+  frameEventsMax: 512,
+  linkFrameBytesMax: 4 * 1024 * 1024,
+  bestEffortQueueBytes: 4 * 1024 * 1024,
+  ephemeralQueueEvents: 8192,
+  subscriptionsMax: 20_000,
+  sessionsMax: 20_000,
+  interestsMax: 1_000_000,
+  deltaOpsMax: 512,
+  gossipBytesMax: 64 * 1024,
+  deltaRingMax: 1024,
+  pullBytesMax: 256 * 1024,
+  membersMax: 4096,
+  topicBytesMax: 1024,
+  topicLevelsMax: 64,
+  routeCacheMax: 8192,
+});
+
+/** Relations that must hold between bounds; the text of each broken one. Checked when a mesher starts. */
+export function brokenRelations(limits: Limits): string[] {
+  const broken: string[] = [];
+  const must = (holds: boolean, text: string): void => {
+    if (!holds) broken.push(text);
+  };
+  // A single event may exceed blockBytesMax or frameBytesMax: it then travels alone.
+  must(limits.eventBytesMax + 64 * 1024 <= limits.linkFrameBytesMax, 'linkFrameBytesMax must hold one event and 64 KiB of headers');
+  must(limits.frameBytesMax <= limits.linkFrameBytesMax, 'frameBytesMax must not exceed linkFrameBytesMax');
+  must(limits.frameBytesMax <= limits.laneInFlightBytes, 'laneInFlightBytes must hold one frame');
+  must(limits.eventBytesMax <= limits.batchBytesMax, 'batchBytesMax must hold one event');
+  must(limits.batchBytesMax <= limits.stagedBytesMax, 'stagedBytesMax must hold one batch');
+  must(limits.blockEventsMax <= 65_536, 'blockEventsMax must fit 16-bit indices');
+  must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');
+  must(limits.pullBytesMax * 2 <= limits.linkFrameBytesMax, 'pullBytesMax must be at most half of linkFrameBytesMax');
+  return broken;
+}

@@ -1,0 +1,251 @@
+// What the inside needs from the outside, one small type for each need. Implementations live in the folders
+// named; every one of them runs the port's contract suite in test/contracts/. Times are ms unless said.
+
+import type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
+import type { Directive, LaneName, NodeId, Position, StoredEvent } from './event.ts';
+import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
+import type { CloudEvent } from './cloud-event.ts';
+import type { Subscription, SubscriptionState } from './subscription.ts';
+
+// ───────────────────────────────────────────────────────────── time, chance, keys
+
+export interface Clock {
+  /** Wall clock, ms since the epoch: for expiry and for people. May jump. */
+  wall(): number;
+  /** Monotonic, ms: for time-outs and round trips. Never goes back. */
+  monotonic(): number;
+}
+
+/** A number in [0, 1). */
+export type Random = () => number;
+
+/** This mesher's key, and everybody's public key, which is their node id. Synchronous: signatures are ~0.1 ms. */
+export interface Keys {
+  readonly node: NodeId;
+  sign(bytes: Uint8Array): Uint8Array;
+  /** False for a wrong signature and for a node id that is no key. Never throws. */
+  verify(node: NodeId, bytes: Uint8Array, signature: Uint8Array): boolean;
+}
+
+// ───────────────────────────────────────────────────────────── journal (node/journal)
+
+/** The part of one block that one queue has still to get. */
+export interface QueueEntry {
+  /** Indices into the block, ascending. Never empty: an entry that wants nothing is dropped. */
+  readonly indices: readonly number[];
+  /** Lane queues: the position of `indices[0]`; the others follow one by one. */
+  readonly first: Position | undefined;
+  /** Lane queues: what was decided for each of `indices`, as (offset of the first it holds for, directive) runs. */
+  readonly directives: readonly { readonly from: number; readonly directive: Directive }[];
+}
+
+/** One change to the journal. A batch of them is applied whole, or not at all. */
+export type JournalOp =
+  | { readonly op: 'block'; readonly block: number; readonly events: readonly StoredEvent[] }
+  | { readonly op: 'drop-block'; readonly block: number }
+  | { readonly op: 'entry'; readonly queue: number; readonly block: number; readonly entry: QueueEntry }
+  | { readonly op: 'drop-entry'; readonly queue: number; readonly block: number }
+  | { readonly op: 'queue'; readonly queue: number; readonly name: string }
+  | { readonly op: 'drop-queue'; readonly queue: number }
+  | ({ readonly op: 'mark'; readonly sender: NodeId; readonly position: Position } & LaneName)
+  | { readonly op: 'subscription'; readonly subscription: Subscription }
+  | { readonly op: 'drop-subscription'; readonly name: string }
+  | { readonly op: 'member'; readonly member: MemberRecord }
+  | { readonly op: 'drop-member'; readonly node: NodeId };
+
+/** What the core needs of the past. */
+export interface Recovered {
+  /** One above the highest block number ever used. */
+  readonly nextBlock: number;
+  readonly queues: readonly {
+    readonly queue: number;
+    readonly name: string;
+    /** Blocks with an entry of this queue, ascending, and how many events it still wants of each. */
+    readonly blocks: readonly { readonly block: number; readonly count: number; readonly first: Position | undefined }[];
+  }[];
+  /** Blocks on disk that no queue wants: left over by a crash between two batches; the core drops them. */
+  readonly unclaimedBlocks: readonly number[];
+  readonly marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[];
+  readonly subscriptions: readonly Subscription[];
+  readonly members: readonly MemberRecord[];
+}
+
+export interface LoadedEntry {
+  readonly block: number;
+  readonly entry: QueueEntry;
+  /** The events of `entry.indices`, in that order. */
+  readonly events: readonly StoredEvent[];
+}
+
+export interface Journal {
+  /** Reads what is there. Called once, before anything else. */
+  recover(): Promise<Recovered>;
+  /**
+   * Applies the batch whole. Resolves after fsync where `sync`, else once it is ordered before every later batch.
+   * Rejects with `storage-failed`: what is on disk is then unknown, and the journal must not be used again.
+   * Batches are applied in call order. The journal may keep `ops` and the events in them: they are immutable.
+   */
+  append(ops: readonly JournalOp[], sync: boolean): Promise<void>;
+  /** Entries of a queue with their events, in the order of `blocks`. Blocks with no entry are left out. */
+  load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]>;
+  /** Small values kept for the mesher (its incarnation): read and synced write, outside of batches. */
+  getMeta(key: string): Promise<string | undefined>;
+  putMeta(key: string, value: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+// ───────────────────────────────────────────────────────────── registry (registry/)
+
+/** What a mesher says of itself in the registry. Signed by `node`'s key over `memberBytes` (membership.ts). */
+export interface MemberRecord {
+  readonly federation: string;
+  readonly cluster: string;
+  readonly node: NodeId;
+  readonly incarnation: number;
+  /** Multiaddrs at which it can be dialled, without the /p2p part. */
+  readonly addresses: readonly string[];
+  /** Base URL of its HTTP API as others reach it, or ''. */
+  readonly http: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly version: string;
+  /** base64url */
+  readonly signature: string;
+}
+
+/** Everything registered at `revision`. */
+export interface MemberList {
+  readonly revision: number;
+  readonly members: readonly MemberRecord[];
+}
+
+/** A revisioned federation-wide setting. */
+export interface Setting {
+  readonly key: string;
+  readonly value: string;
+  /** Revision of the last write to this key. */
+  readonly revision: number;
+}
+
+/**
+ * Where meshers find each other. One per mesher process, for one federation and one node. Every call rejects with
+ * `registry-unavailable` (MeshError) when the registry does not answer within the client's time-out; the client
+ * reconnects by itself, for ever, with capped back-off. Nothing here is a lock: writes are fenced by revision.
+ */
+export interface Registry {
+  /** The address in words fit for logs (no passwords). */
+  readonly address: string;
+  /** A number greater than any that this call ever returned for this federation, to any node. */
+  nextRevision(): Promise<number>;
+  /**
+   * Puts the record under a lease of `ttlMs` that the client keeps alive (apart from the event loop), replacing any
+   * of the same node. A lease that was lost is replaced, and the record put again, without being asked.
+   */
+  register(record: MemberRecord): Promise<void>;
+  /** All members, read at one revision, from a quorum. */
+  members(): Promise<MemberList>;
+  /**
+   * Calls `changed` soon after the member list may have changed, and after each reconnect. A hint only: it may be late,
+   * repeated, or lost. Until `signal` aborts.
+   */
+  watch(changed: () => void, signal: AbortSignal): void;
+  /** Takes the record away and gives the lease back. */
+  deregister(): Promise<void>;
+  getSetting(key: string): Promise<Setting | undefined>;
+  listSettings(prefix: string): Promise<Setting[]>;
+  /** Writes if the key's revision is still `expected` (0: the key must not exist). Undefined: it was not. */
+  putSetting(key: string, value: string, expected: number): Promise<Setting | undefined>;
+  /** Deletes if the key's revision is still `expected`; false: it was not. */
+  deleteSetting(key: string, expected: number): Promise<boolean>;
+  /** Deregisters nothing: the lease ends by itself. Releases sockets, timers and threads. */
+  close(): Promise<void>;
+}
+
+// ───────────────────────────────────────────────────────────── network (node/net)
+
+/** What the network tells the mesher. All calls are made from the event loop, one at a time. */
+export interface NetworkEvents {
+  /** Both directions of the link stand and the peer's hello has come. A link that comes back calls this again. */
+  linkUp(peer: NodeId, hello: { cluster: string; incarnation: number }): void;
+  /** After linkUp only, once. `reason` is for people. */
+  linkDown(peer: NodeId, reason: string): void;
+  /** Messages that came in one read, in order. */
+  messages(peer: NodeId, messages: readonly LinkMessage[]): void;
+  /** Bytes that somebody gossiped on the route topic (checked for size only). */
+  gossip(bytes: Uint8Array): void;
+  /** A peer that is no member knocked: the member list may be stale. */
+  stranger(peer: NodeId): void;
+  /** The data stream to this peer takes more again after `sendData` said false. */
+  drained(peer: NodeId): void;
+  /** Something was refused (bad frame, oversized, wrong federation): counted by reason. */
+  refused(peer: NodeId | undefined, reason: string): void;
+}
+
+export interface Network {
+  /** Multiaddrs it listens on, after start, without the /p2p part. */
+  readonly addresses: readonly string[];
+  start(events: NetworkEvents): Promise<void>;
+  /** Wanted links: dials until it stands, again after each fall, with capped back-off, until `disconnect`. */
+  connect(peer: NodeId, addresses: readonly string[]): void;
+  disconnect(peer: NodeId): void;
+  /** Who may have a link: asked at each handshake. */
+  allow(peers: ReadonlySet<NodeId>): void;
+  /** Never waits behind data. Dropped when there is no link. */
+  sendControl(peer: NodeId, message: ControlMessage): void;
+  /** False: the stream is full, wait for `drained` before sending more (this one is taken all the same). */
+  sendData(peer: NodeId, message: DataMessage): boolean;
+  gossip(bytes: Uint8Array): void;
+  stop(): Promise<void>;
+}
+
+// ───────────────────────────────────────────────────────────── front door (for bridges)
+
+export type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
+
+export interface PublishOptions {
+  readonly qos: 'durable' | 'best-effort';
+  /** Topic for all events; undefined: each one's type with `.` as `/`. */
+  readonly topic: string | undefined;
+}
+
+/** One consumer of a subscription. Closed by either side; closing returns what is unsettled to the queue. */
+export interface Session {
+  /** Lets `count` more events come. */
+  grant(count: number): void;
+  close(): void;
+}
+
+export interface SessionEvents {
+  deliver(deliveries: readonly Delivery[]): void;
+  /** The subscription was deleted or the mesher stops. Not called after `close()`. */
+  closed(reason: 'deleted' | 'replaced' | 'shutting-down'): void;
+}
+
+/** The one way in for every bridge. Each call rejects with a MeshError. */
+export interface FrontDoor {
+  readonly node: NodeId;
+  readonly cluster: string;
+  readonly federation: string;
+  /** Validates, encodes, routes, commits: all events or none. Resolves when durable events are on disk. */
+  publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]>;
+  /** Makes or replaces; resolves when it is on disk and its interest is announced. */
+  putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }>;
+  deleteSubscription(name: string): Promise<void>;
+  subscription(name: string): SubscriptionState | undefined;
+  subscriptions(): SubscriptionState[];
+  /**
+   * Opens a stream on a durable subscription. Deliveries stay unsettled, without time-out, while it is open.
+   * `resumeAfter`: the token of the last delivery that an earlier stream's client is known to have; all up to it
+   * on this subscription is settled first (only where no other session shares the subscription).
+   */
+  attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session;
+  /** Opens an ephemeral subscription. Deliveries need no settling; when it lags, the oldest events are dropped. */
+  attachEphemeral(topic: string, options: { credit: number; group?: string }, events: SessionEvents): Session;
+  /** Waits up to `waitMs` for up to `max` events; they must be settled within the subscription's ack timeout. */
+  pull(name: string, options: { max: number; waitMs: number; signal?: AbortSignal }): Promise<Delivery[]>;
+  /** Resolves when the settlements are on disk. Unknown or stale tokens are reported, the others still done. */
+  settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }>;
+  /** The CloudEvent of a delivery. */
+  decode(event: StoredEvent): CloudEvent;
+  /** Told of every subscription with a `sink` that appears, changes or goes, and of all at the time of the call. */
+  watchSinks(listener: (name: string, subscription: Subscription | undefined) => void, signal: AbortSignal): void;
+}
