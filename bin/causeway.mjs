@@ -4,7 +4,14 @@
 
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import { ensureInstalled, fail, nodeBinary, nodeIsNewEnough, projectRoot, runInPlace } from '../scripts/bootstrap.mjs';
+import {
+  ensureInstalled,
+  fail,
+  nodeBinary,
+  nodeIsNewEnough,
+  projectRoot,
+  runInPlace,
+} from '../scripts/bootstrap.mjs';
 
 const main = join(projectRoot, 'node', 'main.ts');
 

@@ -87,7 +87,9 @@ function readPackages(file) {
 
 /** No install scripts: nothing here needs one, and npm versions differ in which they run. */
 function install(dev) {
-  process.stderr.write('causeway: installing dependencies (npm ci), this takes about a minute the first time\n');
+  process.stderr.write(
+    'causeway: installing dependencies (npm ci), this takes about a minute the first time\n',
+  );
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (dev) args.push('--include=dev');
   const { status, signal, error } = spawnSync('npm', args, {
@@ -96,7 +98,8 @@ function install(dev) {
     shell: process.platform === 'win32',
     stdio: ['ignore', 2, 2],
   });
-  if (error?.code === 'ENOENT') throw new Error('npm was not found on PATH; it is needed to install dependencies');
+  if (error?.code === 'ENOENT')
+    throw new Error('npm was not found on PATH; it is needed to install dependencies');
   if (error) throw error;
   if (status === 0) return;
   const how = signal ? `was ended by ${signal}` : `failed with exit code ${status}`;
@@ -105,7 +108,8 @@ function install(dev) {
 
 /** What npm and npx set for the script they run would steer the npm we run; and its Node must not lie in what it replaces. */
 function environmentForNpm() {
-  const steering = /^npm_(lifecycle|package|command|config_(global|local_prefix|prefix|package|call|workspaces?|dry_run)$)/i;
+  const steering =
+    /^npm_(lifecycle|package|command|config_(global|local_prefix|prefix|package|call|workspaces?|dry_run)$)/i;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !steering.test(name)));
   return withPath(env, (dirs) => dirs.filter((dir) => dir !== toolsDir));
 }
@@ -125,9 +129,11 @@ async function withMutex(work) {
     while (!tryLink(mine)) {
       const holder = readMutex();
       if (holder !== undefined && !isAlive(holder)) dropStale(mine, holder);
-      else if (Date.now() > deadline) throw new Error(`another install holds ${mutexFile}; delete it if none is running`);
+      else if (Date.now() > deadline)
+        throw new Error(`another install holds ${mutexFile}; delete it if none is running`);
       else {
-        if (!told) process.stderr.write('causeway: waiting for another process to finish installing dependencies\n');
+        if (!told)
+          process.stderr.write('causeway: waiting for another process to finish installing dependencies\n');
         told = true;
         await new Promise((resolve) => setTimeout(resolve, pollMs));
       }

@@ -5,10 +5,18 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-type SystemProgram = { readonly program: string; readonly packages: readonly string[]; readonly source: string };
+type SystemProgram = {
+  readonly program: string;
+  readonly packages: readonly string[];
+  readonly source: string;
+};
 
 const systemPrograms: readonly SystemProgram[] = [
-  { program: 'etcd', packages: ['etcd-server', 'etcd-client'], source: 'https://etcd.io/docs/latest/install/' },
+  {
+    program: 'etcd',
+    packages: ['etcd-server', 'etcd-client'],
+    source: 'https://etcd.io/docs/latest/install/',
+  },
   { program: 'promtool', packages: ['prometheus'], source: 'https://prometheus.io/download/' },
 ];
 
@@ -22,7 +30,9 @@ export function ensureSystemPackages(): string | undefined {
   const failure = canInstall() ? install(missing.flatMap(({ packages }) => packages)) : undefined;
   const still = missing.filter(({ program }) => !isOnPath(program));
   if (still.length === 0) return undefined;
-  const how = still.map(({ program, packages, source }) => `${program} (Debian: ${packages.join(' ')}; ${source})`);
+  const how = still.map(
+    ({ program, packages, source }) => `${program} (Debian: ${packages.join(' ')}; ${source})`,
+  );
   return `these tests need ${how.join(' and ')} on PATH${failure === undefined ? '' : `, and ${failure}`}`;
 }
 

@@ -35,7 +35,9 @@ function chooseFiles(filters: readonly string[]): readonly string[] {
   if (filters.length === 0) return all;
   const wanted = filters.map((filter) => {
     const path = relative(root, resolve(process.env['INIT_CWD'] ?? process.cwd(), filter));
-    const chosen = [path, filter].map((each) => all.filter((file) => isWithin(file, each))).find((hit) => hit.length > 0);
+    const chosen = [path, filter]
+      .map((each) => all.filter((file) => isWithin(file, each)))
+      .find((hit) => hit.length > 0);
     if (chosen === undefined) fail(`no test file matches ${filter}`);
     return chosen;
   });
@@ -52,7 +54,10 @@ function kindOf(file: string): string {
 }
 
 /** One stream of events for the reporter, as if the groups were one run. */
-async function* runGroups(groups: readonly Group[], options: Parameters<typeof run>[0]): AsyncGenerator<TestEvent> {
+async function* runGroups(
+  groups: readonly Group[],
+  options: Parameters<typeof run>[0],
+): AsyncGenerator<TestEvent> {
   const total: Counts = { cancelled: 0, passed: 0, skipped: 0, suites: 0, tests: 0, todo: 0, topLevel: 0 };
   const startedMs = performance.now();
   let success = true;
@@ -74,7 +79,16 @@ async function* runGroups(groups: readonly Group[], options: Parameters<typeof r
 function summary(counts: Counts, durationMs: number): readonly TestEvent[] {
   const { tests, suites, passed, cancelled, skipped, todo } = counts;
   const failed = tests - passed - cancelled - skipped - todo;
-  const lines = { tests, suites, pass: passed, fail: failed, cancelled, skipped, todo, duration_ms: durationMs };
+  const lines = {
+    tests,
+    suites,
+    pass: passed,
+    fail: failed,
+    cancelled,
+    skipped,
+    todo,
+    duration_ms: durationMs,
+  };
   return Object.entries(lines).map(([name, value]) => ({
     type: 'test:diagnostic',
     data: { nesting: 0, message: `${name} ${String(value)}`, level: 'info' },
