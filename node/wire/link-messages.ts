@@ -1,0 +1,198 @@
+// The bytes of every message that meshers send each other over a link (core/messages.ts says what they mean).
+//
+//   message     := kind:u8 body                    the numbers of `KINDS`; never reused for something else
+//   hello       := federation:text cluster:text incarnation:uint
+//   lane-open   := lane base:position
+//   lane-ready  := lane mark:position credit:uint
+//   data        := lane previous:position first:position doubt:u8 events          (forwarded-events.ts)
+//   ack         := lane upTo:position credit:uint
+//   gap         := lane last:position
+//   best-effort := scope:u8 events
+//   ping, pong  := sentAt:f64
+//   route-…                                                                       (route-messages.ts)
+//   lane        := scope:u8(0 cluster, 1 peer) lane:uint
+//   position    := incarnation:uint sequence:uint
+//
+// Primitives are in byte-writer.ts. Decoding checks shape and bounds, not whether it makes sense: that is the core's.
+
+import type { LaneName, Position } from '../core/event.ts';
+import { invariant } from '../core/errors.ts';
+import type { LinkMessage } from '../core/messages.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { estimateEvents, readEvents, writeEvents } from './forwarded-events.ts';
+import * as routes from './route-messages.ts';
+import { WireError } from './wire-error.ts';
+
+/** Federation and cluster names are DNS-like labels; a longer one is none of ours. */
+export const NAME_BYTES_MAX = 255;
+/** A receiver keeps state for each lane of each sender. */
+export const LANE_MAX = 1023;
+
+const KINDS = [
+  'hello',
+  'lane-open',
+  'lane-ready',
+  'data',
+  'ack',
+  'gap',
+  'best-effort',
+  'ping',
+  'pong',
+  'route-heads',
+  'route-pull',
+  'route-delta',
+  'route-head',
+  'route-bucket-pull',
+  'route-buckets',
+] as const satisfies readonly LinkMessage['kind'][];
+
+const KIND_BYTES = new Map<LinkMessage['kind'], number>(KINDS.map((kind, index) => [kind, index + 1]));
+
+/** A message that breaks a bound of this file is a bug of the sender (invariant), not a refusal of the receiver. */
+export function encodeMessage(message: LinkMessage): Uint8Array {
+  const writer = new ByteWriter(estimate(message));
+  const kind = KIND_BYTES.get(message.kind);
+  invariant(kind !== undefined, `no message kind ${message.kind}`);
+  writer.byte(kind);
+  writeBody(writer, message);
+  return writer.finish();
+}
+
+/** Events, deltas and heads are views of `bytes`, which must not change afterwards. Throws WireError only. */
+export function decodeMessage(bytes: Uint8Array): LinkMessage {
+  const reader = new ByteReader(bytes);
+  const number = reader.byte();
+  const kind = KINDS[number - 1];
+  if (kind === undefined) throw new WireError('unknown-kind', `no message has the kind ${number}`);
+  const message = readBody(reader, kind);
+  reader.end();
+  return message;
+}
+
+function estimate(message: LinkMessage): number {
+  if (message.kind === 'data' || message.kind === 'best-effort') return estimateEvents(message.events);
+  if (message.kind === 'route-delta') return message.delta.length + 16;
+  if (message.kind === 'route-head') return message.head.length + 16;
+  return 128;
+}
+
+function writeBody(writer: ByteWriter, message: LinkMessage): void {
+  switch (message.kind) {
+    case 'hello':
+      writer.text(message.federation);
+      writer.text(message.cluster);
+      return writer.uint(message.incarnation);
+    case 'lane-open':
+      writeLane(writer, message);
+      return writePosition(writer, message.base);
+    case 'lane-ready':
+      writeLane(writer, message);
+      writePosition(writer, message.mark);
+      return writer.uint(message.credit);
+    case 'data':
+      writeLane(writer, message);
+      writePosition(writer, message.previous);
+      writePosition(writer, message.first);
+      writer.byte(message.doubt ? 1 : 0);
+      return writeEvents(writer, message.events);
+    case 'ack':
+      writeLane(writer, message);
+      writePosition(writer, message.upTo);
+      return writer.uint(message.credit);
+    case 'gap':
+      writeLane(writer, message);
+      return writePosition(writer, message.last);
+    case 'best-effort':
+      writeScope(writer, message.scope);
+      return writeEvents(writer, message.events);
+    case 'ping':
+    case 'pong':
+      return writer.f64(message.sentAt);
+    case 'route-heads':
+      return routes.writeHeads(writer, message);
+    case 'route-pull':
+      return routes.writeVersion(writer, message);
+    case 'route-delta':
+      return writer.bytes(message.delta);
+    case 'route-head':
+      return writer.bytes(message.head);
+    case 'route-bucket-pull':
+      return routes.writeBucketPull(writer, message);
+    case 'route-buckets':
+      return routes.writeBuckets(writer, message);
+  }
+}
+
+function readBody(reader: ByteReader, kind: LinkMessage['kind']): LinkMessage {
+  switch (kind) {
+    case 'hello':
+      return {
+        kind,
+        federation: reader.text(NAME_BYTES_MAX),
+        cluster: reader.text(NAME_BYTES_MAX),
+        incarnation: reader.uint(),
+      };
+    case 'lane-open':
+      return { kind, ...readLane(reader), base: readPosition(reader) };
+    case 'lane-ready':
+      return { kind, ...readLane(reader), mark: readPosition(reader), credit: reader.uint() };
+    case 'data':
+      return {
+        kind,
+        ...readLane(reader),
+        previous: readPosition(reader),
+        first: readPosition(reader),
+        doubt: reader.flag(),
+        events: readEvents(reader),
+      };
+    case 'ack':
+      return { kind, ...readLane(reader), upTo: readPosition(reader), credit: reader.uint() };
+    case 'gap':
+      return { kind, ...readLane(reader), last: readPosition(reader) };
+    case 'best-effort':
+      return { kind, scope: readScope(reader), events: readEvents(reader) };
+    case 'ping':
+    case 'pong':
+      return { kind, sentAt: reader.f64() };
+    case 'route-heads':
+      return routes.readHeads(reader);
+    case 'route-pull':
+      return { kind, ...routes.readVersion(reader) };
+    case 'route-delta':
+      return { kind, delta: reader.bytes() };
+    case 'route-head':
+      return { kind, head: reader.bytes() };
+    case 'route-bucket-pull':
+      return routes.readBucketPull(reader);
+    case 'route-buckets':
+      return routes.readBuckets(reader);
+  }
+}
+
+function writeScope(writer: ByteWriter, scope: LaneName['scope']): void {
+  writer.byte(scope === 'cluster' ? 0 : 1);
+}
+
+function readScope(reader: ByteReader): LaneName['scope'] {
+  return reader.flag() ? 'peer' : 'cluster';
+}
+
+function writeLane(writer: ByteWriter, name: LaneName): void {
+  invariant(name.lane <= LANE_MAX, `lane ${name.lane}`);
+  writeScope(writer, name.scope);
+  writer.uint(name.lane);
+}
+
+function readLane(reader: ByteReader): LaneName {
+  return { scope: readScope(reader), lane: reader.uint(LANE_MAX) };
+}
+
+function writePosition(writer: ByteWriter, position: Position): void {
+  writer.uint(position.incarnation);
+  writer.uint(position.sequence);
+}
+
+function readPosition(reader: ByteReader): Position {
+  return { incarnation: reader.uint(), sequence: reader.uint() };
+}
