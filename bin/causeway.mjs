@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The `causeway` command on any Node from 18: installs the dependencies if they are missing, then hands over to
-// node/main.ts, in this process when it is Node 24, else in a child that is. Must not write to stdout.
+// The `causeway` command on any Node from 18: installs the dependencies if they are missing, then hands over
+// to node/main.ts, in this process when it is Node 24, else in a child that is. Must not write to stdout.
 
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';

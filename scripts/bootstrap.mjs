@@ -1,11 +1,20 @@
-// Makes sure that node_modules is there and matches package-lock.json, and knows where its Node 24 is. As a command it
-// then runs another with the project's tools first on PATH: `node scripts/bootstrap.mjs tsc --noEmit`.
-// Invariant: an install counts as done only when npm says so in node_modules/.package-lock.json, which it writes last.
-// So an interrupted install is repeated, and one made by hand (`npm ci`) is taken as it is.
-// Must run on Node 18 and on nothing but the standard library, and must not write to stdout, which is the command's.
+// Makes sure that node_modules is there and matches package-lock.json, and knows where its Node 24 is. As a
+// command it then runs another with the project's tools first on PATH: `node scripts/bootstrap.mjs tsc --noEmit`.
+// Invariant: an install counts as done only when npm says so in node_modules/.package-lock.json, which it writes
+// last. So an interrupted install is repeated, and one made by hand (`npm ci`) is taken as it is.
+// Must run on Node 18 with nothing but the standard library, and must leave stdout to the command.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, linkSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -58,7 +67,9 @@ export function nodeIsNewEnough() {
 export async function ensureInstalled({ dev = false } = {}) {
   if (!existsSync(lockFile) || isInstalled(dev)) return;
   if (!nodeIsNewEnough()) nodePackage();
-  await withMutex(() => isInstalled(dev) || install(dev));
+  await withMutex(async () => {
+    if (!isInstalled(dev)) await install(dev);
+  });
 }
 
 function isInstalled(dev) {
@@ -66,6 +77,7 @@ function isInstalled(dev) {
   const wanted = readPackages(lockFile);
   const present = readPackages(installedFile);
   const needed = nodeIsNewEnough() ? undefined : `node_modules/${nodePackage()}`;
+  if (!('' in wanted)) return false;
   return Object.entries(wanted).every(([path, want]) => {
     if (path === '') return true;
     const have = present[path];
@@ -79,34 +91,45 @@ function readPackages(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
   } catch (cause) {
-    // npm may be writing it at this moment; an unreadable package-lock.json is npm's to explain.
+    // Half written by npm at this moment, or damaged: not installed, and npm's to explain.
     if (cause instanceof SyntaxError) return {};
     throw cause;
   }
 }
 
 /** No install scripts: nothing here needs one, and npm versions differ in which they run. */
-function install(dev) {
+async function install(dev) {
   process.stderr.write(
     'causeway: installing dependencies (npm ci), this takes about a minute the first time\n',
   );
+  // npm ci first deletes, in no order: what says that all is there goes before anything else.
+  rmSync(installedFile, { force: true });
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   if (dev) args.push('--include=dev');
-  const { status, signal, error } = spawnSync('npm', args, {
+  const npm = spawn('npm', args, {
     cwd: projectRoot,
     env: environmentForNpm(),
     shell: process.platform === 'win32',
     stdio: ['ignore', 2, 2],
   });
-  if (error?.code === 'ENOENT')
-    throw new Error('npm was not found on PATH; it is needed to install dependencies');
-  if (error) throw error;
-  if (status === 0) return;
-  const how = signal ? `was ended by ${signal}` : `failed with exit code ${status}`;
-  throw new Error(`npm ci in ${projectRoot} ${how}; its own message is above. Nothing was started.`);
+  // npm goes on when only this process is killed: it holds the lock as well.
+  if (npm.pid !== undefined) appendFileSync(mutexFile, ` ${npm.pid}`);
+  const how = await outcome(npm);
+  if (how !== undefined) throw new Error(`npm ci in ${projectRoot} ${how}. Nothing was started.`);
 }
 
-/** What npm and npx set for the script they run would steer the npm we run; and its Node must not lie in what it replaces. */
+/** What went wrong with a child, once it has ended. */
+function outcome(child) {
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve(`could not be run (is npm on PATH?): ${error.message}`));
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve(undefined);
+      else resolve(signal ? `was ended by ${signal}` : `failed with exit code ${code}; its message is above`);
+    });
+  });
+}
+
+/** What npm sets for the script it runs would steer the npm we run; whose Node must not lie in what it replaces. */
 function environmentForNpm() {
   const steering =
     /^npm_(lifecycle|package|command|config_(global|local_prefix|prefix|package|call|workspaces?|dry_run)$)/i;
@@ -121,46 +144,44 @@ function withPath(env, change) {
 
 /** One install at a time, among processes: link(2) makes a file that already has its content, or fails. */
 async function withMutex(work) {
-  const mine = `${mutexFile}.${process.pid}`;
   const deadline = Date.now() + installWaitMaxMs;
   let told = false;
-  writeFileSync(mine, String(process.pid));
+  while (!takeMutex()) {
+    const holders = readMutex();
+    if (holders !== undefined && !holders.split(' ').some(isAlive)) dropStale(holders);
+    else if (Date.now() > deadline) {
+      throw new Error(`another install holds ${mutexFile}; delete that file if none is running`);
+    } else {
+      if (!told) process.stderr.write('causeway: waiting for another process to install dependencies\n');
+      told = true;
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
   try {
-    while (!tryLink(mine)) {
-      const holder = readMutex();
-      if (holder !== undefined && !isAlive(holder)) dropStale(mine, holder);
-      else if (Date.now() > deadline)
-        throw new Error(`another install holds ${mutexFile}; delete it if none is running`);
-      else {
-        if (!told)
-          process.stderr.write('causeway: waiting for another process to finish installing dependencies\n');
-        told = true;
-        await new Promise((resolve) => setTimeout(resolve, pollMs));
-      }
-    }
-    try {
-      return work();
-    } finally {
-      rmSync(mutexFile, { force: true });
-    }
+    await work();
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(mutexFile, { force: true });
   }
 }
 
-function tryLink(mine) {
+function takeMutex() {
+  const mine = `${mutexFile}.${process.pid}`;
+  writeFileSync(mine, String(process.pid));
   try {
     linkSync(mine, mutexFile);
     return true;
   } catch (error) {
     if (error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(mine, { force: true });
   }
 }
 
+/** The process ids that hold the lock, parted by spaces. */
 function readMutex() {
   try {
-    return Number(readFileSync(mutexFile, 'utf8'));
+    return readFileSync(mutexFile, 'utf8');
   } catch (error) {
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -169,7 +190,7 @@ function readMutex() {
 
 function isAlive(pid) {
   try {
-    process.kill(pid, 0);
+    process.kill(Number(pid), 0);
     return true;
   } catch (error) {
     return error.code === 'EPERM';
@@ -177,15 +198,15 @@ function isAlive(pid) {
 }
 
 /** Another waiter may have dropped it too and taken the lock since: then what was moved is live, and goes back. */
-function dropStale(mine, holder) {
-  const moved = `${mine}.stale`;
+function dropStale(holders) {
+  const moved = `${mutexFile}.${process.pid}`;
   try {
     renameSync(mutexFile, moved);
   } catch (error) {
     if (error.code === 'ENOENT') return;
     throw error;
   }
-  if (Number(readFileSync(moved, 'utf8')) === holder) rmSync(moved);
+  if (readFileSync(moved, 'utf8') === holders) rmSync(moved);
   else renameSync(moved, mutexFile);
 }
 

@@ -1,5 +1,5 @@
-// Lint rules of this project's own: which folder may import which, and what keeps node/core pure. The table is the
-// drawing at the top of ARCHITECTURE.md in another form; change both together. Paths are resolved before they are
+// Lint rules of this project's own: which folder may import which, and what keeps node/core pure. The table is
+// the drawing in ARCHITECTURE.md in another form; change both together. Paths are resolved before they are
 // compared, and `import()`, `export from` and types count as imports.
 
 import { dirname, relative, resolve, sep } from 'node:path';
@@ -12,8 +12,8 @@ type Arrow = {
   readonly packages?: readonly string[];
 };
 
-// A folder may always import itself; `*` stands for one name, and each such folder is on its own. `packages`, where it
-// is given, names all that is allowed beyond relative imports. What stands in no row may import everything.
+// A folder may always import itself; `*` stands for one name, and each such folder is on its own. `packages`,
+// where it is given, names all that is allowed beyond relative imports. What stands in no row may import everything.
 const arrows: readonly Arrow[] = [
   { folder: 'node/core', mayImport: [], packages: ['node:crypto'] },
   { folder: 'node/wire', mayImport: ['node/core'] },

@@ -1,5 +1,5 @@
-// Gets the real programs that tests run against: etcd, and promtool for the metrics page. Takes what is on PATH; on
-// Debian as root it installs what is missing, without letting the package start a service of its own.
+// Gets the real programs that tests run against: etcd, and promtool for the metrics page. Takes what is on PATH;
+// on Debian as root it installs what is missing, without letting the package start a service of its own.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
