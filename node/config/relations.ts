@@ -1,0 +1,85 @@
+// What must hold between settings, beyond each one's own type. Each broken relation is one sentence that says what to do.
+
+import { accessSync, constants } from 'node:fs';
+import { brokenRelations } from '../core/limits.ts';
+import type { Config } from './schema.ts';
+
+export function brokenConfigRelations(config: Config): string[] {
+  return [
+    ...brokenRelations(config.limits).map((text) => `limits: ${text}`),
+    ...brokenRegistry(config.registry),
+    ...brokenHttp(config),
+    ...brokenLink(config.link),
+  ];
+}
+
+const schemes = ['etcd:', 'etcds:', 'http:', 'https:'];
+
+function brokenRegistry(registry: Config['registry']): string[] {
+  const broken: string[] = [];
+  const scheme = registry.address.slice(0, registry.address.indexOf('//'));
+  if (!schemes.includes(scheme)) {
+    broken.push(`registry.address '${withoutPassword(registry.address)}' must begin with etcd://, etcds://, http:// or https://`);
+  }
+  if (registry.address.includes('@')) {
+    broken.push('registry.address must not hold a user or password: put them into registry.user and registry.passwordFile');
+  }
+  if ((registry.user === undefined) !== (registry.passwordFile === undefined)) {
+    broken.push('registry.user and registry.passwordFile must be given together');
+  }
+  if ((registry.certFile === undefined) !== (registry.keyFile === undefined)) {
+    broken.push('registry.certFile and registry.keyFile must be given together');
+  }
+  const tls = registry.caFile ?? registry.certFile;
+  if (tls !== undefined && (scheme === 'etcd:' || scheme === 'http:')) {
+    broken.push(`registry.caFile and registry.certFile need an address with TLS: write ${scheme.replace(':', 's:')}//…`);
+  }
+  for (const key of ['passwordFile', 'caFile', 'certFile', 'keyFile'] as const) {
+    const path = registry[key];
+    if (path !== undefined && !isReadable(path)) broken.push(`registry.${key}: the file ${path} cannot be read`);
+  }
+  return broken;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false; // why does not matter: whoever opens it later says so
+  }
+}
+
+function brokenHttp({ http, insecure }: Config): string[] {
+  const { host, port } = splitHostPort(http.listen);
+  const broken = port > 65_535 ? [`http.listen '${http.listen}': ports end at 65535`] : [];
+  if (!insecure && !isLoopback(host)) {
+    broken.push(
+      `http.listen '${http.listen}' reaches beyond this machine and the HTTP API knows no authentication: ` +
+        'listen on 127.0.0.1, or start with --insecure if the network around it is trusted',
+    );
+  }
+  return broken;
+}
+
+function brokenLink(link: Config['link']): string[] {
+  if (link.listen.length === 0) return ['link.listen must name at least one multiaddr, e.g. /ip4/127.0.0.1/tcp/7401'];
+  return [...link.listen, ...link.advertise].flatMap((address) =>
+    Number(address.slice(address.lastIndexOf('/') + 1)) > 65_535 ? [`link: ${address}: ports end at 65535`] : [],
+  );
+}
+
+/** `[::1]:7400` → `::1`, 7400. An empty host means every interface. */
+export function splitHostPort(text: string): { host: string; port: number } {
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/i.test(host);
+}
+
+/** For logs and error texts. */
+export function withoutPassword(address: string): string {
+  return address.replace(/\/\/[^/]*@/, '//***@');
+}

@@ -1,0 +1,135 @@
+// The one schema of a mesher's configuration: every setting's type, bounds, default and description. Flags, environment
+// variables, the YAML file, the error texts and the reference in docs/config.md are all derived from it.
+// A setting is a leaf; objects with `properties` are sections. Must not read anything: that is config.ts.
+
+import Type from 'typebox';
+import { LIMITS } from '../core/limits.ts';
+import type { Limits } from '../core/limits.ts';
+
+const name = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
+const multiaddr = '^/(ip4|ip6|dns|dns4|dns6)/[^/\\s]+/tcp/\\d{1,5}$';
+
+const limit = (key: keyof Limits, description: string) =>
+  Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, default: LIMITS[key], description });
+
+const limits = {
+  eventBytesMax: limit('eventBytesMax', 'Bytes of one event. Above: refused, `event-too-large`.'),
+  batchEventsMax: limit('batchEventsMax', 'Events in one publish request. Above: refused, `batch-too-large`.'),
+  batchBytesMax: limit('batchBytesMax', 'Bytes of one publish request. Above: refused, `batch-too-large`.'),
+  stagedBytesMax: limit('stagedBytesMax', 'Bytes accepted and not yet on disk. Above: publishers get `overloaded`, links wait.'),
+  blockEventsMax: limit('blockEventsMax', 'Events in one block of the journal.'),
+  blockBytesMax: limit('blockBytesMax', 'Bytes in one block of the journal.'),
+  queueWindowBytes: limit('queueWindowBytes', 'Bytes of events one queue keeps in memory; the rest is read back from disk.'),
+  queueWindowEvents: limit('queueWindowEvents', 'Events one queue keeps in memory.'),
+  lanesPerCluster: limit('lanesPerCluster', 'Lanes to each remote cluster.'),
+  laneInFlightBytes: limit('laneInFlightBytes', 'Bytes sent and not yet acked on one lane.'),
+  frameBytesMax: limit('frameBytesMax', 'Bytes of events in one data frame.'),
+  frameEventsMax: limit('frameEventsMax', 'Events in one data frame.'),
+  linkFrameBytesMax: limit('linkFrameBytesMax', 'Bytes of any frame on a link. Above: the link is closed.'),
+  bestEffortQueueBytes: limit('bestEffortQueueBytes', 'Best-effort bytes waiting for one link. Above: the newest is dropped.'),
+  ephemeralQueueEvents: limit('ephemeralQueueEvents', 'Events waiting for one ephemeral session. Above: the oldest is dropped.'),
+  subscriptionsMax: limit('subscriptionsMax', 'Subscriptions of one mesher. Above: refused, `too-many-subscriptions`.'),
+  sessionsMax: limit('sessionsMax', 'Open streams and pulls of one mesher. Above: refused, `overloaded`.'),
+  interestsMax: limit('interestsMax', "Interests in one mesher's record. Above: refused."),
+  deltaOpsMax: limit('deltaOpsMax', 'Operations in one route delta.'),
+  gossipBytesMax: limit('gossipBytesMax', 'Bytes of one route delta; a larger one is announced and pulled.'),
+  deltaRingMax: limit('deltaRingMax', 'Route deltas kept for peers that missed some.'),
+  pullBytesMax: limit('pullBytesMax', 'Bytes of interests in one answer to a route pull.'),
+  membersMax: limit('membersMax', 'Members one mesher knows. Above: new ones are refused.'),
+  topicBytesMax: limit('topicBytesMax', 'UTF-8 bytes of a topic or filter. Above: refused.'),
+  topicLevelsMax: limit('topicLevelsMax', 'Levels of a topic or filter. Above: refused.'),
+  routeCacheMax: limit('routeCacheMax', 'Routing decisions kept for hot topics.'),
+} satisfies Record<keyof Limits, Type.TSchema>;
+
+export const configSchema = Type.Object({
+  federation: Type.String({
+    pattern: name,
+    default: 'causeway',
+    description: 'Name of the federation. Meshers of other federations are never talked to.',
+  }),
+  cluster: Type.String({
+    pattern: name,
+    description: 'The region, cloud or site this mesher belongs to, e.g. `aws-eu-west-1`. Must be given.',
+  }),
+  data: Type.String({
+    minLength: 1,
+    default: './data/node',
+    description: "Folder of the journal and the mesher's key. One mesher at a time.",
+  }),
+  registry: Type.Object({
+    address: Type.String({
+      minLength: 1,
+      default: 'http://127.0.0.1:7420',
+      description: 'Where meshers find each other: `etcd://h1:2379,h2:2379`, `etcds://…` (TLS), `http(s)://host:7420` (embedded).',
+    }),
+    user: Type.Optional(Type.String({ minLength: 1, description: 'User name at the registry.' })),
+    passwordFile: Type.Optional(Type.String({ minLength: 1, description: 'File that holds the password at the registry.' })),
+    caFile: Type.Optional(Type.String({ minLength: 1, description: "File with the CA certificates that sign the registry's (PEM)." })),
+    certFile: Type.Optional(Type.String({ minLength: 1, description: "File with this mesher's client certificate (PEM)." })),
+    keyFile: Type.Optional(Type.String({ minLength: 1, description: "File with the client certificate's private key (PEM)." })),
+    leaseTtlMs: Type.Integer({
+      minimum: 2_000,
+      maximum: 3_600_000,
+      default: 10_000,
+      description: 'How long the registration outlives the last sign of life, ms.',
+    }),
+  }),
+  http: Type.Object({
+    listen: Type.String({
+      pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\s\\[\\]]*):\\d{1,5}$',
+      default: '127.0.0.1:7400',
+      description: 'host:port of the HTTP API. Port 0: one that is free. Beyond loopback only with `insecure`.',
+    }),
+    advertise: Type.Optional(
+      Type.String({ pattern: '^https?://[^\\s/]+', description: 'Base URL of the HTTP API as others reach it.' }),
+    ),
+  }),
+  link: Type.Object({
+    listen: Type.Array(Type.String({ pattern: multiaddr }), {
+      default: ['/ip4/127.0.0.1/tcp/7401'],
+      description: 'Multiaddrs on which other meshers are awaited. Port 0: one that is free.',
+    }),
+    advertise: Type.Array(Type.String({ pattern: multiaddr }), {
+      default: [],
+      description: 'Multiaddrs at which others reach this mesher, where they differ from those it listens on.',
+    }),
+    encryption: Type.Union([Type.Literal('noise'), Type.Literal('tls')], {
+      default: 'noise',
+      description: 'How links are encrypted. The same in the whole federation.',
+    }),
+  }),
+  labels: Type.Record(Type.String({ pattern: name }), Type.String({ maxLength: 256 }), {
+    default: {},
+    description: 'Labels that the member record carries, e.g. `zone: a`.',
+  }),
+  insecure: Type.Boolean({
+    default: false,
+    description: 'Allows an HTTP API without authentication beyond loopback.',
+  }),
+  log: Type.Object({
+    level: Type.Union(
+      [
+        Type.Literal('trace'),
+        Type.Literal('debug'),
+        Type.Literal('info'),
+        Type.Literal('warn'),
+        Type.Literal('error'),
+        Type.Literal('silent'),
+      ],
+      { default: 'info', description: 'The least level that is logged (JSON lines on stderr).' },
+    ),
+  }),
+  limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),
+  timing: Type.Record(Type.String({ pattern: '^[a-z][A-Za-z]*$' }), Type.Integer({ minimum: 0 }), {
+    default: {},
+    description: 'Intervals and time-outs, ms, by name.',
+  }),
+});
+
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+export type Config = DeepReadonly<Type.Static<typeof configSchema>>;
