@@ -5,6 +5,7 @@
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
 import {
+  endWithShell,
   ensureInstalled,
   fail,
   nodeBinary,
@@ -24,5 +25,6 @@ try {
 if (nodeIsNewEnough()) {
   // The command line then reads the same in both cases.
   process.argv[1] = main;
+  endWithShell();
   await import(pathToFileURL(main).href);
 }

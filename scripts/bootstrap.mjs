@@ -210,9 +210,25 @@ function dropStale(holders) {
   else renameSync(moved, mutexFile);
 }
 
+/**
+ * npm runs scripts through a shell. A SIGTERM to npm ends that shell, which tells nobody: without this, killing
+ * `npm start` would leave what it started behind.
+ */
+export function endWithShell() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const shell = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, pollMs);
+  watch.unref();
+}
+
 /** Runs a command as this process would have: its streams, its signals, its exit. */
 export function runInPlace(command, args, options = {}) {
   const child = spawn(command, args, { stdio: 'inherit', ...options });
+  endWithShell();
   const forward = (signal) => child.kill(signal);
   // A terminal sends Ctrl-C to the child itself; a second one would read as "stop at once".
   const onInterrupt = () => process.stdin.isTTY || forward('SIGINT');
