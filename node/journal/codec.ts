@@ -1,0 +1,374 @@
+// The bytes of the journal's values, each inside the frame of bytes.ts (version, checksum over key and value).
+// Every decoder throws CorruptionError and nothing else, whatever the bytes.
+//
+//   block        := count:u32 end:u32{count} record:bytes{count}     end: where each record ends, from the first record on
+//   head         := count:varint recordBytes:varint
+//   entry        := count:varint lane:u8 [ incarnation:varint sequence:varint ]    when lane = 1: the position of the first
+//                   runCount:varint ( gap:varint length:varint ){runCount}         indices: left out, then taken
+//                   directiveCount:varint directive{directiveCount}
+//   directive    := skip:varint groups:u8 nameCount:varint text{nameCount}         groups: 0 only, 1 except
+//   position     := incarnation:varint sequence:varint
+//   number       := varint
+//   name, meta   := text
+//   subscription, member := text, JSON: seldom written, read once, grows new fields
+//
+// Runs rather than single indices: an entry is rewritten with each settlement and mostly has few gaps (1024 indices
+// in a row are 3 bytes, every second one of 1024 is 1 KiB).
+
+import { RecordError, decodeRecord } from '../core/event-record.ts';
+import type { Directive, Position, StoredEvent } from '../core/event.ts';
+import { invariant } from '../core/errors.ts';
+import type { MemberRecord, QueueEntry } from '../core/ports.ts';
+import type { DeliverySettings, Subscription } from '../core/subscription.ts';
+import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
+
+/** Indices are below this: `blockEventsMax` may not be more (limits.ts). */
+const BLOCK_EVENTS_MAX = 65_536;
+
+// ───────────────────────────────────────────────────────────── blocks
+
+/** A copy of the events' records, in memory of its own. */
+export function encodeBlock(key: Uint8Array, events: readonly StoredEvent[]): Buffer {
+  invariant(events.length > 0 && events.length <= BLOCK_EVENTS_MAX, `a block of ${events.length} events`);
+  let length = 1 + 4 + 4 * events.length + 4;
+  for (const event of events) length += event.record.length;
+  // Slow: not from Buffer's shared pool, since the block may stay in the cache.
+  const value = Buffer.allocUnsafeSlow(length);
+  value.writeUInt32BE(events.length, 1);
+  let end = 0;
+  let ends = 5;
+  const records = 5 + 4 * events.length;
+  for (const { record } of events) {
+    value.set(record, records + end);
+    end += record.length;
+    ends = value.writeUInt32BE(end, ends);
+  }
+  return seal(key, value);
+}
+
+/** Checks checksum and offsets; the block is a view of `value`. */
+export function decodeBlock(key: Uint8Array, value: Uint8Array): Block {
+  return new Block(unseal(key, value).bytes);
+}
+
+/** The block just encoded, without computing its checksum again. */
+export function viewBlock(value: Buffer): Block {
+  return new Block(value.subarray(1, value.length - 4));
+}
+
+/** A block whose offsets were found good. */
+export class Block {
+  readonly count: number;
+  readonly bytes: Buffer;
+  readonly #records: Buffer;
+
+  constructor(body: Buffer) {
+    this.bytes = body;
+    if (this.bytes.length < 4) throw new CorruptionError('a block cut short');
+    this.count = this.bytes.readUInt32BE(0);
+    const records = 4 + 4 * this.count;
+    if (this.count === 0 || this.count > BLOCK_EVENTS_MAX || records > this.bytes.length) {
+      throw new CorruptionError(`a block of ${this.count} events in ${this.bytes.length} bytes`);
+    }
+    this.#records = this.bytes.subarray(records);
+    let end = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (this.#end(i) < end) throw new CorruptionError(`record ${i} ends before it starts`);
+      end = this.#end(i);
+    }
+    if (end !== this.#records.length) throw new CorruptionError('the records do not fill the block');
+  }
+
+  /**
+   * The events at these indices. Where they are less than half of the block they are copied out, so that a queue that
+   * wants one event in a thousand does not keep the other 999 in memory.
+   */
+  events(indices: readonly number[]): StoredEvent[] {
+    const records = indices.map((index) => this.#record(index));
+    const wanted = records.reduce((sum, record) => sum + record.length, 0);
+    const copy = wanted * 2 < this.bytes.length;
+    return records.map((record) => decode(copy ? Buffer.from(record) : record));
+  }
+
+  #record(index: number): Buffer {
+    if (index >= this.count) throw new CorruptionError(`event ${index} of a block of ${this.count}`);
+    return this.#records.subarray(index === 0 ? 0 : this.#end(index - 1), this.#end(index));
+  }
+
+  #end(index: number): number {
+    return this.bytes.readUInt32BE(4 + 4 * index);
+  }
+}
+
+function decode(record: Buffer): StoredEvent {
+  try {
+    return decodeRecord(record);
+  } catch (error) {
+    if (error instanceof RecordError) throw new CorruptionError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+export function encodeHead(key: Uint8Array, count: number, recordBytes: number): Buffer {
+  const writer = new Writer(10);
+  writer.varint(count);
+  writer.varint(recordBytes);
+  return writer.sealed(key);
+}
+
+export function decodeHead(key: Uint8Array, value: Uint8Array): { count: number; recordBytes: number } {
+  const reader = unseal(key, value);
+  const head = { count: reader.count(1, BLOCK_EVENTS_MAX, 'events'), recordBytes: reader.varint() };
+  reader.end();
+  return head;
+}
+
+// ───────────────────────────────────────────────────────────── queue entries
+
+export function encodeEntry(key: Uint8Array, entry: QueueEntry): Buffer {
+  const { indices, first, directives } = entry;
+  invariant(indices.length > 0, 'an entry wants something');
+  const runs = runsOf(indices);
+  const writer = new Writer(32 + 3 * runs.length + 16 * directives.length);
+  writer.varint(indices.length);
+  writer.u8(first === undefined ? 0 : 1);
+  if (first !== undefined) writePosition(writer, first);
+  writer.varint(runs.length / 2);
+  for (const number of runs) writer.varint(number);
+  writer.varint(directives.length);
+  let next = 0;
+  for (const { from, directive } of directives) {
+    invariant(from >= next && from < indices.length, 'directives ascend within their entry');
+    writer.varint(from - next);
+    next = from + 1;
+    writeDirective(writer, directive);
+  }
+  return writer.sealed(key);
+}
+
+export function decodeEntry(key: Uint8Array, value: Uint8Array): QueueEntry {
+  const reader = unseal(key, value);
+  const { count, first } = readEntryHead(reader);
+  const indices: number[] = [];
+  let next = 0;
+  for (let runs = reader.count(1, count, 'runs'); runs > 0; runs--) {
+    next += reader.varint();
+    const length = reader.count(1, count - indices.length, 'indices in a run');
+    if (next + length > BLOCK_EVENTS_MAX) throw new CorruptionError(`index ${next + length - 1}`);
+    for (const end = next + length; next < end; next++) indices.push(next);
+  }
+  if (indices.length !== count) throw new CorruptionError(`${indices.length} indices, not ${count}`);
+  const directives: QueueEntry['directives'][number][] = [];
+  let from = 0;
+  for (let left = reader.count(0, count, 'directives'); left > 0; left--) {
+    from += reader.varint();
+    if (from >= count) throw new CorruptionError(`a directive for event ${from} of ${count}`);
+    directives.push({ from, directive: readDirective(reader) });
+    from += 1;
+  }
+  reader.end();
+  return { indices, first, directives };
+}
+
+/** What recovery needs of an entry, without building the rest. */
+export function decodeEntryHead(
+  key: Uint8Array,
+  value: Uint8Array,
+): { count: number; first: Position | undefined } {
+  return readEntryHead(unseal(key, value));
+}
+
+function readEntryHead(reader: Reader): { count: number; first: Position | undefined } {
+  const count = reader.count(1, BLOCK_EVENTS_MAX, 'indices');
+  const lane = reader.u8();
+  if (lane > 1) throw new CorruptionError(`lane flag ${lane}`);
+  return { count, first: lane === 1 ? readPosition(reader) : undefined };
+}
+
+/** Ascending indices as left out, taken, left out, taken … */
+function runsOf(indices: readonly number[]): number[] {
+  const runs: number[] = [];
+  let next = 0;
+  for (let i = 0; i < indices.length;) {
+    const start = indices[i] ?? 0;
+    invariant(start >= next && start < BLOCK_EVENTS_MAX, 'indices ascend and fit a block');
+    let length = 1;
+    while (indices[i + length] === start + length) length += 1;
+    runs.push(start - next, length);
+    next = start + length;
+    i += length;
+  }
+  return runs;
+}
+
+function writeDirective(writer: Writer, directive: Directive): void {
+  writer.u8(directive.groups === 'only' ? 0 : 1);
+  writer.varint(directive.names.length);
+  for (const name of directive.names) writer.text(name);
+}
+
+function readDirective(reader: Reader): Directive {
+  const groups = reader.u8();
+  if (groups > 1) throw new CorruptionError(`directive ${groups}`);
+  const names: string[] = [];
+  // Each name takes a byte at least, so that bytes left bound them.
+  for (let left = reader.count(0, reader.left, 'group names'); left > 0; left--) names.push(reader.text());
+  return { groups: groups === 0 ? 'only' : 'except', names };
+}
+
+// ───────────────────────────────────────────────────────────── small values
+
+export function encodePosition(key: Uint8Array, position: Position): Buffer {
+  const writer = new Writer(16);
+  writePosition(writer, position);
+  return writer.sealed(key);
+}
+
+export function decodePosition(key: Uint8Array, value: Uint8Array): Position {
+  const reader = unseal(key, value);
+  const position = readPosition(reader);
+  reader.end();
+  return position;
+}
+
+function writePosition(writer: Writer, { incarnation, sequence }: Position): void {
+  invariant(Number.isSafeInteger(incarnation) && incarnation >= 0, `incarnation ${incarnation}`);
+  invariant(Number.isSafeInteger(sequence) && sequence >= 0, `sequence ${sequence}`);
+  writer.varint(incarnation);
+  writer.varint(sequence);
+}
+
+function readPosition(reader: Reader): Position {
+  return { incarnation: reader.varint(), sequence: reader.varint() };
+}
+
+export function encodeNumber(key: Uint8Array, value: number): Buffer {
+  const writer = new Writer(8);
+  writer.varint(value);
+  return writer.sealed(key);
+}
+
+export function decodeNumber(key: Uint8Array, value: Uint8Array): number {
+  const reader = unseal(key, value);
+  const number = reader.varint();
+  reader.end();
+  return number;
+}
+
+export function encodeText(key: Uint8Array, text: string): Buffer {
+  const writer = new Writer(8 + Buffer.byteLength(text));
+  writer.text(text);
+  return writer.sealed(key);
+}
+
+export function decodeText(key: Uint8Array, value: Uint8Array): string {
+  const reader = unseal(key, value);
+  const text = reader.text();
+  reader.end();
+  return text;
+}
+
+// ───────────────────────────────────────────────────────────── subscriptions and members
+
+export function encodeSubscription(key: Uint8Array, subscription: Subscription): Buffer {
+  return encodeText(key, JSON.stringify(subscription));
+}
+
+/** JSON leaves out what is undefined; here it comes back, so that a subscription equals itself after a restart. */
+export function decodeSubscription(key: Uint8Array, value: Uint8Array): Subscription {
+  const fields = parseFields(decodeText(key, value));
+  const delivery = fieldsOf(fields['delivery']);
+  const settings: Complete<DeliverySettings> = {
+    ackTimeoutMs: number(delivery, 'ackTimeoutMs'),
+    retries: number(delivery, 'retries'),
+    backoffMs: number(delivery, 'backoffMs'),
+    maxInFlight: number(delivery, 'maxInFlight'),
+    ordered: boolean(delivery, 'ordered'),
+    deadLetterTopic: optional(string, delivery, 'deadLetterTopic'),
+    queueEventsMax: optional(number, delivery, 'queueEventsMax'),
+    whenFull: oneOf(delivery, 'whenFull', ['drop-oldest', 'drop-newest']),
+  };
+  const subscription: Complete<Subscription> = {
+    name: string(fields, 'name'),
+    topic: string(fields, 'topic'),
+    group: optional(string, fields, 'group'),
+    sink: optional(string, fields, 'sink'),
+    delivery: settings,
+  };
+  return subscription;
+}
+
+export function encodeMember(key: Uint8Array, member: MemberRecord): Buffer {
+  return encodeText(key, JSON.stringify(member));
+}
+
+export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
+  const fields = parseFields(decodeText(key, value));
+  const addresses = fields['addresses'];
+  if (!Array.isArray(addresses) || !addresses.every((each) => typeof each === 'string'))
+    throw mistyped('addresses');
+  const labels = fieldsOf(fields['labels']);
+  const member: Complete<MemberRecord> = {
+    federation: string(fields, 'federation'),
+    cluster: string(fields, 'cluster'),
+    node: string(fields, 'node'),
+    incarnation: number(fields, 'incarnation'),
+    addresses,
+    http: string(fields, 'http'),
+    labels: Object.fromEntries(Object.keys(labels).map((name) => [name, string(labels, name)])),
+    version: string(fields, 'version'),
+    signature: string(fields, 'signature'),
+  };
+  return member;
+}
+
+/** Every field, optional ones too: one that is added to the type and forgotten here does not compile. */
+type Complete<T> = { [K in keyof Required<T>]: T[K] };
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseFields(json: string): Fields {
+  try {
+    return fieldsOf(JSON.parse(json));
+  } catch (error) {
+    if (error instanceof CorruptionError) throw error;
+    throw new CorruptionError('not JSON', { cause: error });
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new CorruptionError('not an object');
+  return value as Fields;
+}
+
+function string(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== 'string') throw mistyped(name);
+  return value;
+}
+
+function number(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (typeof value !== 'number') throw mistyped(name);
+  return value;
+}
+
+function boolean(fields: Fields, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== 'boolean') throw mistyped(name);
+  return value;
+}
+
+function oneOf<T extends string>(fields: Fields, name: string, values: readonly T[]): T {
+  const found = values.find((value) => value === fields[name]);
+  if (found === undefined) throw mistyped(name);
+  return found;
+}
+
+function optional<T>(read: (fields: Fields, name: string) => T, fields: Fields, name: string): T | undefined {
+  return fields[name] === undefined ? undefined : read(fields, name);
+}
+
+function mistyped(name: string): CorruptionError {
+  return new CorruptionError(`field ${name} is not what it should be`);
+}

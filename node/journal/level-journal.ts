@@ -1,0 +1,553 @@
+// The journal on LevelDB. One append is one LevelDB batch, so that its changes are on disk together or not at all.
+// classic-level writes each batch on whichever thread is free, so order is kept here: one write at a time, in call
+// order. After any failed write the journal refuses everything, since nobody knows what is on disk.
+//
+// Order after a power cut: a synced batch makes durable all before it in the same LevelDB log file. LevelDB closes a
+// full log (writeBufferSize) without syncing it, so unsynced batches at its very end may be lost although a later,
+// synced one is kept. Unsynced batches may only settle and drop; `recover` takes an entry whose block is gone as
+// settled, which is the one way such a loss could show.
+
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Level } from 'level';
+import { MeshError, invariant } from '../core/errors.ts';
+import type { Journal, JournalOp, LoadedEntry, QueueEntry, Recovered } from '../core/ports.ts';
+import { BlockCache } from './block-cache.ts';
+import { CorruptionError } from './bytes.ts';
+import * as codec from './codec.ts';
+import * as keys from './keys.ts';
+
+export interface LevelJournalOptions {
+  /** Blocks kept in memory, bytes. */
+  readonly cacheBytes?: number;
+}
+
+/** Counted since the journal was opened. */
+export interface JournalCounters {
+  /** Batches applied. */
+  readonly appends: number;
+  /** Writes that ended with an fsync: synced appends and meta values. */
+  readonly syncs: number;
+  readonly opsWritten: number;
+  /** Keys and values handed to LevelDB, which writes them at least twice (log, then table). */
+  readonly bytesWritten: number;
+  /** From LevelDB, not from the cache. */
+  readonly blocksRead: number;
+  /** Values of blocks and entries, from LevelDB. */
+  readonly bytesRead: number;
+}
+
+type Database = Level<Buffer, Buffer>;
+type Snapshot = ReturnType<Database['snapshot']>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+type Change =
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer };
+
+const LAYOUT = 1;
+const CACHE_BYTES = 16 * 1024 * 1024;
+/** Entries and bytes that a scan takes from LevelDB at a time, before the event loop gets its turn. */
+const SCAN_ENTRIES = 1000;
+const SCAN_BYTES = 256 * 1024;
+const LEVEL_OPTIONS = {
+  keyEncoding: 'buffer',
+  valueEncoding: 'buffer',
+  compression: true,
+  // Log bytes before they go into a table: blocks that are dropped sooner never reach a deeper level. At most two of these are in memory.
+  writeBufferSize: 32 * 1024 * 1024,
+  maxFileSize: 8 * 1024 * 1024,
+} as const;
+
+/**
+ * Opens or makes the journal in `dir`. Rejects with `invalid-config` when another process has it, or when it is of an
+ * unknown layout, and with `storage-failed` when it cannot be read.
+ */
+export async function openLevelJournal(
+  dir: string,
+  options: LevelJournalOptions = {},
+): Promise<LevelJournal> {
+  const db: Database = new Level(dir, LEVEL_OPTIONS);
+  try {
+    await makeDirectory(dir);
+    await db.open();
+  } catch (error) {
+    throw openFailure(dir, error);
+  }
+  try {
+    await checkLayout(db, dir);
+    return new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES);
+  } catch (error) {
+    await db.close();
+    throw mapped(error, `opening the journal in ${dir}`);
+  }
+}
+
+export class LevelJournal implements Journal {
+  readonly #db: Database;
+  readonly #dir: string;
+  readonly #cache: BlockCache;
+  /** Reads of blocks under way, so that many queues at the same place read it once. */
+  readonly #reading = new Map<number, Promise<codec.Block | undefined>>();
+  readonly #loads = new Set<Promise<unknown>>();
+  readonly #queues = new Set<number>();
+  readonly #counters = { appends: 0, syncs: 0, opsWritten: 0, bytesWritten: 0, blocksRead: 0, bytesRead: 0 };
+  /** Settles when every write asked for has; never rejects. */
+  #written: Promise<unknown> = Promise.resolve();
+  #status: 'opened' | 'recovered' | 'failed' | 'closed' = 'opened';
+  #failure: unknown;
+  #nextBlock = 0;
+
+  constructor(db: Database, dir: string, cacheBytes: number) {
+    this.#db = db;
+    this.#dir = dir;
+    this.#cache = new BlockCache(cacheBytes);
+  }
+
+  counters(): JournalCounters {
+    return { ...this.#counters };
+  }
+
+  async recover(): Promise<Recovered> {
+    invariant(this.#status === 'opened', 'a journal is recovered once, before anything else');
+    this.#status = 'recovered';
+    try {
+      return await this.#recover();
+    } catch (error) {
+      throw this.#fail(error, 'recovering from');
+    }
+  }
+
+  async append(ops: readonly JournalOp[], sync: boolean): Promise<void> {
+    invariant(this.#status !== 'opened', 'a journal is recovered before it is written');
+    await this.#inTurn(async () => {
+      const blocks: (readonly [number, Buffer])[] = [];
+      const changes = await this.#changesOf(ops, blocks);
+      await this.#write(changes, sync);
+      this.#counters.appends += 1;
+      this.#counters.opsWritten += ops.length;
+      for (const [block, value] of blocks) this.#cache.add(block, codec.viewBlock(value));
+      for (const op of ops) if (op.op === 'drop-block') this.#cache.drop(op.block);
+    });
+  }
+
+  /** Sees every batch appended before the call. */
+  async load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]> {
+    const loading = this.#load(queue, blocks);
+    this.#loads.add(loading);
+    try {
+      return await loading;
+    } finally {
+      this.#loads.delete(loading);
+    }
+  }
+
+  async getMeta(name: string): Promise<string | undefined> {
+    await this.#written;
+    this.#refuseUnlessUsable();
+    const key = keys.metaKey(name);
+    try {
+      const value = await read(this.#db, key);
+      return value && codec.decodeText(key, value);
+    } catch (error) {
+      throw mapped(error, `reading the value ${name} in ${this.#dir}`);
+    }
+  }
+
+  async putMeta(name: string, value: string): Promise<void> {
+    const key = keys.metaKey(name);
+    await this.#inTurn(() => this.#write([encoded(key, codec.encodeText, value)], true));
+  }
+
+  async close(): Promise<void> {
+    if (this.#status === 'closed') return;
+    this.#status = 'closed';
+    await this.#written;
+    await Promise.allSettled(this.#loads);
+    try {
+      await this.#db.close();
+    } catch (error) {
+      throw mapped(error, `closing the journal in ${this.#dir}`);
+    }
+  }
+
+  // ─────────────────────────────────────────────────────────── writing
+
+  /** Runs `write` when all writes before it are done. Whatever it throws ends the use of this journal. */
+  async #inTurn(write: () => Promise<void>): Promise<void> {
+    this.#refuseUnlessUsable();
+    const turn = this.#written.then(async () => {
+      if (this.#failure !== undefined) throw this.#outOfUse();
+      try {
+        await write();
+      } catch (error) {
+        throw this.#fail(error, 'writing to');
+      }
+    });
+    this.#written = turn.catch(() => undefined); // its caller has the rejection; the next in turn sees the status
+    await turn;
+  }
+
+  /** Empty writes are written when synced: they make durable what came before. */
+  async #write(changes: Change[], sync: boolean): Promise<void> {
+    if (changes.length === 0 && sync)
+      changes = [encoded(keys.nextBlockKey, codec.encodeNumber, this.#nextBlock)];
+    try {
+      await this.#db.batch(changes, { sync });
+    } catch (error) {
+      throw storageFailed(`writing to the journal in ${this.#dir}`, error);
+    }
+    if (sync) this.#counters.syncs += 1;
+    for (const change of changes) {
+      this.#counters.bytesWritten += change.key.length + (change.type === 'put' ? change.value.length : 0);
+    }
+  }
+
+  async #changesOf(ops: readonly JournalOp[], blocks: (readonly [number, Buffer])[]): Promise<Change[]> {
+    const changes: Change[] = [];
+    const queuesWritten = new Set<number>();
+    for (const op of ops) {
+      if (op.op === 'block') blocks.push(this.#addBlock(op, changes));
+      else if (op.op === 'drop-queue') await this.#dropQueue(op.queue, changes);
+      else changes.push(...changesOf(op));
+      if (op.op === 'queue') this.#queues.add(op.queue);
+      if (op.op === 'entry') queuesWritten.add(op.queue);
+      if (op.op === 'drop-queue') queuesWritten.delete(op.queue);
+    }
+    for (const queue of queuesWritten)
+      invariant(this.#queues.has(queue), `queue ${queue} exists when an entry of it is written`);
+    // Written with every block, so that no crash and no drop can bring a number back.
+    if (blocks.length > 0) changes.push(encoded(keys.nextBlockKey, codec.encodeNumber, this.#nextBlock));
+    return changes;
+  }
+
+  #addBlock(op: Extract<JournalOp, { op: 'block' }>, changes: Change[]): readonly [number, Buffer] {
+    invariant(
+      op.block >= this.#nextBlock,
+      `block number ${op.block} was never used (next is ${this.#nextBlock})`,
+    );
+    this.#nextBlock = op.block + 1;
+    const key = keys.blockKey(op.block);
+    const value = codec.encodeBlock(key, op.events);
+    const head = keys.headKey(op.block);
+    changes.push(
+      { type: 'put', key, value },
+      { type: 'put', key: head, value: codec.encodeHead(head, op.events.length, value.length) },
+    );
+    return [op.block, value];
+  }
+
+  /** The name and every entry, in one batch however many: half a queue would come back as a whole one. */
+  async #dropQueue(queue: number, changes: Change[]): Promise<void> {
+    const range = keys.entriesOf(queue);
+    const inThisBatch = changes
+      .filter(({ type, key }) => type === 'put' && isWithin(key, range))
+      .map(({ key }) => key);
+    for (const key of [...inThisBatch, keys.queueKey(queue)]) changes.push(del(key));
+    await this.#scan(range, (key) => changes.push(del(key)));
+    this.#queues.delete(queue);
+  }
+
+  // ─────────────────────────────────────────────────────────── reading
+
+  async #load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]> {
+    await this.#written;
+    this.#refuseUnlessUsable();
+    const snapshot = this.#db.snapshot(); // entries and blocks as of one moment, whatever is dropped meanwhile
+    try {
+      const entryKeys = blocks.map((block) => keys.entryKey(queue, block));
+      const values = await this.#db.getMany(entryKeys, { snapshot });
+      const entries: { block: number; entry: QueueEntry }[] = [];
+      for (const [i, block] of blocks.entries()) {
+        const key = entryKeys[i];
+        const value: Buffer | undefined = values[i];
+        if (!key || !value) continue;
+        this.#counters.bytesRead += value.length;
+        entries.push({ block, entry: located(queue, block, () => codec.decodeEntry(key, value)) });
+      }
+      const contents = this.#blocks(
+        entries.map(({ block }) => block),
+        snapshot,
+      );
+      return await Promise.all(
+        entries.map(async ({ block, entry }) => {
+          const content = await contents
+            .get(block)
+            ?.catch((error: unknown) => located(queue, block, () => raise(error)));
+          const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
+          return { block, entry, events };
+        }),
+      );
+    } catch (error) {
+      throw mapped(error, `reading queue ${queue} in ${this.#dir}`);
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  /** From the cache, from a read under way, or from disk (all of these in one go). */
+  #blocks(blocks: readonly number[], snapshot: Snapshot): Map<number, Promise<codec.Block | undefined>> {
+    const contents = new Map<number, Promise<codec.Block | undefined>>();
+    const absent: number[] = [];
+    for (const block of blocks) {
+      const cached = this.#cache.get(block);
+      const known = cached ? Promise.resolve(cached) : this.#reading.get(block);
+      if (known) contents.set(block, known);
+      else if (!absent.includes(block)) absent.push(block);
+    }
+    if (absent.length === 0) return contents;
+    const blockKeys = absent.map(keys.blockKey);
+    const reading = this.#db.getMany(blockKeys, { snapshot, fillCache: false });
+    for (const [i, block] of absent.entries()) {
+      const content = reading.then((values) => this.#readBlock(block, values[i]));
+      const forget = (): unknown => this.#reading.delete(block);
+      content.then(forget, forget);
+      this.#reading.set(block, content);
+      contents.set(block, content);
+    }
+    return contents;
+  }
+
+  #readBlock(block: number, value: Buffer | undefined): codec.Block | undefined {
+    if (!value) return undefined;
+    this.#counters.blocksRead += 1;
+    this.#counters.bytesRead += value.length;
+    const content = codec.decodeBlock(keys.blockKey(block), value);
+    this.#cache.add(block, content);
+    return content;
+  }
+
+  // ─────────────────────────────────────────────────────────── recovery
+
+  async #recover(): Promise<Recovered> {
+    const next = await read(this.#db, keys.nextBlockKey);
+    this.#nextBlock = next ? codec.decodeNumber(keys.nextBlockKey, next) : 0;
+    const heads = new Set<number>();
+    await this.#scan(keys.headRange, (key, value) => {
+      const block = keys.blockOfHeadKey(key) ?? badKey(key);
+      codec.decodeHead(key, value);
+      heads.add(block);
+      this.#nextBlock = Math.max(this.#nextBlock, block + 1);
+    });
+    const queues = new Map<number, Mutable<Recovered['queues'][number]>>();
+    await this.#scan(keys.queueRange, (key, value) => {
+      const queue = keys.queueOfKey(key) ?? badKey(key);
+      queues.set(queue, { queue, name: codec.decodeText(key, value), blocks: [] });
+      this.#queues.add(queue);
+    });
+    const unclaimed = await this.#recoverEntries(heads, queues);
+    const marks: Recovered['marks'][number][] = [];
+    await this.#scan(keys.markRange, (key, value) => {
+      marks.push({
+        ...(keys.partsOfMarkKey(key) ?? badKey(key)),
+        position: codec.decodePosition(key, value),
+      });
+    });
+    const subscriptions: Recovered['subscriptions'][number][] = [];
+    await this.#scan(keys.subscriptionRange, (key, value) =>
+      subscriptions.push(codec.decodeSubscription(key, value)),
+    );
+    const members: Recovered['members'][number][] = [];
+    await this.#scan(keys.memberRange, (key, value) => members.push(codec.decodeMember(key, value)));
+    return {
+      nextBlock: this.#nextBlock,
+      queues: [...queues.values()],
+      unclaimedBlocks: unclaimed,
+      marks,
+      subscriptions,
+      members,
+    };
+  }
+
+  /** Fills the queues' blocks; returns the blocks that none of them wants. */
+  async #recoverEntries(
+    heads: ReadonlySet<number>,
+    queues: Map<number, Mutable<Recovered['queues'][number]>>,
+  ): Promise<number[]> {
+    const unclaimed = new Set(heads);
+    const settled: Change[] = [];
+    await this.#scan(keys.entryRange, (key, value) => {
+      const { queue, block } = keys.partsOfEntryKey(key) ?? badKey(key);
+      const head = located(queue, block, () => codec.decodeEntryHead(key, value));
+      if (!heads.has(block)) {
+        settled.push(del(key)); // see the top: its drop was lost, its block's was not
+        return;
+      }
+      const owner = queues.get(queue);
+      if (!owner)
+        throw new CorruptionError(`block ${block} is wanted by queue ${queue}, which does not exist`);
+      unclaimed.delete(block);
+      owner.blocks.push({ block, ...head });
+    });
+    if (settled.length > 0) await this.#db.batch(settled);
+    return [...unclaimed];
+  }
+
+  /** Visits a range in key order, in bounded pieces. */
+  async #scan(range: keys.KeyRange, visit: (key: Buffer, value: Buffer) => unknown): Promise<void> {
+    const iterator = this.#db.iterator({ ...range, fillCache: false, highWaterMarkBytes: SCAN_BYTES });
+    try {
+      for (;;) {
+        const piece = await iterator.nextv(SCAN_ENTRIES);
+        if (piece.length === 0) return;
+        for (const [key, value] of piece) visit(key, value);
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  // ─────────────────────────────────────────────────────────── failing
+
+  /** Bugs pass through as they are; all else comes out as MeshError. Either way the journal is done with. */
+  #fail(error: unknown, doing: string): unknown {
+    const failure = mapped(error, `${doing} the journal in ${this.#dir}`);
+    if (this.#status !== 'closed') this.#status = 'failed';
+    this.#failure ??= failure;
+    return failure;
+  }
+
+  #refuseUnlessUsable(): void {
+    if (this.#failure !== undefined) throw this.#outOfUse();
+    if (this.#status === 'closed')
+      throw new MeshError('storage-failed', `The journal in ${this.#dir} is closed.`);
+  }
+
+  #outOfUse(): MeshError {
+    const message = `The journal in ${this.#dir} is out of use after a failure; restart the mesher once its disk is well.`;
+    return new MeshError('storage-failed', message, { cause: this.#failure });
+  }
+}
+
+// ───────────────────────────────────────────────────────────── changes
+
+function changesOf(op: Exclude<JournalOp, { op: 'block' | 'drop-queue' }>): readonly Change[] {
+  switch (op.op) {
+    case 'drop-block':
+      return [del(keys.blockKey(op.block)), del(keys.headKey(op.block))];
+    case 'entry':
+      return [encoded(keys.entryKey(op.queue, op.block), codec.encodeEntry, op.entry)];
+    case 'drop-entry':
+      return [del(keys.entryKey(op.queue, op.block))];
+    case 'queue':
+      return [encoded(keys.queueKey(op.queue), codec.encodeText, op.name)];
+    case 'mark':
+      return [encoded(keys.markKey(op.sender, op), codec.encodePosition, op.position)];
+    case 'subscription':
+      return [encoded(keys.subscriptionKey(op.subscription.name), codec.encodeSubscription, op.subscription)];
+    case 'drop-subscription':
+      return [del(keys.subscriptionKey(op.name))];
+    case 'member':
+      return [encoded(keys.memberKey(op.member.node), codec.encodeMember, op.member)];
+    case 'drop-member':
+      return [del(keys.memberKey(op.node))];
+  }
+}
+
+function encoded<T>(key: Buffer, encode: (key: Buffer, value: T) => Buffer, value: T): Change {
+  return { type: 'put', key, value: encode(key, value) };
+}
+
+function del(key: Buffer): Change {
+  return { type: 'del', key };
+}
+
+function isWithin(key: Buffer, range: keys.KeyRange): boolean {
+  return Buffer.compare(key, range.gte) >= 0 && Buffer.compare(key, range.lt) < 0;
+}
+
+// ───────────────────────────────────────────────────────────── opening
+
+/** A directory that a power cut takes away takes the journal with it: its parents are synced when they are made. */
+async function makeDirectory(dir: string): Promise<void> {
+  const made = await mkdir(dir, { recursive: true });
+  if (made === undefined) return;
+  const top = dirname(resolve(made));
+  let parent = resolve(dir);
+  do {
+    parent = dirname(parent);
+    await syncDirectory(parent);
+  } while (parent !== top);
+}
+
+async function syncDirectory(dir: string): Promise<void> {
+  try {
+    await using handle = await open(dir, 'r');
+    await handle.sync();
+  } catch (error) {
+    // Windows cannot sync directories, and needs not: NTFS journals them.
+    if (!['EPERM', 'EISDIR', 'EACCES'].includes(codeOf(error) ?? '')) throw error;
+  }
+}
+
+/** The types of `level` say that there always is a value. */
+async function read(db: Database, key: Buffer): Promise<Buffer | undefined> {
+  return db.get(key);
+}
+
+async function checkLayout(db: Database, dir: string): Promise<void> {
+  const value = await read(db, keys.layoutKey);
+  if (value) {
+    const layout = codec.decodeNumber(keys.layoutKey, value);
+    if (layout === LAYOUT) return;
+    throw new MeshError(
+      'invalid-config',
+      `The journal in ${dir} has layout ${layout}; this version reads ${LAYOUT}. Run the version that wrote it, or name another directory.`,
+    );
+  }
+  const [someKey] = await db.keys({ limit: 1 }).all();
+  if (someKey)
+    throw new MeshError(
+      'invalid-config',
+      `${dir} holds a LevelDB database that is no journal; name another directory.`,
+    );
+  await db.put(keys.layoutKey, codec.encodeNumber(keys.layoutKey, LAYOUT), { sync: true });
+}
+
+function openFailure(dir: string, error: unknown): MeshError {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (codeOf(cause) === 'LEVEL_LOCKED') {
+    const message = `The journal in ${dir} is in use by another process; stop that mesher, or give this one a data directory of its own.`;
+    return new MeshError('invalid-config', message, { cause: error, details: { directory: dir } });
+  }
+  return storageFailed(`opening the journal in ${dir}`, error);
+}
+
+// ───────────────────────────────────────────────────────────── errors
+
+/** Foreign errors (all have codes) and corruption as MeshError; what is left are bugs, which stay what they are. */
+function mapped(error: unknown, doing: string): unknown {
+  if (error instanceof MeshError) return error;
+  if (error instanceof CorruptionError || codeOf(error) !== undefined) return storageFailed(doing, error);
+  return error;
+}
+
+function storageFailed(doing: string, cause: unknown, details: Record<string, unknown> = {}): MeshError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new MeshError('storage-failed', `Failed at ${doing}: ${why}`, { cause, details });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Runs a decoder for this queue and block, and says so where it finds corruption. */
+function located<T>(queue: number, block: number, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    throw storageFailed(`reading block ${block} for queue ${queue}`, error, { queue, block });
+  }
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
+
+function missing(): never {
+  throw new CorruptionError('the block is gone');
+}
+
+function badKey(key: Buffer): never {
+  throw new CorruptionError(`a key ${key.toString('hex')} that means nothing`);
+}
