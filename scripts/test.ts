@@ -1,6 +1,5 @@
 // Runs the tests with node:test's runner and one summary for all: first the kinds that need no real program, side
-// by side; then those with real processes and ports, one file at a time. Finding
-// no test file is a failure.
+// by side; then those with real processes and ports, one file at a time. Finding no test file is a failure.
 //
 //   npm test                                        everything
 //   npm test -- test/unit test/e2e/restart.test.ts  these folders and files
