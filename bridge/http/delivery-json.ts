@@ -1,0 +1,22 @@
+// How one delivered event looks in JSON, the same in pulls and streams: the structured CloudEvent, and beside it what
+// the mesh knows of it. Built as text, so that JSON data goes out as it came in.
+
+import { formatJsonEvent } from '../../node/core/cloud-event-json.ts';
+import type { Delivery } from '../../node/core/delivery-types.ts';
+import type { FrontDoor } from '../../node/core/ports.ts';
+
+/** One line: in JSON, line breaks stand between tokens only, where a space means the same. */
+export function formatDelivery({ event, token, attempt }: Delivery, door: Pick<FrontDoor, 'decode'>): string {
+  const { topic, origin, sequence, acceptedAt, path, deadLetter } = event;
+  const beside = JSON.stringify({
+    topic,
+    attempt,
+    ...(token === '' ? {} : { token }),
+    origin,
+    sequence,
+    acceptedAt: new Date(acceptedAt).toISOString(),
+    path,
+    deadLetter,
+  });
+  return `{"event":${formatJsonEvent(door.decode(event)).replace(/[\r\n]+/g, ' ')},${beside.slice(1)}`;
+}

@@ -1,0 +1,70 @@
+// The process's own figures as metric families: memory, CPU, and how late the event loop is. Takes the process as an
+// option: only the command knows it, and only one mesher of a process may speak for it.
+
+import type { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { MetricFamily } from '../core/views.ts';
+
+type EventLoopDelay = ReturnType<typeof monitorEventLoopDelay>;
+
+/** The parts of `process` that are read; `process` itself fits. */
+export interface ProcessFigures {
+  memoryUsage(): {
+    readonly rss: number;
+    readonly heapUsed: number;
+    readonly heapTotal: number;
+    readonly external: number;
+  };
+  cpuUsage(): { readonly user: number; readonly system: number };
+  uptime(): number;
+}
+
+const NS_PER_S = 1e9;
+const US_PER_S = 1e6;
+
+/** `delay`: over the time since the last call, which starts it anew. */
+export function processFamilies(figures: ProcessFigures, delay: EventLoopDelay): MetricFamily[] {
+  const memory = figures.memoryUsage();
+  const cpu = figures.cpuUsage();
+  const samples = [0.5, 0.9, 0.99].map((at) => ({
+    labels: { at: String(at) },
+    value: seconds(delay.percentile(at * 100)),
+  }));
+  const families: MetricFamily[] = [
+    gauge('process_resident_memory_bytes', 'Memory that the process holds.', memory.rss),
+    gauge('process_heap_used_bytes', 'Heap in use by JavaScript.', memory.heapUsed),
+    gauge('process_heap_size_bytes', 'Heap reserved for JavaScript.', memory.heapTotal),
+    gauge('process_external_memory_bytes', 'Memory of buffers outside the heap.', memory.external),
+    gauge('process_uptime_seconds', 'Time since the process started.', figures.uptime()),
+    {
+      name: 'process_cpu_seconds_total',
+      help: 'CPU time used by the process.',
+      type: 'counter',
+      samples: [
+        { labels: { mode: 'user' }, value: cpu.user / US_PER_S },
+        { labels: { mode: 'system' }, value: cpu.system / US_PER_S },
+      ],
+    },
+    gauge(
+      'event_loop_delay_max_seconds',
+      'Longest delay of the event loop since the last scrape.',
+      seconds(delay.max),
+    ),
+    {
+      name: 'event_loop_delay_seconds',
+      help: 'Delay of the event loop since the last scrape, by quantile.',
+      type: 'gauge',
+      samples,
+    },
+  ];
+  delay.reset();
+  return families;
+}
+
+/** Before the first measurement the histogram's figures are placeholders. */
+function seconds(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) && nanoseconds < Number.MAX_SAFE_INTEGER ? nanoseconds / NS_PER_S : 0;
+}
+
+function gauge(name: string, help: string, value: number): MetricFamily {
+  return { name, help, type: 'gauge', samples: [{ labels: {}, value }] };
+}

@@ -1,0 +1,112 @@
+// The bodies that the admin routes answer with, as schemas: for /openapi.json. They describe core/views.ts; a test holds
+// the two against each other.
+
+import Type from 'typebox';
+
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
+const NodeId = Type.String({
+  description: "A mesher's libp2p peer id",
+  examples: ['12D3KooWGC6TvWhfagifX6nvqfk8rBiWBxkhnkRJtFqpeWBqkPBm'],
+});
+const Cluster = Type.String({ examples: ['aws-eu-west-1'] });
+const Millis = (description: string) => Type.Number({ description: `${description}, ms` });
+
+export const FederationSchema = Type.Object({
+  federation: Type.String({ examples: ['acme'] }),
+  self: Type.Object({ node: NodeId, cluster: Cluster, incarnation: Type.Integer(), version: Type.String() }),
+  registry: Type.Object({
+    address: Type.String({ examples: ['etcd://h1:2379,h2:2379'] }),
+    state: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('never-reached')]),
+    revision: Type.Integer(),
+    sinceMs: Millis('For how long it has been in this state'),
+  }),
+  ready: Type.Object({ ready: Type.Boolean(), why: Type.Array(Type.String()) }),
+  members: Type.Array(
+    Type.Object({
+      node: NodeId,
+      cluster: Cluster,
+      incarnation: Type.Integer(),
+      status: Type.Union([
+        Type.Literal('alive'),
+        Type.Literal('suspect'),
+        Type.Literal('dead'),
+        Type.Literal('left'),
+      ]),
+      http: Type.String({ description: "Base URL of its HTTP API, or ''" }),
+      addresses: Type.Array(Type.String()),
+      labels: Type.Record(Type.String(), Type.String()),
+      routes: Type.Object({
+        sequence: Type.Integer(),
+        interests: Count('Filters it wants'),
+        complete: Type.Boolean(),
+        gapped: Type.Boolean(),
+      }),
+    }),
+  ),
+});
+
+export const LinksSchema = Type.Object({
+  links: Type.Array(
+    Type.Object({
+      peer: NodeId,
+      cluster: Cluster,
+      state: Type.Union([Type.Literal('up'), Type.Literal('down')]),
+      reason: Type.String({ description: "Why it is down; '' while up" }),
+      sinceMs: Millis('For how long it has been in this state'),
+      roundTripMs: Type.Optional(Millis('Measured round trip')),
+      sentEvents: Count('Events sent'),
+      receivedEvents: Count('Events received'),
+      doubtfulEvents: Count('Events sent again because custody was in doubt'),
+      sentBytes: Count('Bytes sent'),
+      receivedBytes: Count('Bytes received'),
+    }),
+  ),
+  lanes: Type.Array(
+    Type.Object({
+      destination: Type.String({
+        description: "A cluster's name, or the node id of a mesher in this cluster",
+      }),
+      scope: Type.Union([Type.Literal('cluster'), Type.Literal('peer')]),
+      lane: Type.Integer(),
+      landing: Type.Optional(NodeId),
+      state: Type.Union([
+        Type.Literal('waiting'),
+        Type.Literal('opening'),
+        Type.Literal('open'),
+        Type.Literal('moving'),
+      ]),
+      queued: Count('Events waiting'),
+      inFlight: Count('Events sent and not yet acked'),
+    }),
+  ),
+});
+
+export const QueuesSchema = Type.Object({
+  queues: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      kind: Type.Union([Type.Literal('subscription'), Type.Literal('lane')]),
+      depth: Count('Events in it, in-flight ones included'),
+      inFlight: Count('Events handed out and not yet settled'),
+      oldestAcceptedAt: Millis('When the oldest was accepted, since the epoch; 0: none'),
+    }),
+  ),
+});
+
+export const RoutesSchema = Type.Object({
+  topic: Type.String(),
+  subscriptions: Type.Array(
+    Type.Object({ name: Type.String(), filter: Type.String(), group: Type.String(), why: Type.String() }),
+  ),
+  destinations: Type.Array(
+    Type.Object({
+      kind: Type.Union([Type.Literal('mesher'), Type.Literal('cluster')]),
+      destination: Type.String(),
+      landing: Type.Optional(NodeId),
+      roundTripMs: Type.Optional(Millis('Measured round trip')),
+      because: Type.Array(Type.Object({ filter: Type.String(), group: Type.String(), node: NodeId })),
+      why: Type.String(),
+    }),
+  ),
+  others: Type.Array(Type.Object({ destination: Type.String(), cluster: Type.String(), why: Type.String() })),
+});

@@ -1,0 +1,217 @@
+// The mesher's one HTTP server: builds Fastify with what all routes share (errors as problem details, time-outs, limits,
+// OpenAPI), takes the bridges' routes as plugins, and closes in order. It knows no event and no bridge.
+
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import Fastify from 'fastify';
+import type { Limits } from '../core/limits.ts';
+import { ERRORS, MeshError } from '../core/errors.ts';
+import type { MesherView } from '../core/views.ts';
+import { adminRoutes } from './admin.ts';
+import { metricsRoutes } from './metrics.ts';
+import type { ProcessFigures } from './process-metrics.ts';
+import { describeApi } from './openapi.ts';
+import { meshErrorOf, PROBLEM_TYPE, problemOf, rawProblem, retryAfterOf } from './problem.ts';
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: a free one of the system's choice. */
+  readonly port: number;
+  readonly version: string;
+  readonly limits: Pick<Limits, 'batchBytesMax' | 'topicBytesMax' | 'topicLevelsMax'>;
+  readonly timing?: Partial<HttpTiming>;
+}
+
+export interface HttpTiming {
+  /** From a connection's first byte to the end of its headers: a slow-loris gets 408. */
+  readonly headersTimeoutMs: number;
+  /** To the end of the body: 16 MiB at 300 KiB/s. */
+  readonly requestTimeoutMs: number;
+  /** Without a byte either way: longer than the longest pull (60 s) and than the keep-alive of streams (15 s). */
+  readonly idleTimeoutMs: number;
+  /** How long `close` waits for requests under way before it cuts them off. */
+  readonly closeTimeoutMs: number;
+}
+
+export const HTTP_TIMING: HttpTiming = Object.freeze({
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  idleTimeoutMs: 90_000,
+  closeTimeoutMs: 10_000,
+});
+
+/** Bytes of a request's headers: a binary-mode event with some forty extensions. Above: 431. */
+const HEADER_BYTES_MAX = 32 * 1024;
+/** Above Limits.sessionsMax, so that streams at their bound leave room for the rest. Above: the connection is dropped. */
+const CONNECTIONS_MAX = 24_000;
+/** A subscription's name has up to 128 characters, each of which may come percent-encoded. */
+const PARAM_LENGTH_MAX = 512;
+/** How often the server looks for connections over their time. */
+const TIMEOUT_CHECK_MS = 1_000;
+
+export interface HttpServerPorts {
+  readonly view: MesherView;
+  /** Registered in order, after the server's own routes. They may rely on the schema `Problem#` for descriptions. */
+  readonly plugins: readonly FastifyPluginAsync[];
+  readonly log: HttpLog;
+  /** The process's own figures for /metrics; left out where a thousand meshers share a process. */
+  readonly process?: ProcessFigures;
+}
+
+/** The part of pino's shape that is used. */
+export interface HttpLog {
+  error(fields: object, message: string): void;
+}
+
+export interface HttpServer {
+  /** `http://host:port`, with the port that it really has. */
+  readonly url: string;
+  /** Takes nothing new, lets what is under way end (streams are told), and cuts off what is left at the deadline. */
+  close(): Promise<void>;
+}
+
+export async function startHttpServer(
+  options: HttpServerOptions,
+  ports: HttpServerPorts,
+): Promise<HttpServer> {
+  const app = await buildHttpServer(options, ports);
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (cause) {
+    await app.close();
+    const address = `${options.host}:${options.port}`;
+    throw new MeshError(
+      'invalid-config',
+      `http: cannot listen on ${address} (${describeCause(cause)}); choose another address with --http`,
+      {
+        cause,
+        details: { address },
+      },
+    );
+  }
+  const { closeTimeoutMs } = { ...HTTP_TIMING, ...options.timing };
+  return { url: urlOf(app, options.host), close: () => closeGracefully(app, closeTimeoutMs) };
+}
+
+/** The server without a socket, for `inject`. */
+export async function buildHttpServer(
+  options: HttpServerOptions,
+  ports: HttpServerPorts,
+): Promise<FastifyInstance> {
+  const timing = { ...HTTP_TIMING, ...options.timing };
+  const app = Fastify({
+    logger: false,
+    bodyLimit: options.limits.batchBytesMax,
+    connectionTimeout: timing.idleTimeoutMs,
+    requestTimeout: timing.requestTimeoutMs,
+    keepAliveTimeout: Math.min(72_000, timing.idleTimeoutMs),
+    forceCloseConnections: 'idle',
+    return503OnClosing: false, // the hook below says it as a problem
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: timing.headersTimeoutMs,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    // Nothing a client wrote may vanish or change its type in silence.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, strict: false } },
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      else socket.end(rawProblem(error));
+    },
+  });
+  // Node leaves out headers beyond 2,000 without a word; their bytes are bounded already.
+  app.server.maxHeadersCount = 0;
+  app.server.maxConnections = CONNECTIONS_MAX;
+  // Schemas describe answers; they must not drop what they do not know of.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  handleErrors(app, options, ports.log);
+  await describeApi(app, options.version);
+  await app.register(adminRoutes, { view: ports.view, limits: options.limits });
+  await app.register(metricsRoutes, { view: ports.view, ...(ports.process && { process: ports.process }) });
+  for (const plugin of ports.plugins) await app.register(plugin);
+  await app.ready();
+  return app;
+}
+
+function handleErrors(app: FastifyInstance, options: HttpServerOptions, log: HttpLog): void {
+  const send = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const mesh = meshErrorOf(error, options.limits.batchBytesMax);
+    const { status } = ERRORS[mesh.code];
+    if (status >= 500 && !(error instanceof MeshError)) {
+      log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed');
+    }
+    const retryAfter = retryAfterOf(mesh);
+    if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
+    // The rest of a body that was refused may still be coming: not worth reading.
+    if (status === 413) void reply.header('connection', 'close');
+    void reply
+      .status(status)
+      .type(PROBLEM_TYPE)
+      .send(JSON.stringify(problemOf(mesh)));
+  };
+  app.setErrorHandler(send);
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  app.addHook('onRequest', async () => {
+    if (closing) throw new MeshError('shutting-down', 'this mesher is stopping; use another one');
+  });
+  const routes = new Map<string, { pattern: RegExp; methods: Set<string> }>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set() };
+    for (const each of [method].flat()) route.methods.add(each);
+    routes.set(url, route);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const allowed = [...routes.values()]
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap(({ methods }) => [...methods]);
+    if (allowed.length === 0) {
+      return send(
+        new MeshError('not-found', `there is nothing at ${path.slice(0, 200)}; /docs lists what there is`),
+        request,
+        reply,
+      );
+    }
+    void reply.header('allow', [...new Set(allowed)].join(', '));
+    send(
+      new MeshError(
+        'method-not-allowed',
+        `${path.slice(0, 200)} takes ${allowed.join(', ')}, not ${request.method}`,
+        { details: { allowed } },
+      ),
+      request,
+      reply,
+    );
+  });
+}
+
+function patternOf(route: string): RegExp {
+  const escaped = route
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:[A-Za-z]+/g, '[^/]+')
+    .replaceAll('*', '.*');
+  return new RegExp(`^${escaped}/?$`);
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function closeGracefully(app: FastifyInstance, closeTimeoutMs: number): Promise<void> {
+  const cutOff = setTimeout(() => app.server.closeAllConnections(), closeTimeoutMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cutOff);
+  }
+}
+
+function describeCause(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
