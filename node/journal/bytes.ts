@@ -46,7 +46,8 @@ export class Writer {
   }
 
   u8(value: number): void {
-    this.#bytes[this.#room(1)] = value;
+    const at = this.#room(1); // first, since it may move the bytes
+    this.#bytes[at] = value;
   }
 
   varint(value: number): void {
@@ -63,7 +64,8 @@ export class Writer {
   text(value: string): void {
     const length = Buffer.byteLength(value);
     this.varint(length);
-    this.#bytes.write(value, this.#room(length), 'utf8');
+    const at = this.#room(length);
+    this.#bytes.write(value, at, 'utf8');
   }
 
   sealed(key: Uint8Array): Buffer {
