@@ -74,7 +74,10 @@ export interface Ping {
 export interface RouteHeads {
   readonly kind: 'route-heads';
   readonly answer: boolean;
-  readonly heads: readonly RouteVersion[];
+  readonly heads: readonly (RouteVersion & {
+    /** First 32 bits of the record's root digest: the same version with another content is a fault to repair. */
+    readonly digest: number;
+  })[];
 }
 
 export interface RouteVersion {

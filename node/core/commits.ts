@@ -1,0 +1,190 @@
+// Group commit. What is staged while a batch is being written goes into the next one: one LevelDB batch, one fsync,
+// holding blocks of events, one entry for each queue, receive marks, settlements. When the batch is on disk its entries
+// become visible in their queues, and whoever waited (`whenDurable`) is told, in the order of staging.
+
+import { invariant } from './errors.ts';
+import { NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
+import type { Limits } from './limits.ts';
+import type { JournalOp, QueueEntry } from './ports.ts';
+import type { Queue, QueuePorts } from './queue.ts';
+import type { Emit } from './steps.ts';
+
+interface StagedEntry {
+  readonly queue: Queue;
+  readonly indices: number[];
+  readonly first: Position | undefined;
+  readonly directives: { from: number; directive: Directive }[];
+}
+
+interface StagedBlock {
+  readonly block: number;
+  readonly events: StoredEvent[];
+  bytes: number;
+  readonly entries: Map<number, StagedEntry>;
+}
+
+interface Batch {
+  readonly id: number;
+  readonly blocks: StagedBlock[];
+  readonly ops: JournalOp[];
+  readonly waiting: (() => void)[];
+  sync: boolean;
+  bytes: number;
+}
+
+export class Commits implements QueuePorts {
+  readonly #limits: Limits;
+  readonly #emit: Emit;
+  #nextBlock: number;
+  #batchId = 0;
+  #staged: Batch;
+  #writing: Batch | undefined;
+  /** How many queues want each block on disk. */
+  readonly #wanted = new Map<number, number>();
+  readonly #dirtyQueues = new Set<Queue>();
+
+  constructor(nextBlock: number, limits: Limits, emit: Emit) {
+    this.#nextBlock = nextBlock;
+    this.#limits = limits;
+    this.#emit = emit;
+    this.#staged = this.#newBatch();
+  }
+
+  /** Bytes of events staged or being written. */
+  get pendingBytes(): number {
+    return this.#staged.bytes + (this.#writing?.bytes ?? 0);
+  }
+
+  get idle(): boolean {
+    return !this.#writing && this.#isEmpty(this.#staged);
+  }
+
+  get blocks(): number {
+    return this.#wanted.size;
+  }
+
+  /** One recovered entry wants this block. */
+  recover(block: number): void {
+    this.#wanted.set(block, (this.#wanted.get(block) ?? 0) + 1);
+  }
+
+  /**
+   * Puts the event into the batch once, for all `queues`. Positions, where given, are consecutive for a queue within a
+   * block: a lane hands out one after the other.
+   */
+  store(event: StoredEvent, queues: readonly { readonly queue: Queue; readonly position?: Position; readonly directive?: Directive }[]): void {
+    const batch = this.#staged;
+    let block = batch.blocks.at(-1);
+    if (!block || block.events.length >= this.#limits.blockEventsMax || block.bytes + event.record.length > this.#limits.blockBytesMax) {
+      block = { block: this.#nextBlock++, events: [], bytes: 0, entries: new Map() };
+      batch.blocks.push(block);
+    }
+    const index = block.events.push(event) - 1;
+    block.bytes += event.record.length;
+    batch.bytes += event.record.length;
+    batch.sync = true;
+    for (const { queue, position, directive = NO_GROUPS } of queues) {
+      let entry = block.entries.get(queue.id);
+      if (!entry) {
+        entry = { queue, indices: [], first: position, directives: [] };
+        block.entries.set(queue.id, entry);
+      }
+      if (entry.directives.at(-1)?.directive !== directive && !(entry.directives.length === 0 && directive === NO_GROUPS)) {
+        entry.directives.push({ from: entry.indices.length, directive });
+      }
+      entry.indices.push(index);
+    }
+  }
+
+  op(op: JournalOp): void {
+    this.#staged.ops.push(op);
+  }
+
+  /** `then` runs in the step that is told that all staged so far is on disk. */
+  whenDurable(then: () => void, sync = true): void {
+    this.#staged.waiting.push(then);
+    if (sync) this.#staged.sync = true;
+  }
+
+  dirty(queue: Queue): void {
+    this.#dirtyQueues.add(queue);
+  }
+
+  load(queue: number, blocks: readonly number[]): void {
+    this.#emit({ kind: 'load', queue, blocks });
+  }
+
+  release(block: number): void {
+    const left = (this.#wanted.get(block) ?? 0) - 1;
+    invariant(left >= 0, `block ${block} released more often than wanted`);
+    if (left > 0) {
+      this.#wanted.set(block, left);
+      return;
+    }
+    this.#wanted.delete(block);
+    this.op({ op: 'drop-block', block });
+  }
+
+  /** Emits the next append if none is under way. What needs no fsync waits for something that does, or for `force`. */
+  flush(force: boolean): void {
+    if (this.#writing) return;
+    for (const queue of this.#dirtyQueues) queue.writeSettled();
+    this.#dirtyQueues.clear();
+    const batch = this.#staged;
+    if (this.#isEmpty(batch) || (!batch.sync && !force)) return;
+    this.#staged = this.#newBatch();
+    this.#writing = batch;
+    // An entry dropped or rewritten in this batch is one of an earlier batch: blocks and entries are added last.
+    const ops = batch.ops;
+    for (const { block, events, entries } of batch.blocks) {
+      for (const [id, { queue }] of entries) if (queue.destroyed) entries.delete(id);
+      if (entries.size === 0) continue;
+      ops.push({ op: 'block', block, events });
+      this.#wanted.set(block, entries.size);
+      for (const { queue, indices, first, directives } of entries.values()) {
+        ops.push({ op: 'entry', queue: queue.id, block, entry: { indices, first, directives } });
+      }
+    }
+    this.#emit({ kind: 'append', batch: batch.id, ops, sync: batch.sync });
+  }
+
+  /** The batch is on disk: its entries appear in their queues, then the waiting are told. Returns the queues touched. */
+  appended(id: number): Set<Queue> {
+    const batch = this.#writing;
+    invariant(batch?.id === id, `batch ${id} was not being written`);
+    this.#writing = undefined;
+    const touched = new Set<Queue>();
+    for (const { block, events, entries } of batch.blocks) {
+      for (const staged of entries.values()) {
+        if (staged.queue.destroyed) {
+          this.op({ op: 'drop-entry', queue: staged.queue.id, block });
+          this.release(block);
+          continue;
+        }
+        const entry: QueueEntry = staged;
+        staged.queue.committed(block, entry, pick(events, entry.indices));
+        touched.add(staged.queue);
+      }
+    }
+    for (const then of batch.waiting) then();
+    return touched;
+  }
+
+  #newBatch(): Batch {
+    return { id: ++this.#batchId, blocks: [], ops: [], waiting: [], sync: false, bytes: 0 };
+  }
+
+  #isEmpty(batch: Batch): boolean {
+    return batch.blocks.length === 0 && batch.ops.length === 0 && batch.waiting.length === 0;
+  }
+}
+
+function pick(events: readonly StoredEvent[], indices: readonly number[]): readonly StoredEvent[] {
+  if (indices.length === events.length) return events;
+  const picked: StoredEvent[] = [];
+  for (const index of indices) {
+    const event = events[index];
+    if (event) picked.push(event);
+  }
+  return picked;
+}

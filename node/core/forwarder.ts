@@ -1,0 +1,225 @@
+// All lanes of this mesher: makes them as destinations appear, chooses where each lands, and sends best-effort events past
+// them. A lane to a cluster lands on one of its meshers, chosen by rendezvous so that lanes spread and stay.
+
+import type { Commits } from './commits.ts';
+import type { Counters } from './counters.ts';
+import { hash32, type Directive, type LaneName, type NodeId, type Position, type StoredEvent } from './event.ts';
+import { Lane, type LandingChoice } from './lane.ts';
+import type { Limits } from './limits.ts';
+import type { Links } from './links.ts';
+import type { Member, Membership } from './membership.ts';
+import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
+import { Queue } from './queue.ts';
+import { rendezvous } from './router.ts';
+import type { Emit, Now } from './steps.ts';
+import type { Timing } from './timing.ts';
+import type { LaneView } from './views.ts';
+
+export interface ForwarderOptions {
+  readonly self: NodeId;
+  readonly cluster: string;
+  readonly incarnation: number;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly counters: Counters;
+  readonly members: Membership;
+  readonly links: Links;
+  readonly commits: Commits;
+  readonly emit: Emit;
+  /** A number for a new queue, unique in this journal. */
+  nextQueueId(): number;
+}
+
+const PEER_LANE: LaneName = { scope: 'peer', lane: 0 };
+
+interface Loose {
+  readonly peer: NodeId;
+  readonly scope: LaneName['scope'];
+  readonly events: ForwardedEvent[];
+  bytes: number;
+}
+
+export class Forwarder {
+  readonly #options: ForwarderOptions;
+  /** By queue name. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #byQueue = new Map<Queue, Lane>();
+  /** Best-effort events of this step, by peer and scope. */
+  readonly #loose = new Map<string, Loose>();
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+  }
+
+  static isLaneQueue(name: string): boolean {
+    return name.startsWith('c:') || name.startsWith('p:');
+  }
+
+  /** A queue found in the journal. */
+  recover(queue: Queue): void {
+    const match = /^(?:p:(.+)|c:([^:]+):(\d+))$/.exec(queue.name);
+    if (match?.[1] !== undefined) this.#addLane(match[1], this.#options.cluster, PEER_LANE, queue);
+    else if (match?.[2] !== undefined) this.#addLane(match[2], match[2], { scope: 'cluster', lane: Number(match[3]) }, queue);
+  }
+
+  /** Where an event for this destination is to be queued, at which position. */
+  toCluster(cluster: string, hash: number, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
+    const lane = hash % this.#options.limits.lanesPerCluster;
+    return this.#place(this.#lane(`c:${cluster}:${lane}`, cluster, cluster, { scope: 'cluster', lane }), directive);
+  }
+
+  toPeer(node: NodeId, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
+    return this.#place(this.#lane(`p:${node}`, node, this.#options.cluster, PEER_LANE), directive);
+  }
+
+  #place(lane: Lane, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
+    return { queue: lane.queue, position: lane.nextPosition(this.#options.incarnation), directive };
+  }
+
+  #lane(queueName: string, destination: string, cluster: string, name: LaneName): Lane {
+    const known = this.#lanes.get(queueName);
+    if (known) return known;
+    const { commits, limits } = this.#options;
+    const queue = new Queue(this.#options.nextQueueId(), queueName, limits, commits);
+    commits.op({ op: 'queue', queue: queue.id, name: queueName });
+    return this.#addLane(destination, cluster, name, queue);
+  }
+
+  #addLane(destination: string, cluster: string, name: LaneName, queue: Queue): Lane {
+    const { limits, timing, counters, emit, links } = this.#options;
+    const sent = (peer: NodeId, events: number, bytes: number): void => {
+      const link = links.get(peer);
+      if (!link) return;
+      link.sentEvents += events;
+      link.sentBytes += bytes;
+    };
+    const lane = new Lane(destination, cluster, name, queue, { limits, timing, counters, emit, sent });
+    this.#lanes.set(queue.name, lane);
+    this.#byQueue.set(queue, lane);
+    return lane;
+  }
+
+  // ─────────────────────────────────────────────────────────── best effort
+
+  looseToCluster(cluster: string, hash: number, directive: Directive, event: StoredEvent): void {
+    this.#sendLoose(this.#best(cluster, hash % this.#options.limits.lanesPerCluster), cluster, 'cluster', directive, event);
+  }
+
+  looseToPeer(node: NodeId, directive: Directive, event: StoredEvent): void {
+    this.#sendLoose(this.#options.links.isUp(node) ? node : undefined, this.#options.cluster, 'peer', directive, event);
+  }
+
+  #sendLoose(peer: NodeId | undefined, cluster: string, scope: LaneName['scope'], directive: Directive, event: StoredEvent): void {
+    const { counters, links, limits } = this.#options;
+    if (peer === undefined || links.get(peer)?.full) {
+      counters.add('events_dropped_total', 1, peer === undefined ? 'no-link' : 'slow-link');
+      return;
+    }
+    counters.add('events_forwarded_total', 1, cluster, 'best-effort');
+    const key = `${scope}${peer}`;
+    const waiting = this.#loose.get(key) ?? { peer, scope, events: [], bytes: 0 };
+    this.#loose.set(key, waiting);
+    waiting.events.push({ event, directive });
+    waiting.bytes += event.record.length;
+    if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax) this.#flushOne(key, waiting);
+  }
+
+  #flushOne(key: string, { peer, scope, events, bytes }: Loose): void {
+    this.#loose.delete(key);
+    this.#options.emit({ kind: 'data', peer, message: { kind: 'best-effort', scope, events } });
+    const link = this.#options.links.get(peer);
+    if (!link) return;
+    link.sentEvents += events.length;
+    link.sentBytes += bytes;
+  }
+
+  flushLoose(): void {
+    for (const [key, waiting] of this.#loose) this.#flushOne(key, waiting);
+  }
+
+  // ─────────────────────────────────────────────────────────── where lanes land
+
+  /** The mesher of `cluster` a lane should land on: alive before suspect, with a link that is up. */
+  #best(cluster: string, lane: number): NodeId | undefined {
+    const { members, links, self } = this.#options;
+    const alive: Member[] = [];
+    const suspect: Member[] = [];
+    for (const member of members.all()) {
+      if (member.record.cluster !== cluster || !links.isUp(member.record.node)) continue;
+      (member.status === 'alive' ? alive : suspect).push(member);
+    }
+    // the lane and the sender are in the hash: the lanes of one sender, and those of several, spread differently
+    return rendezvous(alive.length > 0 ? alive : suspect, hash32(`${self}/${lane}`), (member) => member.record.node)?.record.node;
+  }
+
+  #choice(lane: Lane): LandingChoice {
+    const { members, links } = this.#options;
+    return {
+      best:
+        lane.name.scope === 'cluster'
+          ? this.#best(lane.destination, lane.name.lane)
+          : links.isUp(lane.destination)
+            ? lane.destination
+            : undefined,
+      isLinked: (node) => links.isUp(node),
+      isAlive: (node) => members.get(node)?.status === 'alive',
+      isFull: (node) => links.get(node)?.full ?? true,
+    };
+  }
+
+  /** Where an event with this hash would land now. */
+  landingFor(cluster: string, hash: number): NodeId | undefined {
+    const lane = hash % this.#options.limits.lanesPerCluster;
+    return this.#lanes.get(`c:${cluster}:${lane}`)?.landing ?? this.#best(cluster, lane);
+  }
+
+  pumpQueue(queue: Queue, now: Now): void {
+    const lane = this.#byQueue.get(queue);
+    if (lane) lane.pump(this.#choice(lane), now);
+  }
+
+  /** A link or a member changed: every lane with something to send looks again. */
+  pumpAll(now: Now): void {
+    for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) lane.pump(this.#choice(lane), now);
+  }
+
+  tick(now: Now): void {
+    for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
+  }
+
+  // ─────────────────────────────────────────────────────────── what receivers say
+
+  fromPeer(peer: NodeId, message: LaneReady | LaneAck | LaneGap, now: Now): void {
+    const cluster = this.#options.members.clusterOf(peer);
+    const lane = this.#lanes.get(message.scope === 'peer' ? `p:${peer}` : `c:${cluster}:${message.lane}`);
+    if (!lane) return;
+    if (message.kind === 'lane-ready') lane.ready(peer, message, now);
+    else if (message.kind === 'ack') lane.ack(peer, message, now);
+    else lane.gap(peer, message, now);
+    lane.pump(this.#choice(lane), now);
+  }
+
+  /** A destination is forgotten for good; returns how many events were waiting for it. */
+  forget(destination: string): number {
+    let lost = 0;
+    for (const [name, lane] of this.#lanes) {
+      if (lane.destination !== destination) continue;
+      lost += lane.queue.destroy();
+      this.#lanes.delete(name);
+      this.#byQueue.delete(lane.queue);
+    }
+    return lost;
+  }
+
+  lane(queue: Queue): Lane | undefined {
+    return this.#byQueue.get(queue);
+  }
+
+  views(): LaneView[] {
+    return [...this.#lanes.values()].map((lane) => lane.view());
+  }
+
+  queues(): Queue[] {
+    return [...this.#byQueue.keys()];
+  }
+}

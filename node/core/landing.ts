@@ -1,0 +1,165 @@
+// The receiving end of all lanes: takes what follows on what it has, asks again where something is missing, acks what
+// is on disk.
+//
+// Invariant. `committed` is on disk in the same batch as the events up to it; an ack never names more. `accepted` runs
+// ahead of it by what is staged. What is at or before `accepted` is a duplicate; what does not follow on it is a gap.
+// A mark alone proves nothing: it moves only by events that follow one another, or to a sender's `base`, which the
+// sender vouches for (someone has acked all before it).
+
+import type { Commits } from './commits.ts';
+import type { Counters } from './counters.ts';
+import { comparePositions, type LaneName, type NodeId, type Position, START } from './event.ts';
+import type { Limits } from './limits.ts';
+import type { ForwardedEvent, LaneData, LaneOpen } from './messages.ts';
+import type { Emit } from './steps.ts';
+
+interface Inbound {
+  readonly sender: NodeId;
+  readonly name: LaneName;
+  committed: Position;
+  accepted: Position;
+  /** The last credit granted was less than a frame: the sender waits for more. */
+  starved: boolean;
+  ackWaiting: boolean;
+  markStaged: boolean;
+}
+
+export interface LandingOptions {
+  readonly limits: Limits;
+  readonly counters: Counters;
+  readonly commits: Commits;
+  readonly emit: Emit;
+  clusterOf(node: NodeId): string;
+  diskFull(): boolean;
+  /** Takes an event in: routes and stages it. False: nobody wants it. */
+  take(sender: NodeId, scope: LaneName['scope'], forwarded: ForwardedEvent): void;
+}
+
+export class Landing {
+  readonly #options: LandingOptions;
+  readonly #lanes = new Map<NodeId, Map<string, Inbound>>();
+  readonly #touched = new Set<Inbound>();
+  #count = 0;
+
+  constructor(options: LandingOptions) {
+    this.#options = options;
+  }
+
+  recover(marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[]): void {
+    for (const { sender, scope, lane, position } of marks) {
+      const inbound = this.#lane(sender, { scope, lane });
+      inbound.committed = inbound.accepted = position;
+    }
+  }
+
+  #lane(sender: NodeId, name: LaneName): Inbound {
+    let lanes = this.#lanes.get(sender);
+    if (!lanes) {
+      lanes = new Map();
+      this.#lanes.set(sender, lanes);
+    }
+    const key = `${name.scope}${name.lane}`;
+    let inbound = lanes.get(key);
+    if (!inbound) {
+      const { scope, lane } = name;
+      inbound = { sender, name: { scope, lane }, committed: START, accepted: START, starved: false, ackWaiting: false, markStaged: false };
+      lanes.set(key, inbound);
+      this.#count++;
+    }
+    return inbound;
+  }
+
+  open(sender: NodeId, message: LaneOpen): void {
+    const inbound = this.#lane(sender, message);
+    if (comparePositions(message.base, inbound.accepted) > 0) {
+      inbound.accepted = message.base;
+      // nothing staged lies between: the sender knows all up to base as acked
+      inbound.committed = message.base;
+      this.#stageMark(inbound);
+    }
+    this.#options.emit({
+      kind: 'control',
+      peer: sender,
+      message: { kind: 'lane-ready', ...inbound.name, mark: inbound.committed, credit: this.#credit(inbound) },
+    });
+  }
+
+  data(sender: NodeId, message: LaneData): void {
+    const { counters, clusterOf } = this.#options;
+    const inbound = this.#lane(sender, message);
+    const cluster = clusterOf(sender);
+    if (comparePositions(message.previous, inbound.accepted) > 0) {
+      counters.add('lane_gaps_total', 1, cluster);
+      this.#options.emit({ kind: 'control', peer: sender, message: { kind: 'gap', ...inbound.name, last: inbound.accepted } });
+      return;
+    }
+    let fresh = 0;
+    let { sequence } = message.first;
+    for (const forwarded of message.events) {
+      const position = { incarnation: message.first.incarnation, sequence: sequence++ };
+      if (comparePositions(position, inbound.accepted) <= 0) continue;
+      inbound.accepted = position;
+      this.#options.take(sender, message.scope, forwarded);
+      fresh++;
+    }
+    counters.add('events_landed_total', fresh, cluster, 'durable');
+    counters.add('events_duplicate_total', message.events.length - fresh, cluster);
+    if (message.doubt) counters.add('events_doubtful_total', fresh, cluster);
+    if (fresh > 0) this.#stageMark(inbound);
+    inbound.ackWaiting = true;
+    this.#touched.add(inbound);
+  }
+
+  #stageMark(inbound: Inbound): void {
+    this.#touched.add(inbound);
+    inbound.markStaged = true;
+  }
+
+  /** At the end of a step: the marks join the batch of the events they speak for; acks follow when it is on disk. */
+  flush(): void {
+    for (const inbound of this.#touched) {
+      const ack = inbound.ackWaiting;
+      inbound.ackWaiting = false;
+      const position = inbound.accepted;
+      if (!inbound.markStaged) {
+        if (ack && comparePositions(position, inbound.committed) <= 0) this.#ack(inbound);
+        continue; // what is staged already acks itself
+      }
+      inbound.markStaged = false;
+      this.#options.commits.op({ op: 'mark', sender: inbound.sender, ...inbound.name, position });
+      // events that are stored make the batch a synced one; a mark alone need not be: the sender's base repairs it
+      this.#options.commits.whenDurable(() => {
+        if (comparePositions(position, inbound.committed) > 0) inbound.committed = position;
+        if (ack) this.#ack(inbound);
+      }, false);
+    }
+    this.#touched.clear();
+  }
+
+  #ack(inbound: Inbound): void {
+    this.#options.emit({
+      kind: 'control',
+      peer: inbound.sender,
+      message: { kind: 'ack', ...inbound.name, upTo: inbound.committed, credit: this.#credit(inbound) },
+    });
+  }
+
+  /** Shares what may be staged among the lanes; nothing while the disk is full. */
+  #credit(inbound: Inbound): number {
+    const { limits, commits, diskFull } = this.#options;
+    const share = (limits.stagedBytesMax - commits.pendingBytes) / Math.max(1, this.#count);
+    const credit = diskFull() ? 0 : Math.floor(Math.max(limits.frameBytesMax, Math.min(limits.laneInFlightBytes, share)));
+    inbound.starved = credit === 0;
+    return credit;
+  }
+
+  /** The disk takes more again: lanes that were held are told. */
+  release(): void {
+    for (const lanes of this.#lanes.values()) for (const inbound of lanes.values()) if (inbound.starved) this.#ack(inbound);
+  }
+
+  forget(sender: NodeId): void {
+    this.#count -= this.#lanes.get(sender)?.size ?? 0;
+    this.#lanes.delete(sender);
+  }
+}

@@ -1,0 +1,247 @@
+// The sending end of one lane: a queue whose events go, in order, to one landing mesher at a time.
+//
+// Invariants. An event leaves the queue only when a mesher of the destination has acked it, which it does once the event
+// is on its disk. Each frame names the position before it, so the receiver sees what it missed. When a lane
+// moves without the old landing's last word, what was sent there and not acked is sent again, marked `doubt`: those, and
+// only those, may arrive twice. A voluntary move waits for the last ack, and doubts nothing.
+
+import type { Counters } from './counters.ts';
+import { comparePositions, START, type LaneName, type NodeId, type Position } from './event.ts';
+import type { Limits } from './limits.ts';
+import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
+import type { Queue, QueueItem } from './queue.ts';
+import type { Emit, Now } from './steps.ts';
+import type { Timing } from './timing.ts';
+import type { LaneView } from './views.ts';
+
+/** Which mesher a lane should land on, and whether one that it lands on now may still be reached. */
+export interface LandingChoice {
+  /** The best there is now; undefined: none has a link. */
+  readonly best: NodeId | undefined;
+  isLinked(node: NodeId): boolean;
+  /** Not suspect, dead or forgotten: worth waiting a grace for. */
+  isAlive(node: NodeId): boolean;
+  isFull(node: NodeId): boolean;
+}
+
+export interface LaneOptions {
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly counters: Counters;
+  readonly emit: Emit;
+  /** Called for each event sent: link statistics. */
+  sent(peer: NodeId, events: number, bytes: number): void;
+}
+
+export class Lane {
+  /** Cluster name, or node id for the lane to one mesher of this cluster. */
+  readonly destination: string;
+  readonly cluster: string;
+  readonly name: LaneName;
+  readonly queue: Queue;
+  readonly #options: LaneOptions;
+  #state: LaneView['state'] = 'waiting';
+  #landing: NodeId | undefined;
+  /** Where everything up to `#sent` was sent, if not all of it is acked. */
+  #sentTo: NodeId | undefined;
+  #acked: Position = START;
+  /** The highest position ever sent. */
+  #sent: Position = START;
+  /** Position of the last event sent since the lane was opened, or where it was opened. */
+  #cursor: Position = START;
+  /** Sent to another mesher, and not acked: what is sent again up to here is in doubt. */
+  #doubtUpTo: Position = START;
+  #inFlight: QueueItem[] = [];
+  #inFlightBytes = 0;
+  #credit = 0;
+  #progressAt = 0;
+  #landingLostAt: number | undefined;
+  #nextSequence = 1;
+
+  constructor(destination: string, cluster: string, name: LaneName, queue: Queue, options: LaneOptions) {
+    this.destination = destination;
+    this.cluster = cluster;
+    this.name = name;
+    this.queue = queue;
+    this.#options = options;
+    const first = queue.firstPosition();
+    if (first) this.#acked = this.#sent = before(first);
+  }
+
+  /** The next place on this lane. Each incarnation counts anew, so a restored backup cannot reuse one. */
+  nextPosition(incarnation: number): Position {
+    return { incarnation, sequence: this.#nextSequence++ };
+  }
+
+  view(): LaneView {
+    const { destination, name, queue } = this;
+    return { destination, ...name, landing: this.#landing, state: this.#state, queued: queue.depth, inFlight: this.#inFlight.length };
+  }
+
+  get landing(): NodeId | undefined {
+    return this.#landing;
+  }
+
+  /** Chooses, opens, sends: whatever can be done now. Called after anything that may have changed. */
+  pump(choice: LandingChoice, now: Now): void {
+    this.#reconsider(choice, now);
+    if (this.#state === 'open') this.#send(choice, now);
+    this.queue.refill();
+  }
+
+  #reconsider(choice: LandingChoice, now: Now): void {
+    const current = this.#landing;
+    if (current !== undefined && !choice.isLinked(current)) {
+      this.#landingLostAt ??= now.monotonic;
+      if (this.#state !== 'waiting') this.#rewind('waiting');
+      const wait = choice.isAlive(current) && now.monotonic - this.#landingLostAt < this.#options.timing.linkGraceMs;
+      if (choice.best === undefined || wait) return;
+    } else {
+      this.#landingLostAt = undefined;
+    }
+    if (this.queue.depth === 0 && this.#inFlight.length === 0) return; // nothing to send: no landing needed yet
+    if (choice.best === undefined) return;
+    if (current === undefined || !choice.isLinked(current)) {
+      this.#move(choice.best, 'lost', now);
+    } else if (this.#state === 'waiting') {
+      this.#open(current, now); // also where another is preferred: first hear what this one has
+    } else if (choice.best === current) {
+      if (this.#state === 'moving') this.#state = 'open';
+    } else if (this.#inFlight.length === 0) {
+      this.#move(choice.best, 'preferred', now);
+    } else if (this.#state === 'open') {
+      this.#state = 'moving'; // no more to the old one; moves when the last ack is in
+      this.#progressAt = now.monotonic;
+    }
+  }
+
+  #move(to: NodeId, reason: string, now: Now): void {
+    if (this.#landing !== undefined) this.#options.counters.add('lane_moves_total', 1, this.cluster, reason);
+    this.#landing = to;
+    this.#landingLostAt = undefined;
+    this.#open(to, now);
+  }
+
+  #open(landing: NodeId, now: Now): void {
+    this.#rewind('opening');
+    const first = this.queue.firstPosition();
+    // all before the oldest unsettled event is acked, whoever acked it
+    if (first && comparePositions(before(first), this.#acked) > 0) this.#acked = before(first);
+    if (this.#sentTo !== undefined && this.#sentTo !== landing && comparePositions(this.#sent, this.#acked) > 0) {
+      this.#doubtUpTo = this.#sent;
+    }
+    this.#progressAt = now.monotonic;
+    this.#options.emit({ kind: 'control', peer: landing, message: { kind: 'lane-open', ...this.name, base: this.#acked } });
+  }
+
+  /** What is in flight goes back to the front of the queue. */
+  #rewind(state: LaneView['state']): void {
+    this.queue.putBack(this.#inFlight);
+    this.#inFlight = [];
+    this.#inFlightBytes = 0;
+    this.#state = state;
+  }
+
+  #send(choice: LandingChoice, now: Now): void {
+    const landing = this.#landing;
+    if (landing === undefined) return;
+    while (!choice.isFull(landing) && this.#inFlightBytes < this.#credit) {
+      const frame = this.#nextFrame(now);
+      if (!frame) return;
+      if (this.#inFlight.length === 0) this.#progressAt = now.monotonic;
+      const first = frame[0]?.position;
+      if (!first) return;
+      const events: ForwardedEvent[] = [];
+      let bytes = 0;
+      for (const item of frame) {
+        events.push({ event: item.event, directive: item.directive });
+        bytes += item.event.record.length;
+        this.#inFlight.push(item);
+      }
+      const previous = this.#cursor;
+      this.#cursor = frame.at(-1)?.position ?? first;
+      this.#inFlightBytes += bytes;
+      const doubt = comparePositions(first, this.#doubtUpTo) <= 0;
+      this.#options.emit({ kind: 'data', peer: landing, message: { kind: 'data', ...this.name, previous, first, doubt, events } });
+      if (comparePositions(this.#cursor, this.#sent) > 0) this.#sent = this.#cursor;
+      this.#sentTo = landing;
+      this.#options.counters.add('events_forwarded_total', events.length, this.cluster, 'durable');
+      this.#options.sent(landing, events.length, bytes);
+    }
+  }
+
+  /** Consecutive events of one incarnation, all in doubt or none, within a frame's bounds. Expired ones are skipped. */
+  #nextFrame(now: Now): QueueItem[] | undefined {
+    const { limits, counters } = this.#options;
+    const frame: QueueItem[] = [];
+    let bytes = 0;
+    let last: Position | undefined;
+    let doubt = false;
+    for (let item = this.queue.front(); item?.position; item = this.queue.front()) {
+      const { event, position } = item;
+      const expired = event.expiresAt !== 0 && event.expiresAt <= now.wall;
+      const inDoubt = comparePositions(position, this.#doubtUpTo) <= 0;
+      if (last && (expired || position.incarnation !== last.incarnation || position.sequence !== last.sequence + 1 || inDoubt !== doubt)) break;
+      if (frame.length > 0 && (frame.length >= limits.frameEventsMax || bytes + event.record.length > limits.frameBytesMax)) break;
+      if (expired && this.#inFlight.length > 0) return undefined; // its turn comes when all before it is acked
+      this.queue.take();
+      if (expired) {
+        counters.add('events_dropped_total', 1, 'expired');
+        this.#acked = position;
+        this.queue.settleUpTo(position);
+        continue;
+      }
+      frame.push(item);
+      bytes += event.record.length;
+      last = position;
+      doubt = inDoubt;
+    }
+    return frame.length > 0 ? frame : undefined;
+  }
+
+  ready(peer: NodeId, message: LaneReady, now: Now): void {
+    if (peer !== this.#landing || this.#state !== 'opening') return;
+    this.#credit = message.credit;
+    this.#settle(message.mark, now);
+    this.#state = 'open';
+    this.#cursor = comparePositions(message.mark, this.#acked) > 0 ? message.mark : this.#acked;
+  }
+
+  /** Valid from any mesher of the destination at any time: it says what is on that mesher's disk. */
+  ack(peer: NodeId, message: LaneAck, now: Now): void {
+    if (peer === this.#landing) this.#credit = message.credit;
+    this.#settle(message.upTo, now);
+  }
+
+  #settle(upTo: Position, now: Now): void {
+    if (comparePositions(upTo, this.#acked) <= 0) return;
+    this.#acked = upTo;
+    this.#progressAt = now.monotonic;
+    let done = 0;
+    for (const item of this.#inFlight) {
+      if (!item.position || comparePositions(item.position, upTo) > 0) break;
+      this.#inFlightBytes -= item.event.record.length;
+      done++;
+    }
+    if (done > 0) this.#inFlight = this.#inFlight.slice(done);
+    this.#options.counters.add('events_forward_acked_total', done, this.cluster);
+    this.queue.settleUpTo(upTo);
+  }
+
+  /** The receiver misses something of this lane: open it again, from what it has. */
+  gap(peer: NodeId, _message: LaneGap, now: Now): void {
+    if (peer === this.#landing && this.#state !== 'waiting' && this.#state !== 'opening') this.#open(peer, now);
+  }
+
+  tick(choice: LandingChoice, now: Now): void {
+    const waiting = this.#state === 'opening' || this.#inFlight.length > 0;
+    if (waiting && this.#state !== 'waiting' && now.monotonic - this.#progressAt > this.#options.timing.laneStallMs && this.#landing !== undefined) {
+      this.#open(this.#landing, now);
+    }
+    if (this.queue.depth > 0 || this.#inFlight.length > 0) this.pump(choice, now);
+  }
+}
+
+function before(position: Position): Position {
+  return { incarnation: position.incarnation, sequence: position.sequence - 1 };
+}

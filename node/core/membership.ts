@@ -1,0 +1,213 @@
+// Who belongs to the federation, and who of them is there. Two signals: the registry's list (a lease) and the link.
+// The list alone makes a *suspect*, both together, past a grace, make a *dead* one; the registry's silence makes
+// nobody anything. What is known is kept in the journal, so a restart needs no registry.
+
+import type { Counters } from './counters.ts';
+import type { NodeId } from './event.ts';
+import type { Limits } from './limits.ts';
+import type { Keys, MemberList, MemberRecord, Random } from './ports.ts';
+import type { Emit, Now } from './steps.ts';
+import type { Timing } from './timing.ts';
+import type { MemberStatus } from './views.ts';
+
+export interface Member {
+  record: MemberRecord;
+  /** In the registry's last list. Recovered members count as listed until a list says otherwise. */
+  listed: boolean;
+  linked: boolean;
+  /** Monotonic ms of the last change of `listed` or `linked`. */
+  changedAt: number;
+  status: MemberStatus;
+}
+
+export interface MembershipOptions {
+  readonly keys: Keys;
+  readonly federation: string;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly random: Random;
+  readonly counters: Counters;
+}
+
+/** What membership tells the rest of the core. */
+export interface MembershipEvents {
+  /** New, changed or known again: keep it. */
+  remember(record: MemberRecord): void;
+  forget(node: NodeId): void;
+  statusChanged(node: NodeId): void;
+}
+
+/** The signed bytes of a member record: its fields in one fixed order. */
+export function memberBytes(record: Omit<MemberRecord, 'signature'>): Uint8Array {
+  const labels = Object.entries(record.labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { federation, cluster, node, incarnation, addresses, http, version } = record;
+  return Buffer.from(JSON.stringify([federation, cluster, node, incarnation, addresses, http, version, labels]));
+}
+
+export function signMember(keys: Keys, record: Omit<MemberRecord, 'signature'>): MemberRecord {
+  return { ...record, signature: Buffer.from(keys.sign(memberBytes(record))).toString('base64url') };
+}
+
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #self: MemberRecord;
+  readonly #events: MembershipEvents;
+  readonly #emit: Emit;
+  readonly #members = new Map<NodeId, Member>();
+  #revision = 0;
+  #registry: 'up' | 'down' | 'never-reached' = 'never-reached';
+  #registrySince = 0;
+  #listAt = 0;
+  #listedAt = -Infinity;
+  #registeredAt = -Infinity;
+
+  constructor(options: MembershipOptions, self: MemberRecord, events: MembershipEvents, emit: Emit) {
+    this.#options = options;
+    this.#self = self;
+    this.#events = events;
+    this.#emit = emit;
+  }
+
+  get registry(): { state: 'up' | 'down' | 'never-reached'; revision: number; since: number } {
+    return { state: this.#registry, revision: this.#revision, since: this.#registrySince };
+  }
+
+  get(node: NodeId): Member | undefined {
+    return this.#members.get(node);
+  }
+
+  all(): IterableIterator<Member> {
+    return this.#members.values();
+  }
+
+  clusterOf(node: NodeId): string | undefined {
+    return this.#members.get(node)?.record.cluster;
+  }
+
+  recover(records: readonly MemberRecord[], now: Now): void {
+    for (const record of records) {
+      if (record.node !== this.#self.node) this.#take(record, now, false);
+    }
+    this.#allow();
+  }
+
+  /** Everything registered at one revision. Older revisions than one seen are a stale read, and ignored. */
+  takeList(list: MemberList, now: Now): void {
+    this.#setRegistry('up', now);
+    if (list.revision < this.#revision) {
+      this.#options.counters.add('members_refused_total', 1, 'stale-list');
+      return;
+    }
+    this.#revision = list.revision;
+    const listed = new Set<NodeId>();
+    let self: MemberRecord | undefined;
+    for (const record of list.members) {
+      if (record.node === this.#self.node) self = record;
+      else if (this.#valid(record)) {
+        listed.add(record.node);
+        this.#take(record, now, true);
+      }
+    }
+    for (const member of this.#members.values()) {
+      if (member.listed && !listed.has(member.record.node)) this.#setSignal(member, 'listed', false, now);
+    }
+    if (self?.signature !== this.#self.signature) this.#register(now);
+    this.#allow();
+  }
+
+  #valid(record: MemberRecord): boolean {
+    const { counters, federation, keys, limits } = this.#options;
+    let reason = '';
+    if (record.federation !== federation) reason = 'other-federation';
+    else if (!keys.verify(record.node, memberBytes(record), Buffer.from(record.signature, 'base64url'))) reason = 'bad-signature';
+    else if (record.incarnation < (this.#members.get(record.node)?.record.incarnation ?? 0)) reason = 'old-incarnation';
+    else if (!this.#members.has(record.node) && this.#members.size >= limits.membersMax) reason = 'too-many-members';
+    if (reason !== '') counters.add('members_refused_total', 1, reason);
+    return reason === '';
+  }
+
+  #take(record: MemberRecord, now: Now, fresh: boolean): void {
+    const known = this.#members.get(record.node);
+    if (!known) {
+      const member: Member = { record, listed: true, linked: false, changedAt: now.monotonic, status: 'alive' };
+      this.#members.set(record.node, member);
+      if (fresh) this.#events.remember(record);
+      this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
+      this.#events.statusChanged(record.node);
+      return;
+    }
+    if (known.record.signature !== record.signature) {
+      known.record = record;
+      this.#events.remember(record);
+      this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
+    }
+    if (!known.listed) this.#setSignal(known, 'listed', true, now);
+  }
+
+  registryState(state: 'up' | 'down', now: Now): void {
+    this.#setRegistry(state, now);
+  }
+
+  #setRegistry(state: 'up' | 'down', now: Now): void {
+    if (this.#registry === state) return;
+    this.#registry = state;
+    this.#registrySince = now.monotonic;
+  }
+
+  hint(): void {
+    this.#listAt = 0;
+  }
+
+  linkUp(node: NodeId, now: Now): void {
+    const member = this.#members.get(node);
+    if (member && !member.linked) this.#setSignal(member, 'linked', true, now);
+  }
+
+  linkDown(node: NodeId, now: Now): void {
+    const member = this.#members.get(node);
+    if (member?.linked) this.#setSignal(member, 'linked', false, now);
+  }
+
+  #setSignal(member: Member, signal: 'listed' | 'linked', value: boolean, now: Now): void {
+    member[signal] = value;
+    member.changedAt = now.monotonic;
+    if (member.status === 'dead') this.#emit({ kind: 'connect', peer: member.record.node, addresses: member.record.addresses });
+    member.status = member.listed ? 'alive' : 'suspect';
+    this.#events.statusChanged(member.record.node);
+  }
+
+  tick(now: Now): void {
+    const { timing, random } = this.#options;
+    if (now.monotonic >= this.#listAt && now.monotonic - this.#listedAt >= timing.registryPauseMs) {
+      this.#listedAt = now.monotonic;
+      this.#listAt = now.monotonic + timing.relistEveryMs * (1 + random());
+      this.#emit({ kind: 'list-members' });
+    }
+    for (const member of this.#members.values()) {
+      const quiet = now.monotonic - member.changedAt;
+      if (member.status === 'suspect' && !member.linked && quiet > timing.deadAfterMs) {
+        member.status = 'dead';
+        this.#emit({ kind: 'disconnect', peer: member.record.node });
+        this.#events.statusChanged(member.record.node);
+      } else if (member.status === 'dead' && quiet > timing.forgetAfterMs) {
+        this.#members.delete(member.record.node);
+        this.#events.forget(member.record.node);
+        this.#allow();
+      }
+    }
+  }
+
+  #register(now: Now): void {
+    if (now.monotonic - this.#registeredAt < this.#options.timing.registryPauseMs) {
+      this.#listAt = 0;
+      return;
+    }
+    this.#registeredAt = now.monotonic;
+    this.#emit({ kind: 'register', record: this.#self });
+    this.#listAt = 0;
+  }
+
+  #allow(): void {
+    this.#emit({ kind: 'allow', peers: new Set(this.#members.keys()) });
+  }
+}

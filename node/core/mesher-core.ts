@@ -1,0 +1,589 @@
+// The mesher as a state machine: `step(inputs, now)` takes what happened and returns what to do. It joins the parts
+// (membership, routes, router, subscriptions, lanes, landing, commits) and owns the way of an event through them:
+//
+//   publish → decide → store in the batch → [append … appended] → reply, deliver, forward
+//   lane data → decide → store in the batch with the receive mark → [append … appended] → ack, deliver, hand on
+//
+// It does no I/O, reads no clock and draws no chance of its own, and never waits. See steps.ts for the order of effects.
+
+import { Announcer } from './announcer.ts';
+import { Commits } from './commits.ts';
+import { Counters } from './counters.ts';
+import { MeshError } from './errors.ts';
+import { encodeRecord } from './event-record.ts';
+import { type DeadLetter, type LaneName, type NewEvent, type NodeId, type StoredEvent } from './event.ts';
+import { Forwarder } from './forwarder.ts';
+import { Landing } from './landing.ts';
+import type { Limits } from './limits.ts';
+import { Links } from './links.ts';
+import { Membership } from './membership.ts';
+import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messages.ts';
+import type { Keys, MemberRecord, Random, Recovered } from './ports.ts';
+import { Queue, type QueueItem } from './queue.ts';
+import { RouteTable } from './route-table.ts';
+import { Router, type Decision } from './router.ts';
+import type { Effect, Emit, Input, Now, Reply, RequestId } from './steps.ts';
+import { DEAD_LETTERS, type Subscription } from './subscription.ts';
+import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
+import type { Timing } from './timing.ts';
+
+export interface CoreOptions {
+  /** What this mesher says of itself, signed. Its incarnation is the core's. */
+  readonly self: MemberRecord;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly keys: Keys;
+  readonly random: Random;
+  /** It was a member before: known peers are enough to be ready, the registry need not answer first. */
+  readonly rejoining: boolean;
+}
+
+const EVERY_GROUP = { groups: 'except', names: [] } as const;
+
+export class MesherCore {
+  readonly counters = new Counters();
+  readonly members: Membership;
+  readonly links: Links;
+  readonly table: RouteTable;
+  readonly router: Router<Target>;
+  readonly commits: Commits;
+  readonly forwarder: Forwarder;
+  readonly subscriptions: Subscriptions;
+  readonly options: CoreOptions;
+  readonly startedAt: Now;
+  readonly #landing: Landing;
+  readonly #announcer: Announcer;
+  readonly #deadLetters;
+  readonly #queues = new Map<number, Queue>();
+  #effects: Effect[] = [];
+  #now: Now;
+  #sequence = 0;
+  #nextQueueId = 1;
+  #disk: 'ok' | 'full' = 'ok';
+  #lanesStale = false;
+  #ticked = false;
+  /** Ephemeral deliveries that wait for the batch being staged. */
+  #afterCommit: { readonly target: EphemeralTarget; readonly event: StoredEvent }[] = [];
+
+  constructor(options: CoreOptions, recovered: Recovered, now: Now) {
+    const { self, limits, timing, keys, random } = options;
+    const { counters } = this;
+    const emit: Emit = (effect) => void this.#effects.push(effect);
+    this.options = options;
+    this.startedAt = now;
+    this.#now = now;
+    const nextQueueId = (): number => this.#nextQueueId++;
+    this.commits = new Commits(recovered.nextBlock, limits, emit);
+    this.links = new Links(timing, emit);
+    this.members = new Membership({ keys, federation: self.federation, limits, timing, random, counters }, self, {
+      remember: (member) => this.commits.op({ op: 'member', member }),
+      forget: (node) => this.#forget(node),
+      statusChanged: () => {
+        this.#lanesStale = true;
+      },
+    }, emit);
+    this.table = new RouteTable({ keys, incarnation: self.incarnation, limits, timing, random, counters }, {
+      isMember: (node) => this.members.get(node) !== undefined,
+      linked: () => this.links.linked(),
+    }, emit);
+    this.router = new Router({
+      cluster: self.cluster,
+      table: this.table,
+      members: this.members,
+      roundTrip: (node) => this.links.get(node)?.roundTripMs,
+      cacheMax: limits.routeCacheMax,
+    });
+    this.#announcer = new Announcer(limits, timing, (ops, gossip) => this.table.announce(ops, gossip));
+    this.forwarder = new Forwarder({
+      self: self.node,
+      cluster: self.cluster,
+      incarnation: self.incarnation,
+      limits,
+      timing,
+      counters,
+      members: this.members,
+      links: this.links,
+      commits: this.commits,
+      emit,
+      nextQueueId,
+    });
+    this.#landing = new Landing({
+      limits,
+      counters,
+      commits: this.commits,
+      emit,
+      clusterOf: (node) => this.members.clusterOf(node) ?? 'unknown',
+      diskFull: () => this.#disk === 'full',
+      take: (sender, scope, forwarded) => this.#land(sender, scope, forwarded, 'durable'),
+    });
+    this.subscriptions = new Subscriptions({
+      limits,
+      counters,
+      commits: this.commits,
+      announcer: this.#announcer,
+      router: this.router,
+      delivery: { limits, counters, random, emit, deadLetter: (subscription, item, reason) => this.#deadLetter(subscription, item, reason) },
+      emit,
+      nextQueueId,
+    });
+    this.#recover(recovered, now);
+    this.#deadLetters = this.subscriptions.ensureDeadLetters();
+    this.#announcer.flush(now, true);
+  }
+
+  #recover(recovered: Recovered, now: Now): void {
+    const byName = new Map(recovered.subscriptions.map((one) => [Subscriptions.queueName(one.name), one]));
+    for (const { queue: id, name, blocks } of recovered.queues) {
+      this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
+      const queue = new Queue(id, name, this.options.limits, this.commits);
+      for (const { block, count, first } of blocks) {
+        queue.recover(block, count, first);
+        this.commits.recover(block);
+      }
+      const subscription = byName.get(name);
+      if (subscription) this.subscriptions.recover(subscription, queue);
+      else if (Forwarder.isLaneQueue(name)) this.forwarder.recover(queue);
+      else queue.destroy(); // its subscription went in a batch that a crash cut off from the queue's own
+    }
+    for (const block of recovered.unclaimedBlocks) this.commits.op({ op: 'drop-block', block });
+    this.#landing.recover(recovered.marks);
+    this.members.recover(recovered.members, now);
+  }
+
+  get incarnation(): number {
+    return this.options.self.incarnation;
+  }
+
+  get cluster(): string {
+    return this.options.self.cluster;
+  }
+
+  get node(): NodeId {
+    return this.options.self.node;
+  }
+
+  get diskFull(): boolean {
+    return this.#disk === 'full';
+  }
+
+  /** Takes what happened, in order; returns what to do, in order. Throws only for bugs. */
+  step(inputs: readonly Input[], now: Now): readonly Effect[] {
+    this.#now = now;
+    for (const input of inputs) this.#take(input);
+    this.#finish();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  #take(input: Input): void {
+    const now = this.#now;
+    switch (input.kind) {
+      case 'tick':
+        this.#tick();
+        return;
+      case 'publish':
+        this.#publish(input.request, input.qos, input.events);
+        return;
+      case 'put-subscription':
+        this.#put(input.request, input.subscription);
+        return;
+      case 'delete-subscription':
+        this.#delete(input.request, input.name);
+        return;
+      case 'attach':
+        if (!this.subscriptions.attach(input.session, input.name, input.credit, input.resumeAfter, now)) {
+          this.#effects.push({ kind: 'session-closed', session: input.session, reason: 'deleted' });
+        }
+        return;
+      case 'attach-ephemeral':
+        this.subscriptions.attachEphemeral(input.session, input.filter, input.group, input.credit);
+        return;
+      case 'grant':
+        this.subscriptions.grant(input.session, input.count, now);
+        return;
+      case 'detach':
+        this.subscriptions.detach(input.session, now);
+        return;
+      case 'pull':
+        this.#pull(input.request, input.name, input.max, input.waitMs);
+        return;
+      case 'cancel-pull':
+        for (const delivery of this.subscriptions.all()) {
+          if (delivery.cancelPull(input.request)) this.#reply(input.request, { kind: 'pulled', deliveries: [] });
+        }
+        return;
+      case 'settle':
+        this.#settle(input);
+        return;
+      case 'link-up':
+        this.#linkUp(input.peer);
+        return;
+      case 'link-down':
+        this.links.down(input.peer, input.reason, now);
+        this.members.linkDown(input.peer, now);
+        this.table.linkDown(input.peer);
+        this.#lanesStale = true;
+        return;
+      case 'messages':
+        this.links.heard(input.peer, now);
+        for (const message of input.messages) this.#message(input.peer, message);
+        return;
+      case 'full':
+      case 'drained':
+        this.#setFull(input.peer, input.kind === 'full');
+        return;
+      case 'gossip':
+        this.table.takeDelta(input.bytes, 'gossip', now);
+        return;
+      case 'refused':
+        this.counters.add('messages_refused_total', 1, input.reason);
+        return;
+      case 'members':
+        this.members.takeList(input.list, now);
+        return;
+      case 'members-hint':
+        this.members.hint();
+        return;
+      case 'registry':
+        this.members.registryState(input.state, now);
+        return;
+      case 'appended':
+        for (const queue of this.commits.appended(input.batch)) this.#pumpQueue(queue);
+        return;
+      case 'loaded': {
+        const queue = this.#queueById(input.queue);
+        queue?.loaded(input.entries);
+        if (queue) this.#pumpQueue(queue);
+        return;
+      }
+      case 'disk':
+        this.#disk = input.state;
+        if (input.state === 'ok') this.#landing.release();
+        return;
+    }
+  }
+
+  /** What is done once for all inputs of a step. */
+  #finish(): void {
+    this.#announcer.flush(this.#now);
+    if (this.#lanesStale) {
+      this.#lanesStale = false;
+      this.forwarder.pumpAll(this.#now);
+    }
+    this.#landing.flush();
+    this.subscriptions.flushEphemeral();
+    this.forwarder.flushLoose();
+    if (this.#afterCommit.length > 0) {
+      const waiting = this.#afterCommit;
+      this.#afterCommit = [];
+      this.commits.whenDurable(() => {
+        for (const { target, event } of waiting) this.subscriptions.offer(target, event);
+        this.subscriptions.flushEphemeral();
+      });
+    }
+    this.commits.flush(this.#ticked);
+    this.#ticked = false;
+  }
+
+  #tick(): void {
+    const now = this.#now;
+    this.#ticked = true;
+    this.members.tick(now);
+    this.links.tick(now, (peer) => this.members.get(peer)?.record.addresses ?? []);
+    this.table.tick(now);
+    this.forwarder.tick(now);
+    this.subscriptions.tick(now);
+  }
+
+  #reply(request: RequestId, reply: Reply): void {
+    this.#effects.push({ kind: 'reply', request, reply });
+  }
+
+  #fail(request: RequestId, error: MeshError): void {
+    this.#reply(request, { kind: 'failed', error });
+  }
+
+  // ─────────────────────────────────────────────────────────── events in
+
+  #publish(request: RequestId, qos: 'durable' | 'best-effort', events: readonly NewEvent[]): void {
+    const refusal = this.#refusal(events);
+    if (refusal) {
+      this.counters.add('publish_refused_total', 1, refusal.code);
+      this.#fail(request, refusal);
+      return;
+    }
+    const stored = this.commits.pendingBytes;
+    const results = events.map((event) => {
+      const record = this.#record(event, this.#now.wall, undefined);
+      const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
+      const wanted = this.#dispatch(record, decision, qos);
+      if (!wanted) this.counters.add('events_unwanted_total', 1, 'publisher');
+      return {
+        sequence: record.sequence,
+        destinations: {
+          subscriptions: decision.local.length,
+          meshers: [...decision.peers.keys()],
+          clusters: [...decision.clusters.keys()],
+        },
+      };
+    });
+    this.counters.add('events_published_total', events.length, qos);
+    const reply = (): void => this.#reply(request, { kind: 'published', results });
+    if (this.commits.pendingBytes > stored) this.commits.whenDurable(reply);
+    else reply();
+  }
+
+  #refusal(events: readonly NewEvent[]): MeshError | undefined {
+    if (this.#disk === 'full') {
+      return new MeshError('disk-full', 'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered');
+    }
+    let bytes = this.commits.pendingBytes;
+    for (const event of events) bytes += event.cloudEvent.length;
+    const { stagedBytesMax } = this.options.limits;
+    if (bytes <= stagedBytesMax) return undefined;
+    return new MeshError('overloaded', `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`);
+  }
+
+  #record(event: NewEvent, acceptedAt: number, deadLetter: DeadLetter | undefined): StoredEvent {
+    return encodeRecord(event, {
+      origin: this.node,
+      incarnation: this.incarnation,
+      sequence: ++this.#sequence,
+      acceptedAt,
+      path: [this.cluster],
+      deadLetter,
+    });
+  }
+
+  #decide(event: StoredEvent, reach: 'anywhere' | 'cluster' | 'here', directive: ForwardedEvent['directive']): Decision<Target> {
+    return this.router.decide(event.topic, event.hash, event.key !== '', reach, directive);
+  }
+
+  /** Carries a decision out; false: nobody wanted it. */
+  #dispatch(event: StoredEvent, decision: Decision<Target>, qos: 'durable' | 'best-effort'): boolean {
+    const durable = qos === 'durable';
+    const places: Parameters<Commits['store']>[1][number][] = [];
+    const ephemeral: EphemeralTarget[] = [];
+    for (const target of decision.local) {
+      if (!target.durable) ephemeral.push(target);
+      else if (this.#isFull(target.delivery.queue, target.delivery.subscription)) this.counters.add('events_dropped_total', 1, 'queue-limit');
+      else if (durable) places.push({ queue: target.delivery.queue });
+      else this.#offerVolatile(target.delivery.queue, event);
+    }
+    for (const [node, directive] of decision.peers) {
+      if (durable) places.push(this.forwarder.toPeer(node, directive));
+      else this.forwarder.looseToPeer(node, directive, event);
+    }
+    for (const [cluster, directive] of decision.clusters) {
+      if (durable) places.push(this.forwarder.toCluster(cluster, event.hash, directive));
+      else this.forwarder.looseToCluster(cluster, event.hash, directive, event);
+    }
+    if (places.length > 0) this.commits.store(event, places);
+    for (const target of ephemeral) {
+      if (places.length > 0) this.#afterCommit.push({ target, event });
+      else this.subscriptions.offer(target, event);
+    }
+    return decision.local.length + decision.peers.size + decision.clusters.size > 0;
+  }
+
+  #isFull(queue: Queue, { delivery }: Subscription): boolean {
+    return delivery.whenFull === 'drop-newest' && delivery.queueEventsMax !== undefined && queue.depth >= delivery.queueEventsMax;
+  }
+
+  #offerVolatile(queue: Queue, event: StoredEvent): void {
+    if (queue.pushVolatile(event)) this.#pumpQueue(queue);
+    else this.counters.add('events_dropped_total', 1, 'slow-subscriber');
+  }
+
+  /** An event that came over a link. */
+  #land(sender: NodeId, scope: LaneName['scope'], { event, directive }: ForwardedEvent, qos: 'durable' | 'best-effort'): void {
+    const link = this.links.get(sender);
+    if (link) {
+      link.receivedEvents++;
+      link.receivedBytes += event.record.length;
+    }
+    if (scope === 'cluster' && event.path.includes(this.cluster)) {
+      this.counters.add('events_dropped_total', 1, 'loop');
+      return;
+    }
+    if (event.expiresAt !== 0 && event.expiresAt <= this.#now.wall) {
+      this.counters.add('events_dropped_total', 1, 'expired');
+      return;
+    }
+    const decision = this.#decide(event, scope === 'cluster' ? 'cluster' : 'here', directive);
+    this.counters.add('events_dropped_total', decision.orphanGroups.length, 'stale-route');
+    if (!this.#dispatch(event, decision, qos)) this.counters.add('events_unwanted_total', 1, 'link');
+  }
+
+  /**
+   * To the subscription's dead-letter topic; to `$dead-letters` where it names none, where nobody listens there, and
+   * for what was a dead letter already (two subscriptions might otherwise reject each other's for ever).
+   */
+  #deadLetter(subscription: Subscription, item: QueueItem, reason: string): void {
+    if (subscription.name === DEAD_LETTERS) {
+      this.counters.add('events_dropped_total', 1, 'dead-letter-rejected');
+      return;
+    }
+    const { event } = item;
+    const topic = event.deadLetter ? undefined : subscription.delivery.deadLetterTopic;
+    const record = this.#record(
+      { ...event, topic: topic ?? event.topic, expiresAt: 0 },
+      event.acceptedAt,
+      { subscription: subscription.name, reason: reason.slice(0, 1024), attempts: item.attempt, topic: event.topic },
+    );
+    if (topic !== undefined && this.#dispatch(record, this.#decide(record, 'anywhere', EVERY_GROUP), 'durable')) return;
+    this.commits.store(record, [{ queue: this.#deadLetters.queue }]);
+  }
+
+  // ─────────────────────────────────────────────────────────── subscriptions
+
+  #put(request: RequestId, subscription: Subscription): void {
+    try {
+      const { created, delivery } = this.subscriptions.put(subscription, this.#now);
+      this.#effects.push({ kind: 'sink', name: subscription.name, subscription: subscription.sink === undefined ? undefined : subscription });
+      this.commits.whenDurable(() => this.#reply(request, { kind: 'put', created, state: delivery.state() }));
+      delivery.pump(this.#now);
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error;
+      this.#fail(request, error);
+    }
+  }
+
+  #delete(request: RequestId, name: string): void {
+    if (!this.subscriptions.delete(name, this.#now)) {
+      this.#fail(request, noSubscription(name));
+      return;
+    }
+    this.#effects.push({ kind: 'sink', name, subscription: undefined });
+    this.commits.whenDurable(() => this.#reply(request, { kind: 'deleted' }));
+  }
+
+  #pull(request: RequestId, name: string, max: number, waitMs: number): void {
+    const delivery = this.subscriptions.get(name);
+    if (!delivery) {
+      this.#fail(request, noSubscription(name));
+      return;
+    }
+    delivery.pull(request, max, this.#now.monotonic + waitMs);
+    delivery.pump(this.#now);
+  }
+
+  #settle(input: Extract<Input, { kind: 'settle' }>): void {
+    const delivery = this.subscriptions.get(input.name);
+    if (!delivery) {
+      this.#fail(input.request, noSubscription(input.name));
+      return;
+    }
+    const stale = delivery.settle(input.settlements, this.#now);
+    delivery.pump(this.#now);
+    const settled = input.settlements.length - stale.length;
+    this.commits.whenDurable(() => this.#reply(input.request, { kind: 'settled', settled, stale }), settled > 0);
+  }
+
+  #pumpQueue(queue: Queue): void {
+    if (queue.destroyed) return;
+    this.subscriptions.pumpQueue(queue, this.#now);
+    this.forwarder.pumpQueue(queue, this.#now);
+  }
+
+  #queueById(id: number): Queue | undefined {
+    const known = this.#queues.get(id);
+    if (known) return known;
+    for (const queue of [...this.subscriptions.all().map((one) => one.queue), ...this.forwarder.queues()]) this.#queues.set(queue.id, queue);
+    return this.#queues.get(id);
+  }
+
+  // ─────────────────────────────────────────────────────────── links
+
+  #linkUp(peer: NodeId): void {
+    const cluster = this.members.clusterOf(peer);
+    if (cluster === undefined) return; // the network lets only members in; one was forgotten meanwhile
+    this.links.up(peer, cluster, this.#now);
+    this.members.linkUp(peer, this.#now);
+    this.table.linkUp(peer, this.#now);
+    this.#lanesStale = true;
+  }
+
+  #setFull(peer: NodeId, full: boolean): void {
+    const link = this.links.get(peer);
+    if (!link) return;
+    link.full = full;
+    if (!full) this.#lanesStale = true;
+  }
+
+  #message(peer: NodeId, message: LinkMessage): void {
+    const now = this.#now;
+    switch (message.kind) {
+      case 'hello':
+        return; // the network has read it; link-up says what it said
+      case 'ping':
+        this.#effects.push({ kind: 'control', peer, message: { kind: 'pong', sentAt: message.sentAt } });
+        return;
+      case 'pong':
+        this.links.pong(peer, message.sentAt, now);
+        return;
+      case 'lane-open':
+        this.#landing.open(peer, message);
+        return;
+      case 'data':
+        this.#data(peer, message);
+        return;
+      case 'best-effort':
+        this.#bestEffort(peer, message);
+        return;
+      case 'lane-ready':
+      case 'ack':
+      case 'gap':
+        this.forwarder.fromPeer(peer, message, now);
+        return;
+      case 'route-heads':
+        this.table.takeHeads(peer, message, now);
+        return;
+      case 'route-pull':
+        this.table.answerPull(peer, message);
+        return;
+      case 'route-delta':
+        this.table.takeDelta(message.delta, 'exchange', now);
+        return;
+      case 'route-head':
+        this.table.takeHead(peer, message.head, now);
+        return;
+      case 'route-bucket-pull':
+        this.table.answerBucketPull(peer, message);
+        return;
+      case 'route-buckets':
+        this.table.takeBuckets(peer, message, now);
+        return;
+    }
+  }
+
+  #data(peer: NodeId, message: LaneData): void {
+    this.#landing.data(peer, message);
+    const link = this.links.get(peer);
+    if (link && message.doubt) link.doubtfulEvents += message.events.length;
+  }
+
+  #bestEffort(peer: NodeId, message: BestEffort): void {
+    this.counters.add('events_landed_total', message.events.length, this.members.clusterOf(peer) ?? 'unknown', 'best-effort');
+    for (const forwarded of message.events) this.#land(peer, message.scope, forwarded, 'best-effort');
+  }
+
+  /** A mesher is gone for good: what was kept for it is given up, and said so. */
+  #forget(node: NodeId): void {
+    const cluster = [...this.members.all()].map((member) => member.record.cluster);
+    this.counters.add('events_dropped_total', this.forwarder.forget(node), 'member-forgotten');
+    const link = this.links.get(node);
+    if (link && !cluster.includes(link.cluster)) {
+      this.counters.add('events_dropped_total', this.forwarder.forget(link.cluster), 'member-forgotten');
+    }
+    this.table.forget(node);
+    this.links.forget(node);
+    this.#landing.forget(node);
+    this.commits.op({ op: 'drop-member', node });
+  }
+}
+
+function noSubscription(name: string): MeshError {
+  return new MeshError('subscription-not-found', `there is no subscription ${JSON.stringify(name)} on this mesher; make it with PUT /v1/subscriptions/${name}`);
+}

@@ -1,0 +1,275 @@
+// What one subscription, or one lane, has still to get. The queue lies on disk, one entry for each block of events it
+// wants something of; in memory are the number of its blocks, and a window of loaded items at its front.
+//
+// Invariant: items leave the window in the order of (block, index); a block is loaded only after all before it. A settled
+// item never comes back, also not after a restart, once the batch that says so is on disk.
+
+import { Deque } from './deque.ts';
+import { comparePositions, NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
+import type { Limits } from './limits.ts';
+import type { JournalOp, LoadedEntry, QueueEntry } from './ports.ts';
+
+export interface QueueItem {
+  /** −1 for an event that was never on disk (best effort). */
+  readonly block: number;
+  readonly index: number;
+  readonly event: StoredEvent;
+  /** Lanes only. */
+  readonly position: Position | undefined;
+  readonly directive: Directive;
+  /** Times handed to a consumer. */
+  attempt: number;
+  /** Times a consumer failed with it. */
+  failures: number;
+}
+
+export const VOLATILE_BLOCK = -1;
+
+interface BlockState {
+  /** Events of this block not yet settled. */
+  count: number;
+  readonly first: Position | undefined;
+  /** Position of the block's last event (lanes). */
+  readonly last: Position | undefined;
+  /** Unsettled indices; known once loaded (subscriptions). */
+  remaining: Set<number> | undefined;
+}
+
+/** How many blocks one load brings at most: two fill the default window with full blocks. */
+const BLOCKS_PER_LOAD = 4;
+
+export interface QueuePorts {
+  /** Adds an op to the next batch. */
+  op(op: JournalOp): void;
+  load(queue: number, blocks: readonly number[]): void;
+  /** One queue less wants this block. */
+  release(block: number): void;
+  /** The queue has settlements to write before the next batch is closed. */
+  dirty(queue: Queue): void;
+}
+
+export class Queue {
+  readonly id: number;
+  readonly name: string;
+  readonly #limits: Limits;
+  readonly #ports: QueuePorts;
+  /** In ascending order, which a Map keeps: blocks are numbered as they come. */
+  readonly #blocks = new Map<number, BlockState>();
+  readonly #window = new Deque<QueueItem>();
+  readonly #unloaded = new Deque<number>();
+  readonly #dirty = new Set<number>();
+  #windowBytes = 0;
+  #loading = false;
+  #depth = 0;
+  #volatileIndex = 0;
+  #destroyed = false;
+  /** Lanes: all up to here is settled; loaded items at or before it are skipped. */
+  #settledUpTo: Position | undefined;
+
+  constructor(id: number, name: string, limits: Limits, ports: QueuePorts) {
+    this.id = id;
+    this.name = name;
+    this.#limits = limits;
+    this.#ports = ports;
+  }
+
+  /** Events not yet settled, on disk or in memory. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Deleted: what is still staged for it is not written, or taken away again. */
+  get destroyed(): boolean {
+    return this.#destroyed;
+  }
+
+  /** Items that can be taken now. */
+  get ready(): number {
+    return this.#window.size;
+  }
+
+  front(): QueueItem | undefined {
+    return this.#window.front();
+  }
+
+  recover(block: number, count: number, first: Position | undefined): void {
+    this.#blocks.set(block, { count, first, last: lastOf(first, count), remaining: undefined });
+    this.#unloaded.pushBack(block);
+    this.#depth += count;
+  }
+
+  /** Position of the oldest event that is not settled; undefined: none. Lanes only. */
+  firstPosition(): Position | undefined {
+    for (const state of this.#blocks.values()) return state.first;
+    return undefined;
+  }
+
+  /** A block with something for this queue is on disk. `events` are those of `entry.indices`. */
+  committed(block: number, entry: QueueEntry, events: readonly StoredEvent[]): void {
+    const count = entry.indices.length;
+    this.#depth += count;
+    this.#blocks.set(block, { count, first: entry.first, last: lastOf(entry.first, count), remaining: undefined });
+    const caughtUp = this.#unloaded.size === 0 && !this.#loading;
+    const room = this.#windowBytes < this.#limits.queueWindowBytes && this.#window.size < this.#limits.queueWindowEvents;
+    if (caughtUp && room) this.#fill({ block, entry, events });
+    else this.#unloaded.pushBack(block);
+  }
+
+  /** An event that is kept in memory only. False: no room. */
+  pushVolatile(event: StoredEvent): boolean {
+    if (this.#window.size >= this.#limits.queueWindowEvents || this.#windowBytes >= this.#limits.queueWindowBytes) return false;
+    const index = this.#volatileIndex++;
+    this.#push({ block: VOLATILE_BLOCK, index, event, position: undefined, directive: NO_GROUPS, attempt: 0, failures: 0 });
+    this.#depth++;
+    return true;
+  }
+
+  loaded(entries: readonly LoadedEntry[]): void {
+    this.#loading = false;
+    for (const entry of entries) if (this.#blocks.has(entry.block)) this.#fill(entry);
+  }
+
+  #fill({ block, entry, events }: LoadedEntry): void {
+    const state = this.#blocks.get(block);
+    if (!state) return;
+    if (!state.first) state.remaining = new Set(entry.indices);
+    let run = -1;
+    for (let i = 0; i < entry.indices.length; i++) {
+      while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
+      const index = entry.indices[i];
+      const event = events[i];
+      if (index === undefined || !event) continue;
+      const position = entry.first && { incarnation: entry.first.incarnation, sequence: entry.first.sequence + i };
+      if (position && this.#settledUpTo && comparePositions(position, this.#settledUpTo) <= 0) continue;
+      const directive = entry.directives[run]?.directive ?? NO_GROUPS;
+      this.#push({ block, index, event, position, directive, attempt: 0, failures: 0 });
+    }
+  }
+
+  #push(item: QueueItem): void {
+    this.#window.pushBack(item);
+    this.#windowBytes += item.event.record.length;
+  }
+
+  take(): QueueItem | undefined {
+    const item = this.#window.popFront();
+    if (item) this.#windowBytes -= item.event.record.length;
+    return item;
+  }
+
+  /** Takes out one particular item, if it is in the window. */
+  takeItem(block: number, index: number): QueueItem | undefined {
+    const item = this.#window.take((one) => one.block === block && one.index === index);
+    if (item) this.#windowBytes -= item.event.record.length;
+    return item;
+  }
+
+  /** Puts items that were taken back at the front, in their order. */
+  putBack(items: readonly QueueItem[]): void {
+    this.#window.pushAllFront(items);
+    for (const item of items) this.#windowBytes += item.event.record.length;
+  }
+
+  /** Asks for the next blocks when the window runs low. Called after taking. */
+  refill(): void {
+    if (this.#loading || this.#unloaded.size === 0) return;
+    if (this.#window.size * 2 > this.#limits.queueWindowEvents || this.#windowBytes * 2 > this.#limits.queueWindowBytes) return;
+    const blocks: number[] = [];
+    while (blocks.length < BLOCKS_PER_LOAD) {
+      const block = this.#unloaded.popFront();
+      if (block === undefined) break;
+      if (this.#blocks.has(block)) blocks.push(block);
+    }
+    if (blocks.length === 0) return;
+    this.#loading = true;
+    this.#ports.load(this.id, blocks);
+  }
+
+  /** One item of a subscription is done with, for whatever reason. */
+  settle(item: QueueItem): void {
+    this.#depth--;
+    if (item.block === VOLATILE_BLOCK) return;
+    const state = this.#blocks.get(item.block);
+    if (!state?.remaining?.delete(item.index)) return;
+    state.count--;
+    if (state.count === 0) this.#drop(item.block);
+    else {
+      if (this.#dirty.size === 0) this.#ports.dirty(this);
+      this.#dirty.add(item.block);
+    }
+  }
+
+  /** A lane's receiver has all up to `position`. */
+  settleUpTo(position: Position): void {
+    if (this.#settledUpTo && comparePositions(position, this.#settledUpTo) <= 0) return;
+    this.#settledUpTo = position;
+    for (const [block, state] of this.#blocks) {
+      if (!state.first || !state.last || comparePositions(state.first, position) > 0) break;
+      if (comparePositions(state.last, position) <= 0) {
+        this.#depth -= state.count;
+        this.#drop(block);
+      } else {
+        const left = state.last.sequence - position.sequence;
+        this.#depth -= state.count - left;
+        state.count = left;
+      }
+    }
+    for (let item = this.#window.front(); item?.position && comparePositions(item.position, position) <= 0; item = this.#window.front()) this.take();
+  }
+
+  /** Gives up the oldest events beyond `keep` that nobody has in hand; returns how many. Whole unread blocks go unread. */
+  trim(keep: number): number {
+    const before = this.#depth;
+    while (this.#depth > keep) {
+      const item = this.take();
+      if (item) {
+        this.settle(item);
+        continue;
+      }
+      const block = this.#unloaded.front();
+      const count = block === undefined ? 0 : (this.#blocks.get(block)?.count ?? 0);
+      if (block === undefined || this.#depth - count < keep) break;
+      this.#unloaded.popFront();
+      this.#depth -= count;
+      if (count > 0) this.#drop(block);
+    }
+    return before - this.#depth;
+  }
+
+  /** The queue goes with all it holds; returns how many events that were. */
+  destroy(): number {
+    this.#destroyed = true;
+    const depth = this.#depth;
+    for (const block of this.#blocks.keys()) {
+      this.#ports.op({ op: 'drop-entry', queue: this.id, block });
+      this.#ports.release(block);
+    }
+    this.#blocks.clear();
+    this.#dirty.clear();
+    this.#depth = 0;
+    this.#ports.op({ op: 'drop-queue', queue: this.id });
+    return depth;
+  }
+
+  #drop(block: number): void {
+    this.#blocks.delete(block);
+    this.#dirty.delete(block);
+    this.#ports.op({ op: 'drop-entry', queue: this.id, block });
+    this.#ports.release(block);
+  }
+
+  /** Writes what settling left of the blocks it touched. Called before each batch is closed. */
+  writeSettled(): void {
+    for (const block of this.#dirty) {
+      const remaining = this.#blocks.get(block)?.remaining;
+      if (!remaining) continue;
+      // a Set keeps its order of insertion, which was ascending
+      this.#ports.op({ op: 'entry', queue: this.id, block, entry: { indices: [...remaining], first: undefined, directives: [] } });
+    }
+    this.#dirty.clear();
+  }
+}
+
+function lastOf(first: Position | undefined, count: number): Position | undefined {
+  return first && { incarnation: first.incarnation, sequence: first.sequence + count - 1 };
+}

@@ -1,0 +1,265 @@
+// One mesher's interests as everybody keeps them, and the signed bytes that carry changes of them.
+//
+// Interests lie in 256 buckets by hash of their key; each bucket has a digest, the record's root is the digest of
+// those. The owner signs, for every version, (node, incarnation, sequence, count, root, digest of the change). So
+// whoever holds a version can prove it to others, and who lacks it fetches only the buckets that differ.
+//
+//   proof  := version:u8(=1) node:text16 incarnation:f64 sequence:f64 count:u32 root:16 change:16   (what is signed)
+//   delta  := proof signature:64 op*          op := flags:u8 filter:text16 group:text16   flags: 1 add, 2 durable
+//   head   := proof signature:64 digest:16{256}
+//   text16 := length:u16 utf8                 all numbers big-endian
+//
+// `change` is the digest of the delta's ops: a head repeats it, so that one signature serves for both.
+
+import { hash } from 'node:crypto';
+import { hash32, type NodeId } from './event.ts';
+import type { Interest } from './messages.ts';
+import type { Keys } from './ports.ts';
+
+export const BUCKETS = 256;
+const DIGEST_BYTES = 16;
+const SIGNATURE_BYTES = 64;
+const VERSION = 1;
+const NO_DIGEST: Uint8Array = new Uint8Array(DIGEST_BYTES);
+
+/** Bytes that are no delta, head or bucket of ours. `reason` labels the counter of refusals. */
+export class RouteError extends Error {
+  override readonly name = 'RouteError';
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export function interestKey(filter: string, group: string): string {
+  return `${filter}\u0000${group}`;
+}
+
+/** A bucket's place follows from the key alone, so that everybody agrees on it. */
+export function bucketOf(key: string): number {
+  return hash32(key) & (BUCKETS - 1);
+}
+
+export interface RouteOp {
+  readonly add: boolean;
+  readonly interest: Interest;
+}
+
+export interface Proof {
+  readonly node: NodeId;
+  readonly incarnation: number;
+  readonly sequence: number;
+  readonly count: number;
+  readonly root: Uint8Array;
+  readonly change: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+export interface Delta {
+  readonly proof: Proof;
+  readonly ops: readonly RouteOp[];
+}
+
+export interface Head {
+  readonly proof: Proof;
+  readonly digests: readonly Uint8Array[];
+}
+
+/** The interests of one record, with digests kept up to date lazily. */
+export class InterestSet {
+  readonly #buckets: (Map<string, Interest> | undefined)[] = new Array<Map<string, Interest> | undefined>(BUCKETS);
+  readonly #digests: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(BUCKETS);
+  #root: Uint8Array | undefined;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: string): Interest | undefined {
+    return this.#buckets[bucketOf(key)]?.get(key);
+  }
+
+  /** Returns what the key held before. */
+  set(key: string, interest: Interest): Interest | undefined {
+    const at = bucketOf(key);
+    const bucket = (this.#buckets[at] ??= new Map());
+    const before = bucket.get(key);
+    bucket.set(key, interest);
+    if (!before) this.#size++;
+    this.#touch(at);
+    return before;
+  }
+
+  delete(key: string): Interest | undefined {
+    const at = bucketOf(key);
+    const bucket = this.#buckets[at];
+    const before = bucket?.get(key);
+    if (!bucket || !before) return undefined;
+    bucket.delete(key);
+    if (bucket.size === 0) this.#buckets[at] = undefined;
+    this.#size--;
+    this.#touch(at);
+    return before;
+  }
+
+  bucket(index: number): readonly Interest[] {
+    const bucket = this.#buckets[index];
+    return bucket ? [...bucket.values()] : [];
+  }
+
+  *all(): Iterable<Interest> {
+    for (const bucket of this.#buckets) if (bucket) yield* bucket.values();
+  }
+
+  digest(index: number): Uint8Array {
+    return (this.#digests[index] ??= bucketDigest(this.bucket(index)));
+  }
+
+  root(): Uint8Array {
+    if (!this.#root) {
+      const all = Buffer.alloc(BUCKETS * DIGEST_BYTES);
+      for (let i = 0; i < BUCKETS; i++) all.set(this.digest(i), i * DIGEST_BYTES);
+      this.#root = digestOf(all);
+    }
+    return this.#root;
+  }
+
+  #touch(index: number): void {
+    this.#digests[index] = undefined;
+    this.#root = undefined;
+  }
+}
+
+function digestOf(bytes: Uint8Array): Uint8Array {
+  return hash('sha256', bytes, 'buffer').subarray(0, DIGEST_BYTES);
+}
+
+/** Independent of the order of `interests`. */
+export function bucketDigest(interests: readonly Interest[]): Uint8Array {
+  if (interests.length === 0) return NO_DIGEST;
+  const lines = interests.map((one) => `${one.filter}\u0000${one.group}\u0000${one.durable ? 1 : 0}`);
+  return digestOf(Buffer.from(lines.sort().join('\n')));
+}
+
+/** Signs what `interests` holds after `ops` as version (incarnation, sequence). */
+export function signDelta(keys: Keys, incarnation: number, sequence: number, interests: InterestSet, ops: readonly RouteOp[]): { proof: Proof; bytes: Uint8Array } {
+  const opBytes = encodeOps(ops);
+  const unsigned = {
+    node: keys.node,
+    incarnation,
+    sequence,
+    count: interests.size,
+    root: interests.root(),
+    change: digestOf(opBytes),
+  };
+  const proofBytes = encodeProof(unsigned);
+  const proof: Proof = { ...unsigned, signature: keys.sign(proofBytes) };
+  return { proof, bytes: Buffer.concat([proofBytes, proof.signature, opBytes]) };
+}
+
+export function encodeHead(proof: Proof, interests: InterestSet): Uint8Array {
+  const digests: Uint8Array[] = [];
+  for (let i = 0; i < BUCKETS; i++) digests.push(interests.digest(i));
+  return Buffer.concat([encodeProof(proof), proof.signature, ...digests]);
+}
+
+/** Checks shape and signature. */
+export function decodeDelta(bytes: Uint8Array, keys: Keys, opsMax: number): Delta {
+  const { proof, rest } = decodeProof(bytes, keys);
+  if (!same(digestOf(rest), proof.change)) throw new RouteError('bad-digest', 'the changes are not the ones signed');
+  return { proof, ops: decodeOps(rest, opsMax) };
+}
+
+/** Checks shape, signature and that the digests are the ones signed. */
+export function decodeHead(bytes: Uint8Array, keys: Keys, interestsMax: number): Head {
+  const { proof, rest } = decodeProof(bytes, keys);
+  if (rest.length !== BUCKETS * DIGEST_BYTES) throw new RouteError('malformed', 'a head needs 256 digests');
+  if (!same(digestOf(rest), proof.root)) throw new RouteError('bad-digest', 'the digests are not the ones signed');
+  if (proof.count > interestsMax) throw new RouteError('too-many-interests', `${proof.count} interests, the limit is ${interestsMax}`);
+  const digests: Uint8Array[] = [];
+  for (let i = 0; i < BUCKETS; i++) digests.push(rest.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
+  return { proof, digests };
+}
+
+function encodeProof(proof: Omit<Proof, 'signature'>): Buffer {
+  const node = Buffer.from(proof.node);
+  const bytes = Buffer.alloc(1 + 2 + node.length + 8 + 8 + 4 + DIGEST_BYTES * 2);
+  bytes[0] = VERSION;
+  bytes.writeUInt16BE(node.length, 1);
+  node.copy(bytes, 3);
+  let at = 3 + node.length;
+  at = bytes.writeDoubleBE(proof.incarnation, at);
+  at = bytes.writeDoubleBE(proof.sequence, at);
+  at = bytes.writeUInt32BE(proof.count, at);
+  bytes.set(proof.root, at);
+  bytes.set(proof.change, at + DIGEST_BYTES);
+  return bytes;
+}
+
+function decodeProof(input: Uint8Array, keys: Keys): { proof: Proof; rest: Buffer } {
+  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+  if (bytes.length < 3 || bytes[0] !== VERSION) throw new RouteError('malformed', 'not a route message of version 1');
+  const nodeEnd = 3 + bytes.readUInt16BE(1);
+  const signed = nodeEnd + 20 + DIGEST_BYTES * 2;
+  if (bytes.length < signed + SIGNATURE_BYTES) throw new RouteError('malformed', 'cut short');
+  const proof: Proof = {
+    node: bytes.toString('utf8', 3, nodeEnd),
+    incarnation: integer(bytes.readDoubleBE(nodeEnd)),
+    sequence: integer(bytes.readDoubleBE(nodeEnd + 8)),
+    count: bytes.readUInt32BE(nodeEnd + 16),
+    root: bytes.subarray(nodeEnd + 20, nodeEnd + 20 + DIGEST_BYTES),
+    change: bytes.subarray(nodeEnd + 20 + DIGEST_BYTES, signed),
+    signature: bytes.subarray(signed, signed + SIGNATURE_BYTES),
+  };
+  if (!keys.verify(proof.node, bytes.subarray(0, signed), proof.signature)) {
+    throw new RouteError('bad-signature', `not signed by ${proof.node}`);
+  }
+  return { proof, rest: bytes.subarray(signed + SIGNATURE_BYTES) };
+}
+
+function encodeOps(ops: readonly RouteOp[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const { add, interest } of ops) {
+    const filter = Buffer.from(interest.filter);
+    const group = Buffer.from(interest.group);
+    const head = Buffer.alloc(3);
+    head[0] = (add ? 1 : 0) | (interest.durable ? 2 : 0);
+    head.writeUInt16BE(filter.length, 1);
+    const groupHead = Buffer.alloc(2);
+    groupHead.writeUInt16BE(group.length);
+    parts.push(head, filter, groupHead, group);
+  }
+  return Buffer.concat(parts);
+}
+
+function decodeOps(bytes: Buffer, opsMax: number): RouteOp[] {
+  const ops: RouteOp[] = [];
+  let at = 0;
+  const text16 = (): string => {
+    if (at + 2 > bytes.length) throw new RouteError('malformed', 'cut short');
+    const start = at + 2;
+    at = start + bytes.readUInt16BE(at);
+    if (at > bytes.length) throw new RouteError('malformed', 'cut short');
+    return bytes.toString('utf8', start, at);
+  };
+  while (at < bytes.length) {
+    if (ops.length >= opsMax) throw new RouteError('too-many-ops', `more than ${opsMax} changes in one delta`);
+    const flags = bytes[at++] ?? 0;
+    if (flags > 3) throw new RouteError('malformed', `unknown flags ${flags}`);
+    const filter = text16();
+    const group = text16();
+    ops.push({ add: (flags & 1) !== 0, interest: { filter, group, durable: (flags & 2) !== 0 } });
+  }
+  return ops;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function integer(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RouteError('malformed', 'a number out of range');
+  return value;
+}

@@ -1,0 +1,482 @@
+// What every mesher wants, as known here: one record for each owner, written by its owner only, and the tree that
+// finds who wants a topic. Gossip brings deltas, each good for exactly the version before it; whatever else arrives
+// marks the record *gapped*, and a pull from the owner (or from anyone: records are signed) repairs it.
+//
+// Invariants. A record's version is that of a proof whose content it holds whole. Buckets fetched on the way there are
+// applied one by one, each checked against a signed head, so an interest is never missing that was in both versions.
+// A record never seen whole is `complete: false`, and its mesher is sent everything.
+
+import type { Counters } from './counters.ts';
+import { comparePositions, type NodeId } from './event.ts';
+import { FilterTree } from './filter-tree.ts';
+import type { Limits } from './limits.ts';
+import type { ControlMessage, Interest, RouteBucketPull, RouteBuckets, RouteHeads, RoutePull } from './messages.ts';
+import type { Keys, Random } from './ports.ts';
+import {
+  bucketDigest,
+  bucketOf,
+  BUCKETS,
+  decodeDelta,
+  decodeHead,
+  encodeHead,
+  type Head,
+  interestKey,
+  InterestSet,
+  type Proof,
+  RouteError,
+  type RouteOp,
+  signDelta,
+} from './route-record.ts';
+import type { Emit, Now } from './steps.ts';
+import type { Timing } from './timing.ts';
+
+/** One interest of one other mesher, as the tree holds it. */
+export interface Route {
+  readonly node: NodeId;
+  readonly filter: string;
+  readonly group: string;
+  readonly durable: boolean;
+}
+
+interface Version {
+  readonly incarnation: number;
+  readonly sequence: number;
+}
+
+const NEVER: Version = { incarnation: 0, sequence: 0 };
+
+interface Pull {
+  readonly from: NodeId;
+  progressAt: number;
+  /** Once the head has come: what it names, and the buckets still to be fetched. */
+  head: Head | undefined;
+  missing: Set<number>;
+}
+
+interface Owned {
+  readonly node: NodeId;
+  version: Version;
+  complete: boolean;
+  /** The content is not what the owner signed for this version: only a head and its buckets can repair it. */
+  diverged: boolean;
+  proof: Proof | undefined;
+  readonly interests: InterestSet;
+  readonly routes: Map<string, Route>;
+  /** Highest version heard of. Above `version`: gapped. */
+  wanted: Version;
+  pull: Pull | undefined;
+  /** Not before this is the next pull tried; grows while pulls fail. */
+  pullAfter: number;
+  failures: number;
+}
+
+export interface RouteTableOptions {
+  readonly keys: Keys;
+  readonly incarnation: number;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  readonly random: Random;
+  readonly counters: Counters;
+}
+
+/** What the table asks of membership. */
+export interface RoutePeers {
+  isMember(node: NodeId): boolean;
+  /** Meshers with a link that is up. */
+  linked(): readonly NodeId[];
+}
+
+export class RouteTable {
+  readonly #options: RouteTableOptions;
+  readonly #peers: RoutePeers;
+  readonly #emit: Emit;
+  readonly #own: Owned;
+  /** The owner's last deltas, by sequence, for peers that missed a few. */
+  readonly #ring = new Map<number, Uint8Array>();
+  readonly #records = new Map<NodeId, Owned>();
+  readonly #tree = new FilterTree<Route>();
+  #exchangeAt = 0;
+  /** Goes up with every change of what `match` may answer. */
+  revision = 0;
+
+  constructor(options: RouteTableOptions, peers: RoutePeers, emit: Emit) {
+    this.#options = options;
+    this.#peers = peers;
+    this.#emit = emit;
+    this.#own = newRecord(options.keys.node);
+    this.#own.complete = true;
+  }
+
+  /** Interests of other meshers that match, one for each filter. */
+  match(topic: string): Route[] {
+    return this.#tree.match(topic);
+  }
+
+  complete(node: NodeId): boolean {
+    return this.#records.get(node)?.complete ?? false;
+  }
+
+  describe(node: NodeId): { sequence: number; interests: number; complete: boolean; gapped: boolean } {
+    const record = node === this.#own.node ? this.#own : this.#records.get(node);
+    if (!record) return { sequence: 0, interests: 0, complete: false, gapped: false };
+    return {
+      sequence: record.version.sequence,
+      interests: record.interests.size,
+      complete: record.complete,
+      gapped: newer(record.wanted, record.version),
+    };
+  }
+
+  /** Routes of one node, for the dry run and for dropping those of the dead. */
+  routesOf(node: NodeId): Iterable<Route> {
+    return this.#records.get(node)?.routes.values() ?? [];
+  }
+
+  versions(): ReadonlyMap<NodeId, Version> {
+    return new Map([this.#own, ...this.#records.values()].map((record) => [record.node, record.version]));
+  }
+
+  // ─────────────────────────────────────────────────────────── own record
+
+  /** The next version of the own record: signed, kept for stragglers and, where small enough, gossiped. */
+  announce(ops: readonly RouteOp[], gossip: boolean): void {
+    const { keys, incarnation, limits } = this.#options;
+    const own = this.#own;
+    for (const { add, interest } of ops) {
+      const key = interestKey(interest.filter, interest.group);
+      if (add) own.interests.set(key, interest);
+      else own.interests.delete(key);
+    }
+    const sequence = own.version.sequence + 1;
+    const { proof, bytes } = signDelta(keys, incarnation, sequence, own.interests, ops);
+    own.version = { incarnation, sequence };
+    own.wanted = own.version;
+    own.proof = proof;
+    if (ops.length <= limits.deltaOpsMax && bytes.length <= limits.gossipBytesMax) {
+      this.#ring.set(sequence, bytes);
+      this.#ring.delete(sequence - limits.deltaRingMax);
+      if (gossip) this.#emit({ kind: 'gossip', bytes });
+    } else {
+      this.#ring.clear(); // a change too large to send as one: peers fetch the buckets that differ
+      this.tellHeads(this.#peers.linked());
+    }
+  }
+
+  // ─────────────────────────────────────────────────────────── deltas
+
+  /** From gossip or from a link; both carry the same bytes. */
+  takeDelta(bytes: Uint8Array, by: 'gossip' | 'exchange', now: Now): void {
+    try {
+      const { proof, ops } = decodeDelta(bytes, this.#options.keys, this.#options.limits.deltaOpsMax);
+      const record = this.#ownerOf(proof.node);
+      if (!record || !newer(proof, record.version)) return;
+      const next = proof.incarnation === record.version.incarnation && proof.sequence === record.version.sequence + 1;
+      if (!next || !record.complete || record.diverged) {
+        this.#want(record, proof, by, now);
+        return;
+      }
+      for (const { add, interest } of ops) this.#apply(record, interest, add);
+      if (record.interests.size !== proof.count) {
+        record.diverged = true;
+        this.#want(record, proof, by, now);
+        return;
+      }
+      this.#advance(record, proof);
+      this.#options.counters.add('routes_applied_total', ops.length, by);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #ownerOf(node: NodeId): Owned | undefined {
+    if (node === this.#own.node) return undefined; // nobody tells us what we want
+    const known = this.#records.get(node);
+    if (known) return known;
+    if (!this.#peers.isMember(node)) {
+      this.#options.counters.add('routes_refused_total', 1, 'unknown-owner');
+      return undefined;
+    }
+    const record = newRecord(node);
+    this.#records.set(node, record);
+    return record;
+  }
+
+  #want(record: Owned, version: Version, by: string, now: Now): void {
+    if (!newer(version, record.wanted)) return;
+    if (!newer(record.wanted, record.version)) this.#options.counters.add('routes_gapped_total', 1, by);
+    record.wanted = { incarnation: version.incarnation, sequence: version.sequence };
+    this.#pullIfDue(record, now);
+  }
+
+  #advance(record: Owned, proof: Proof): void {
+    record.version = { incarnation: proof.incarnation, sequence: proof.sequence };
+    record.proof = proof;
+    if (newer(record.version, record.wanted)) record.wanted = record.version;
+    record.failures = 0;
+    if (record.pull && !record.pull.head) record.pull = undefined; // it was answered with deltas
+    this.revision++;
+  }
+
+  #apply(record: Owned, interest: Interest, add: boolean): void {
+    const key = interestKey(interest.filter, interest.group);
+    const route = record.routes.get(key);
+    if (route) {
+      if (add && route.durable === interest.durable) return;
+      this.#tree.remove(route.filter, route);
+      record.routes.delete(key);
+    }
+    if (add) {
+      if (record.interests.size >= this.#options.limits.interestsMax) throw new RouteError('too-many-interests', 'record too large');
+      const added: Route = { node: record.node, filter: interest.filter, group: interest.group, durable: interest.durable };
+      record.interests.set(key, interest);
+      record.routes.set(key, added);
+      this.#tree.add(added.filter, added);
+    } else {
+      record.interests.delete(key);
+    }
+    this.revision++;
+  }
+
+  // ─────────────────────────────────────────────────────────── pulls
+
+  #pullIfDue(record: Owned, now: Now): void {
+    if (record.pull || now.monotonic < record.pullAfter || !newer(record.wanted, record.version)) return;
+    const linked = this.#peers.linked();
+    const from = linked.includes(record.node) ? record.node : linked[Math.floor(this.#options.random() * linked.length)];
+    if (from === undefined) return;
+    record.pull = { from, progressAt: now.monotonic, head: undefined, missing: new Set() };
+    const have = record.complete && !record.diverged ? record.version : NEVER;
+    this.#send(from, { kind: 'route-pull', node: record.node, ...have });
+  }
+
+  /** A peer asks for what is newer than it has: a few deltas where we own and still have them, else the head. */
+  answerPull(peer: NodeId, pull: RoutePull): void {
+    const record = pull.node === this.#own.node ? this.#own : this.#records.get(pull.node);
+    if (!record?.proof || !newer(record.version, pull)) return;
+    if (record === this.#own && pull.incarnation === record.version.incarnation && this.#ring.has(pull.sequence + 1)) {
+      let bytes = 0;
+      for (let next = pull.sequence + 1; bytes < this.#options.limits.pullBytesMax; next++) {
+        const delta = this.#ring.get(next);
+        if (!delta) break;
+        bytes += delta.length;
+        this.#send(peer, { kind: 'route-delta', delta });
+      }
+      // what did not fit is heard of here, and pulled next
+      this.tellHeads([peer]);
+      return;
+    }
+    this.#send(peer, { kind: 'route-head', head: encodeHead(record.proof, record.interests) });
+  }
+
+  answerBucketPull(peer: NodeId, pull: RouteBucketPull): void {
+    const record = pull.node === this.#own.node ? this.#own : this.#records.get(pull.node);
+    if (!record?.proof) return;
+    if (comparePositions(record.version, pull) !== 0) {
+      // it moved on meanwhile: the new head says which of the buckets still hold
+      if (newer(record.version, pull)) this.#send(peer, { kind: 'route-head', head: encodeHead(record.proof, record.interests) });
+      return;
+    }
+    const buckets: { index: number; interests: readonly Interest[] }[] = [];
+    let bytes = 0;
+    for (const index of pull.buckets) {
+      const interests = record.interests.bucket(index);
+      for (const one of interests) bytes += (one.filter.length + one.group.length) * 3 + 16;
+      if (buckets.length > 0 && bytes > this.#options.limits.pullBytesMax) break;
+      buckets.push({ index, interests });
+    }
+    this.#send(peer, { kind: 'route-buckets', node: pull.node, incarnation: pull.incarnation, sequence: pull.sequence, buckets });
+  }
+
+  takeHead(peer: NodeId, bytes: Uint8Array, now: Now): void {
+    try {
+      const head = decodeHead(bytes, this.#options.keys, this.#options.limits.interestsMax);
+      const record = this.#ownerOf(head.proof.node);
+      const pull = record?.pull;
+      if (!record || !pull || pull.from !== peer || !newer(head.proof, record.version)) return;
+      pull.head = head;
+      pull.progressAt = now.monotonic;
+      if (newer(head.proof, record.wanted)) record.wanted = head.proof;
+      pull.missing = new Set();
+      for (let i = 0; i < BUCKETS; i++) {
+        if (Buffer.compare(record.interests.digest(i), head.digests[i] ?? new Uint8Array(0)) !== 0) pull.missing.add(i);
+      }
+      this.#continuePull(record, pull, now);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  takeBuckets(peer: NodeId, message: RouteBuckets, now: Now): void {
+    const record = this.#records.get(message.node);
+    const pull = record?.pull;
+    if (!record || !pull?.head || pull.from !== peer || comparePositions(pull.head.proof, message) !== 0) return;
+    try {
+      for (const { index, interests } of message.buckets) {
+        if (!pull.missing.has(index)) continue;
+        this.#checkBucket(pull.head, index, interests);
+        this.#replaceBucket(record, index, interests);
+        pull.missing.delete(index);
+        pull.progressAt = now.monotonic;
+      }
+      this.#continuePull(record, pull, now);
+    } catch (error) {
+      this.#refuse(error);
+      this.#failPull(record, now);
+    }
+  }
+
+  #checkBucket(head: Head, index: number, interests: readonly Interest[]): void {
+    const digest = head.digests[index];
+    if (!digest || Buffer.compare(digest, bucketDigest(interests)) !== 0) {
+      throw new RouteError('bad-digest', `bucket ${index} is not what its owner signed`);
+    }
+    for (const one of interests) {
+      if (bucketOf(interestKey(one.filter, one.group)) !== index) throw new RouteError('bad-bucket', `an interest in the wrong bucket`);
+    }
+  }
+
+  /** Adds before it removes, so that what both versions hold is never missing. */
+  #replaceBucket(record: Owned, index: number, interests: readonly Interest[]): void {
+    const stays = new Set<string>();
+    for (const one of interests) {
+      stays.add(interestKey(one.filter, one.group));
+      this.#apply(record, one, true);
+    }
+    for (const one of record.interests.bucket(index)) {
+      if (!stays.has(interestKey(one.filter, one.group))) this.#apply(record, one, false);
+    }
+    this.#options.counters.add('routes_applied_total', interests.length, 'snapshot');
+  }
+
+  #continuePull(record: Owned, pull: Pull, now: Now): void {
+    const { head } = pull;
+    if (!head) return;
+    if (pull.missing.size > 0) {
+      const { node, incarnation, sequence } = head.proof;
+      this.#send(pull.from, { kind: 'route-bucket-pull', node, incarnation, sequence, buckets: [...pull.missing] });
+      return;
+    }
+    if (record.interests.size !== head.proof.count) {
+      this.#options.counters.add('routes_refused_total', 1, 'bad-count');
+      this.#failPull(record, now);
+      return;
+    }
+    record.complete = true;
+    record.diverged = false;
+    record.pull = undefined;
+    this.#advance(record, head.proof);
+    this.#pullIfDue(record, now);
+  }
+
+  #failPull(record: Owned, now: Now): void {
+    record.pull = undefined;
+    record.failures++;
+    record.pullAfter = now.monotonic + Math.min(60_000, this.#options.timing.exchangeEveryMs * record.failures);
+  }
+
+  // ─────────────────────────────────────────────────────────── exchange
+
+  /** Tells peers which versions are held here; they answer with what they know better, and pull what they lack. */
+  tellHeads(peers: readonly NodeId[]): void {
+    const heads = this.#heads(() => true);
+    for (const peer of peers) this.#send(peer, { kind: 'route-heads', answer: false, heads });
+  }
+
+  #heads(which: (record: Owned) => boolean): RouteHeads['heads'] {
+    const heads: RouteHeads['heads'][number][] = [];
+    for (const record of [this.#own, ...this.#records.values()]) {
+      if (!record.complete || !record.proof || !which(record)) continue;
+      heads.push({ node: record.node, ...record.version, digest: Buffer.from(record.interests.root()).readUInt32BE(0) });
+    }
+    return heads;
+  }
+
+  takeHeads(peer: NodeId, message: RouteHeads, now: Now): void {
+    const theirs = new Map<NodeId, Version>();
+    for (const head of message.heads) {
+      theirs.set(head.node, head);
+      const record = this.#ownerOf(head.node);
+      if (!record) continue;
+      if (newer(head, record.version)) this.#want(record, head, 'exchange', now);
+      else if (record.complete && comparePositions(head, record.version) === 0) this.#compareContent(record, head);
+    }
+    if (message.answer) return;
+    const better = this.#heads((record) => record.node !== peer && newer(record.version, theirs.get(record.node) ?? NEVER));
+    if (better.length > 0) this.#send(peer, { kind: 'route-heads', answer: true, heads: better });
+  }
+
+  /** Same version, other content: ours is wrong if it is not what the owner signed. Fetch it anew. */
+  #compareContent(record: Owned, head: RouteHeads['heads'][number]): void {
+    const root = record.interests.root();
+    if (head.digest === Buffer.from(root).readUInt32BE(0)) return;
+    if (record.proof && Buffer.compare(root, record.proof.root) === 0) return; // ours is what was signed: theirs is wrong
+    this.#options.counters.add('routes_gapped_total', 1, 'digest');
+    record.version = { incarnation: record.version.incarnation, sequence: record.version.sequence - 1 };
+    record.diverged = true;
+  }
+
+  /** A link came up: exchange at once, that routes are whole within a round trip. */
+  linkUp(peer: NodeId, now: Now): void {
+    const record = this.#records.get(peer);
+    if (record) {
+      record.pullAfter = 0;
+      this.#pullIfDue(record, now);
+    }
+    this.tellHeads([peer]);
+  }
+
+  linkDown(peer: NodeId): void {
+    for (const record of this.#records.values()) if (record.pull?.from === peer) record.pull = undefined;
+  }
+
+  tick(now: Now): void {
+    for (const record of this.#records.values()) {
+      if (record.pull && now.monotonic - record.pull.progressAt > this.#options.timing.pullTimeoutMs) this.#failPull(record, now);
+      this.#pullIfDue(record, now);
+    }
+    if (now.monotonic < this.#exchangeAt) return;
+    const every = this.#options.timing.exchangeEveryMs;
+    this.#exchangeAt = now.monotonic + every * (0.5 + this.#options.random());
+    const linked = this.#peers.linked();
+    const peer = linked[Math.floor(this.#options.random() * linked.length)];
+    if (peer !== undefined) this.tellHeads([peer]);
+  }
+
+  /** The mesher is forgotten, or has left. */
+  forget(node: NodeId): void {
+    const record = this.#records.get(node);
+    if (!record) return;
+    for (const route of record.routes.values()) this.#tree.remove(route.filter, route);
+    this.#records.delete(node);
+    this.revision++;
+  }
+
+  #send(peer: NodeId, message: ControlMessage): void {
+    this.#emit({ kind: 'control', peer, message });
+  }
+
+  #refuse(error: unknown): void {
+    if (!(error instanceof RouteError)) throw error;
+    this.#options.counters.add('routes_refused_total', 1, error.reason);
+  }
+}
+
+function newRecord(node: NodeId): Owned {
+  return {
+    node,
+    version: NEVER,
+    complete: false,
+    diverged: false,
+    proof: undefined,
+    interests: new InterestSet(),
+    routes: new Map(),
+    wanted: NEVER,
+    pull: undefined,
+    pullAfter: 0,
+    failures: 0,
+  };
+}
+
+function newer(a: Version, b: Version): boolean {
+  return comparePositions(a, b) > 0;
+}

@@ -1,0 +1,249 @@
+// Decides where an event goes. Local subscriptions first; then each other mesher of this cluster that wants it; then each
+// remote cluster with somebody who wants it, once; and for each group exactly one member's mesher: local, else in
+// this cluster, else in the nearest cluster by measured round trip. Pure over what it is handed.
+
+import { hash32, type Directive, type NodeId, NO_GROUPS } from './event.ts';
+import { FilterTree } from './filter-tree.ts';
+import type { Route, RouteTable } from './route-table.ts';
+import type { Membership } from './membership.ts';
+import { interestKey } from './route-record.ts';
+
+/** A subscription of this mesher as the router sees it. */
+export interface LocalTarget {
+  readonly name: string;
+  readonly filter: string;
+  /** '' for none. */
+  readonly group: string;
+  readonly durable: boolean;
+}
+
+export interface Decision<T extends LocalTarget> {
+  readonly local: readonly T[];
+  /** Other meshers of this cluster. */
+  readonly peers: ReadonlyMap<NodeId, Directive>;
+  readonly clusters: ReadonlyMap<string, Directive>;
+  /** Groups that the sender left to us, of which no member is known here any more. */
+  readonly orphanGroups: readonly string[];
+}
+
+/**
+ * How far this mesher may send an event: `anywhere` where it was published; `cluster` where it landed for the
+ * cluster; `here` where it was handed on inside the cluster.
+ */
+export type Reach = 'anywhere' | 'cluster' | 'here';
+
+interface Matched<T> {
+  readonly revision: number;
+  readonly plainLocal: readonly T[];
+  readonly groupsLocal: ReadonlyMap<string, readonly T[]>;
+  readonly plainRemote: readonly Route[];
+  readonly groupsRemote: ReadonlyMap<string, readonly Route[]>;
+}
+
+/** Round trips within the same power of √2 count as equal, so that a choice does not flap with noise. */
+function distance(roundTripMs: number | undefined): number {
+  return roundTripMs === undefined ? 1_000 : Math.max(0, Math.round(2 * Math.log2(Math.max(1, roundTripMs))));
+}
+
+export class Router<T extends LocalTarget> {
+  readonly #cluster: string;
+  readonly #table: RouteTable;
+  readonly #members: Membership;
+  readonly #roundTrip: (node: NodeId) => number | undefined;
+  readonly #locals = new FilterTree<T>();
+  readonly #cache = new Map<string, Matched<T>>();
+  readonly #directives = new Map<string, Directive>();
+  readonly #cacheMax: number;
+  #localRevision = 0;
+  #turn = 0;
+
+  constructor(options: {
+    cluster: string;
+    table: RouteTable;
+    members: Membership;
+    roundTrip: (node: NodeId) => number | undefined;
+    cacheMax: number;
+  }) {
+    this.#cluster = options.cluster;
+    this.#table = options.table;
+    this.#members = options.members;
+    this.#roundTrip = options.roundTrip;
+    this.#cacheMax = options.cacheMax;
+  }
+
+  addLocal(target: T): void {
+    this.#locals.add(target.filter, target);
+    this.#localRevision++;
+  }
+
+  removeLocal(target: T): void {
+    this.#locals.remove(target.filter, target);
+    this.#localRevision++;
+  }
+
+  /** `hash` chooses among equals, so that events of one key keep to one member. `keyed`: an ordering key was given. */
+  decide(topic: string, hash: number, keyed: boolean, reach: Reach, directive: Directive): Decision<T> {
+    const matched = this.#match(topic);
+    const local: T[] = [...matched.plainLocal];
+    const peers = new Map<NodeId, Set<string>>();
+    const clusters = new Map<string, Set<string>>();
+    const decided: string[] = directive.groups === 'except' ? [...directive.names] : [];
+
+    if (reach !== 'here') {
+      for (const route of matched.plainRemote) this.#add(route, reach, peers, clusters);
+    }
+
+    const orphanGroups: string[] = [];
+    for (const key of this.#groupsToServe(matched, directive)) {
+      const members = matched.groupsLocal.get(key);
+      if (members && members.length > 0) {
+        const chosen = keyed ? rendezvous(members, hash, (one) => one.name) : members[this.#turn++ % members.length];
+        if (chosen) local.push(chosen);
+        decided.push(key);
+        continue;
+      }
+      const route = reach === 'here' ? undefined : this.#chooseMember(matched.groupsRemote.get(key) ?? [], hash, reach);
+      if (!route) {
+        if (directive.groups === 'only') orphanGroups.push(key);
+        continue;
+      }
+      this.#add(route, reach, peers, clusters).add(key);
+      decided.push(key);
+    }
+    return this.#withUnknown(local, peers, clusters, decided, orphanGroups, reach);
+  }
+
+  #match(topic: string): Matched<T> {
+    const revision = this.#table.revision + this.#localRevision;
+    const cached = this.#cache.get(topic);
+    if (cached?.revision === revision) return cached;
+    const locals = this.#locals.match(topic);
+    const remotes = this.#table.match(topic);
+    const matched: Matched<T> = {
+      revision,
+      plainLocal: locals.filter((one) => one.group === ''),
+      groupsLocal: byGroup(locals),
+      plainRemote: remotes.filter((one) => one.group === ''),
+      groupsRemote: byGroup(remotes),
+    };
+    if (this.#cache.size >= this.#cacheMax) this.#cache.clear();
+    this.#cache.set(topic, matched);
+    return matched;
+  }
+
+  #groupsToServe(matched: Matched<T>, directive: Directive): readonly string[] {
+    if (directive.groups === 'only') return directive.names;
+    const done = new Set(directive.names);
+    return [...new Set([...matched.groupsLocal.keys(), ...matched.groupsRemote.keys()])].filter((key) => !done.has(key));
+  }
+
+  /** The dead keep a claim only for what is durable. */
+  #wants(route: Route): boolean {
+    const member = this.#members.get(route.node);
+    return member !== undefined && (route.durable || member.status !== 'dead');
+  }
+
+  #add(route: Route, reach: Reach, peers: Map<NodeId, Set<string>>, clusters: Map<string, Set<string>>): Set<string> {
+    const cluster = this.#members.clusterOf(route.node);
+    const none = new Set<string>();
+    if (cluster === undefined || !this.#wants(route)) return none;
+    if (cluster === this.#cluster) return slot(peers, route.node);
+    return reach === 'anywhere' ? slot(clusters, cluster) : none;
+  }
+
+  #chooseMember(routes: readonly Route[], hash: number, reach: Reach): Route | undefined {
+    let best: Route[] = [];
+    let bestRank = Infinity;
+    for (const route of routes) {
+      const member = this.#members.get(route.node);
+      if (!member || !this.#wants(route)) continue;
+      const here = member.record.cluster === this.#cluster;
+      if (!here && reach !== 'anywhere') continue;
+      // the living before the suspect, this cluster before others, then the nearest
+      const absent = member.status === 'alive' ? 0 : 1_000_000;
+      const rank = absent + (here ? 0 : 1 + distance(member.linked ? this.#roundTrip(route.node) : undefined));
+      if (rank < bestRank) {
+        best = [];
+        bestRank = rank;
+      }
+      if (rank === bestRank) best.push(route);
+    }
+    return rendezvous(best, hash, (one) => one.node);
+  }
+
+  /** A mesher of which nothing whole was ever seen gets every event, and serves the groups that nobody else was given. */
+  #withUnknown(
+    local: readonly T[],
+    peerSets: Map<NodeId, Set<string>>,
+    clusterSets: Map<string, Set<string>>,
+    decided: readonly string[],
+    orphanGroups: readonly string[],
+    reach: Reach,
+  ): Decision<T> {
+    const peers = new Map<NodeId, Directive>();
+    const clusters = new Map<string, Directive>();
+    for (const [node, groups] of peerSets) peers.set(node, this.#directive('only', [...groups]));
+    for (const [cluster, groups] of clusterSets) clusters.set(cluster, this.#directive('only', [...groups]));
+    if (reach !== 'here') {
+      for (const member of this.#members.all()) {
+        const { node, cluster } = member.record;
+        if (member.status === 'dead' || this.#table.complete(node)) continue;
+        if (cluster === this.#cluster) peers.set(node, this.#except(decided, peerSets.get(node)));
+        else if (reach === 'anywhere') clusters.set(cluster, this.#except(decided, clusterSets.get(cluster)));
+      }
+    }
+    return { local, peers, clusters, orphanGroups };
+  }
+
+  #except(decided: readonly string[], given: ReadonlySet<string> | undefined): Directive {
+    return this.#directive('except', given ? decided.filter((key) => !given.has(key)) : decided);
+  }
+
+  /** Equal directives are one object, so that queue entries and frames can hold them as runs. */
+  #directive(groups: Directive['groups'], names: readonly string[]): Directive {
+    if (groups === 'only' && names.length === 0) return NO_GROUPS;
+    const key = [groups, ...names].join('\u0001');
+    let directive = this.#directives.get(key);
+    if (!directive) {
+      if (this.#directives.size >= this.#cacheMax) this.#directives.clear();
+      directive = { groups, names };
+      this.#directives.set(key, directive);
+    }
+    return directive;
+  }
+}
+
+function slot<K>(map: Map<K, Set<string>>, key: K): Set<string> {
+  let groups = map.get(key);
+  if (!groups) {
+    groups = new Set();
+    map.set(key, groups);
+  }
+  return groups;
+}
+
+function byGroup<R extends { filter: string; group: string }>(routes: readonly R[]): Map<string, R[]> {
+  const groups = new Map<string, R[]>();
+  for (const route of routes) {
+    if (route.group === '') continue;
+    const key = interestKey(route.filter, route.group);
+    const members = groups.get(key);
+    if (members) members.push(route);
+    else groups.set(key, [route]);
+  }
+  return groups;
+}
+
+/** Highest random weight: each hash keeps its choice as long as that choice is there. */
+export function rendezvous<R>(candidates: readonly R[], hash: number, name: (one: R) => string): R | undefined {
+  let best: R | undefined;
+  let bestWeight = -1;
+  for (const candidate of candidates) {
+    const weight = hash32(name(candidate), hash ^ 0x9e3779b9);
+    if (weight > bestWeight) {
+      best = candidate;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,85 @@
+// The whole conversation between the core and its driver: what goes in, what comes out.
+//
+// Order. Effects are carried out in the order given, none is waited for. Durability is made visible by the pair
+// `append` (effect) and `appended` (input): whatever rests on a batch (an ack, a reply, a forward, a delivery) is only
+// ever emitted in the step that is told the batch is on disk. There is at most one append under way; what arrives
+// meanwhile goes into the next: that is the group commit. A failed append has no input: the driver ends the process,
+// because what is on disk is then unknown; the next start reads it.
+
+import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
+import type { MeshError } from './errors.ts';
+import type { NewEvent, NodeId } from './event.ts';
+import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
+import type { JournalOp, LoadedEntry, MemberList, MemberRecord } from './ports.ts';
+import type { Subscription, SubscriptionState } from './subscription.ts';
+
+/** Both clocks at the moment of the step. */
+export interface Now {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+/** Chosen by the driver, unique while unanswered. Each request gets exactly one `reply`. */
+export type RequestId = number;
+export type SessionId = number;
+
+export type Input =
+  | { readonly kind: 'tick' }
+  // clients
+  | { readonly kind: 'publish'; readonly request: RequestId; readonly qos: 'durable' | 'best-effort'; readonly events: readonly NewEvent[] }
+  | { readonly kind: 'put-subscription'; readonly request: RequestId; readonly subscription: Subscription }
+  | { readonly kind: 'delete-subscription'; readonly request: RequestId; readonly name: string }
+  | { readonly kind: 'attach'; readonly session: SessionId; readonly name: string; readonly credit: number; readonly resumeAfter: string | undefined }
+  | { readonly kind: 'attach-ephemeral'; readonly session: SessionId; readonly filter: string; readonly group: string; readonly credit: number }
+  | { readonly kind: 'grant'; readonly session: SessionId; readonly count: number }
+  | { readonly kind: 'detach'; readonly session: SessionId }
+  | { readonly kind: 'pull'; readonly request: RequestId; readonly name: string; readonly max: number; readonly waitMs: number }
+  | { readonly kind: 'cancel-pull'; readonly request: RequestId }
+  | { readonly kind: 'settle'; readonly request: RequestId; readonly name: string; readonly settlements: readonly Settlement[] }
+  // links and gossip
+  | { readonly kind: 'link-up'; readonly peer: NodeId; readonly cluster: string; readonly incarnation: number }
+  | { readonly kind: 'link-down'; readonly peer: NodeId; readonly reason: string }
+  | { readonly kind: 'messages'; readonly peer: NodeId; readonly messages: readonly LinkMessage[] }
+  /** The data stream to the peer is full, or takes more again. */
+  | { readonly kind: 'full'; readonly peer: NodeId }
+  | { readonly kind: 'drained'; readonly peer: NodeId }
+  | { readonly kind: 'gossip'; readonly bytes: Uint8Array }
+  | { readonly kind: 'refused'; readonly reason: string }
+  // registry
+  | { readonly kind: 'members'; readonly list: MemberList }
+  | { readonly kind: 'registry'; readonly state: 'up' | 'down' }
+  /** The member list may have changed, or a stranger knocked. */
+  | { readonly kind: 'members-hint' }
+  // journal
+  | { readonly kind: 'appended'; readonly batch: number }
+  | { readonly kind: 'loaded'; readonly queue: number; readonly entries: readonly LoadedEntry[] }
+  | { readonly kind: 'disk'; readonly state: 'ok' | 'full' };
+
+export type Effect =
+  | { readonly kind: 'append'; readonly batch: number; readonly ops: readonly JournalOp[]; readonly sync: boolean }
+  | { readonly kind: 'load'; readonly queue: number; readonly blocks: readonly number[] }
+  | { readonly kind: 'reply'; readonly request: RequestId; readonly reply: Reply }
+  | { readonly kind: 'deliver'; readonly session: SessionId; readonly deliveries: readonly Delivery[] }
+  | { readonly kind: 'session-closed'; readonly session: SessionId; readonly reason: 'deleted' | 'replaced' }
+  /** A subscription with a sink appeared, changed, or went (undefined). */
+  | { readonly kind: 'sink'; readonly name: string; readonly subscription: Subscription | undefined }
+  | { readonly kind: 'connect'; readonly peer: NodeId; readonly addresses: readonly string[] }
+  | { readonly kind: 'disconnect'; readonly peer: NodeId }
+  | { readonly kind: 'allow'; readonly peers: ReadonlySet<NodeId> }
+  | { readonly kind: 'control'; readonly peer: NodeId; readonly message: ControlMessage }
+  | { readonly kind: 'data'; readonly peer: NodeId; readonly message: DataMessage }
+  | { readonly kind: 'gossip'; readonly bytes: Uint8Array }
+  /** Asks for a `members` input. */
+  | { readonly kind: 'list-members' }
+  | { readonly kind: 'register'; readonly record: MemberRecord };
+
+export type Reply =
+  | { readonly kind: 'published'; readonly results: readonly { readonly sequence: number; readonly destinations: Destinations }[] }
+  | { readonly kind: 'put'; readonly created: boolean; readonly state: SubscriptionState }
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'pulled'; readonly deliveries: readonly Delivery[] }
+  | { readonly kind: 'settled'; readonly settled: number; readonly stale: readonly string[] }
+  | { readonly kind: 'failed'; readonly error: MeshError };
+
+/** Takes an effect; the parts of the core are handed one and never see who collects. */
+export type Emit = (effect: Effect) => void;

@@ -1,0 +1,248 @@
+// The subscriptions of this mesher: durable ones (a name, a queue on disk, a delivery) and ephemeral ones (a session and
+// a short memory). Each is a target of the router; its interest is counted by the announcer.
+
+import type { Announcer } from './announcer.ts';
+import type { Commits } from './commits.ts';
+import type { Counters } from './counters.ts';
+import { Deque } from './deque.ts';
+import { SubscriptionDelivery, type DeliveryOptions } from './delivery.ts';
+import type { Delivery } from './delivery-types.ts';
+import { MeshError } from './errors.ts';
+import type { StoredEvent } from './event.ts';
+import type { Limits } from './limits.ts';
+import { Queue } from './queue.ts';
+import type { LocalTarget, Router } from './router.ts';
+import type { Emit, Now, SessionId } from './steps.ts';
+import { DEAD_LETTERS, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
+
+/** Where the router sends local events. */
+export type Target = DurableTarget | EphemeralTarget;
+
+export interface DurableTarget extends LocalTarget {
+  readonly durable: true;
+  readonly delivery: SubscriptionDelivery;
+}
+
+export interface EphemeralTarget extends LocalTarget {
+  readonly durable: false;
+  readonly session: SessionId;
+  readonly waiting: Deque<StoredEvent>;
+  credit: number;
+}
+
+export interface SubscriptionsOptions {
+  readonly limits: Limits;
+  readonly counters: Counters;
+  readonly commits: Commits;
+  readonly announcer: Announcer;
+  readonly router: Router<Target>;
+  readonly delivery: DeliveryOptions;
+  readonly emit: Emit;
+  nextQueueId(): number;
+}
+
+/** Events kept in `$dead-letters` at most: enough to look into a bad day, little enough for any disk. */
+const DEAD_LETTERS_MAX = 100_000;
+
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #durable = new Map<string, DurableTarget>();
+  readonly #byQueue = new Map<Queue, DurableTarget>();
+  readonly #ephemeral = new Map<SessionId, EphemeralTarget>();
+  /** Stream sessions on durable subscriptions. */
+  readonly #streams = new Map<SessionId, DurableTarget>();
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  static queueName(subscription: string): string {
+    return `s:${subscription}`;
+  }
+
+  get(name: string): SubscriptionDelivery | undefined {
+    return this.#durable.get(name)?.delivery;
+  }
+
+  all(): SubscriptionDelivery[] {
+    return [...this.#durable.values()].map((target) => target.delivery);
+  }
+
+  ephemerals(): IterableIterator<EphemeralTarget> {
+    return this.#ephemeral.values();
+  }
+
+  // ─────────────────────────────────────────────────────────── durable
+
+  recover(subscription: Subscription, queue: Queue): void {
+    this.#add(subscription, queue);
+  }
+
+  /** The place of dead letters is always there; it is no target of the router. */
+  ensureDeadLetters(): SubscriptionDelivery {
+    const known = this.get(DEAD_LETTERS);
+    if (known) return known;
+    const subscription: Subscription = {
+      name: DEAD_LETTERS,
+      topic: '$dead-letters/#',
+      group: undefined,
+      sink: undefined,
+      delivery: { ...DELIVERY_DEFAULTS, retries: Number.MAX_SAFE_INTEGER, queueEventsMax: DEAD_LETTERS_MAX },
+    };
+    return this.#create(subscription).delivery;
+  }
+
+  /** Makes or replaces it in the batch being staged. Throws `too-many-subscriptions`. */
+  put(subscription: Subscription, now: Now): { created: boolean; delivery: SubscriptionDelivery } {
+    const known = this.#durable.get(subscription.name);
+    if (!known) {
+      const { subscriptionsMax } = this.#options.limits;
+      if (this.#durable.size >= subscriptionsMax) {
+        throw new MeshError('too-many-subscriptions', `this mesher holds ${subscriptionsMax} subscriptions; delete one, or use another mesher`);
+      }
+      return { created: true, delivery: this.#create(subscription).delivery };
+    }
+    known.delivery.replace(subscription);
+    this.#options.commits.op({ op: 'subscription', subscription });
+    if (known.filter !== subscription.topic || known.group !== (subscription.group ?? '')) {
+      this.#drop(known, now);
+      this.#target(subscription, known.delivery);
+    }
+    return { created: false, delivery: known.delivery };
+  }
+
+  #create(subscription: Subscription): DurableTarget {
+    const { commits, limits } = this.#options;
+    const queue = new Queue(this.#options.nextQueueId(), Subscriptions.queueName(subscription.name), limits, commits);
+    commits.op({ op: 'queue', queue: queue.id, name: queue.name });
+    commits.op({ op: 'subscription', subscription });
+    return this.#add(subscription, queue);
+  }
+
+  #add(subscription: Subscription, queue: Queue): DurableTarget {
+    return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#options.delivery));
+  }
+
+  #target(subscription: Subscription, delivery: SubscriptionDelivery): DurableTarget {
+    const target: DurableTarget = {
+      name: subscription.name,
+      filter: subscription.topic,
+      group: subscription.group ?? '',
+      durable: true,
+      delivery,
+    };
+    this.#durable.set(subscription.name, target);
+    this.#byQueue.set(delivery.queue, target);
+    if (subscription.name !== DEAD_LETTERS) {
+      this.#options.router.addLocal(target);
+      this.#options.announcer.add(target.filter, target.group, true);
+    }
+    for (const session of delivery.sessionIds()) this.#streams.set(session, target);
+    return target;
+  }
+
+  #drop(target: DurableTarget, now: Now): void {
+    this.#options.router.removeLocal(target);
+    this.#options.announcer.remove(target.filter, target.group, true, now);
+  }
+
+  /** False: there is none. What it had queued goes with it. */
+  delete(name: string, now: Now): boolean {
+    const target = this.#durable.get(name);
+    if (!target || name === DEAD_LETTERS) return false;
+    const { commits, counters } = this.#options;
+    for (const session of target.delivery.sessionIds()) this.#streams.delete(session);
+    target.delivery.close('deleted');
+    this.#drop(target, now);
+    this.#durable.delete(name);
+    this.#byQueue.delete(target.delivery.queue);
+    counters.add('events_dropped_total', target.delivery.queue.destroy(), 'subscription-deleted');
+    commits.op({ op: 'drop-subscription', name });
+    return true;
+  }
+
+  // ─────────────────────────────────────────────────────────── sessions
+
+  /** False: no such subscription. */
+  attach(session: SessionId, name: string, credit: number, resumeAfter: string | undefined, now: Now): boolean {
+    const target = this.#durable.get(name);
+    if (!target) return false;
+    this.#streams.set(session, target);
+    target.delivery.attach(session, credit, resumeAfter);
+    target.delivery.pump(now);
+    return true;
+  }
+
+  attachEphemeral(session: SessionId, filter: string, group: string, credit: number): void {
+    const target: EphemeralTarget = { name: `session-${session}`, filter, group, durable: false, session, waiting: new Deque(), credit };
+    this.#ephemeral.set(session, target);
+    this.#options.router.addLocal(target);
+    this.#options.announcer.add(filter, group, false);
+  }
+
+  grant(session: SessionId, count: number, now: Now): void {
+    const stream = this.#streams.get(session);
+    if (stream) {
+      stream.delivery.grant(session, count);
+      stream.delivery.pump(now);
+      return;
+    }
+    const target = this.#ephemeral.get(session);
+    if (!target) return;
+    target.credit += count;
+    this.#pumpEphemeral(target);
+  }
+
+  detach(session: SessionId, now: Now): void {
+    const stream = this.#streams.get(session);
+    if (stream) {
+      this.#streams.delete(session);
+      stream.delivery.detach(session);
+      stream.delivery.pump(now);
+      return;
+    }
+    const target = this.#ephemeral.get(session);
+    if (!target) return;
+    this.#ephemeral.delete(session);
+    this.#options.router.removeLocal(target);
+    this.#options.announcer.remove(target.filter, target.group, false, now);
+  }
+
+  /** Ephemeral deliveries of this step, given out together. */
+  readonly #touched = new Set<EphemeralTarget>();
+
+  offer(target: EphemeralTarget, event: StoredEvent): void {
+    target.waiting.pushBack(event);
+    if (target.waiting.size > this.#options.limits.ephemeralQueueEvents) {
+      target.waiting.popFront();
+      this.#options.counters.add('events_dropped_total', 1, 'slow-subscriber');
+    }
+    this.#touched.add(target);
+  }
+
+  flushEphemeral(): void {
+    for (const target of this.#touched) this.#pumpEphemeral(target);
+    this.#touched.clear();
+  }
+
+  #pumpEphemeral(target: EphemeralTarget): void {
+    const deliveries: Delivery[] = [];
+    while (target.credit > deliveries.length) {
+      const event = target.waiting.popFront();
+      if (!event) break;
+      deliveries.push({ event, token: '', attempt: 1 });
+    }
+    if (deliveries.length === 0) return;
+    target.credit -= deliveries.length;
+    this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
+    this.#options.emit({ kind: 'deliver', session: target.session, deliveries });
+  }
+
+  pumpQueue(queue: Queue, now: Now): void {
+    this.#byQueue.get(queue)?.delivery.pump(now);
+  }
+
+  tick(now: Now): void {
+    for (const target of this.#durable.values()) target.delivery.tick(now);
+  }
+}
