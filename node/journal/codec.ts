@@ -200,7 +200,10 @@ function runsOf(indices: readonly number[]): number[] {
   let next = 0;
   for (let i = 0; i < indices.length;) {
     const start = indices[i] ?? 0;
-    invariant(start >= next && start < BLOCK_EVENTS_MAX, 'indices ascend and fit a block');
+    invariant(
+      Number.isInteger(start) && start >= next && start < BLOCK_EVENTS_MAX,
+      'indices ascend and fit a block',
+    );
     let length = 1;
     while (indices[i + length] === start + length) length += 1;
     runs.push(start - next, length);

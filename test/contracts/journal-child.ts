@@ -10,7 +10,7 @@ import { wants } from './journal-contract.ts';
 export const EVENTS = 20;
 
 const [dir, bytes] = process.argv.slice(2);
-if (dir !== undefined && bytes !== undefined) await appendUntilTheEnd(dir, Number(bytes));
+if (import.meta.main && dir !== undefined && bytes !== undefined) await appendUntilTheEnd(dir, Number(bytes));
 
 async function appendUntilTheEnd(where: string, eventBytes: number): Promise<void> {
   const journal = await openLevelJournal(where);

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { RecordError, decodeRecord, encodeRecord } from '../../../node/core/event-record.ts';
+import type { StoredEvent } from '../../../node/core/event.ts';
+import { storedEvent } from '../../support/events.ts';
+
+const whole = fc.maxSafeNat();
+/** Any text that has a UTF-8 form: a lone surrogate has none. */
+const text = fc.string({ unit: 'binary', maxLength: 200 }).map((each) => each.toWellFormed());
+
+const event = fc
+  .record({
+    event: fc.record({
+      topic: text,
+      expiresAt: whole,
+      key: text,
+      hash: fc.nat({ max: 2 ** 31 - 1 }).map((half) => half * 2 + 1),
+      cloudEvent: fc.uint8Array({ maxLength: 300 }),
+    }),
+    from: fc.record({
+      origin: text,
+      incarnation: whole,
+      sequence: whole,
+      acceptedAt: whole,
+      path: fc.array(text, { minLength: 1, maxLength: 16 }),
+      deadLetter: fc.option(
+        fc.record(
+          { subscription: text, reason: text, attempts: fc.nat(), topic: text },
+          { noNullPrototype: true },
+        ),
+        { nil: undefined }, // prettier-ignore
+      ),
+    }),
+  })
+  .map((parts) => encodeRecord(parts.event, parts.from));
+
+function sameEvent(decoded: StoredEvent, original: StoredEvent): void {
+  const plain = (of: StoredEvent): unknown => ({
+    ...of,
+    record: Buffer.from(of.record),
+    cloudEvent: Buffer.from(of.cloudEvent),
+  });
+  assert.deepEqual(plain(decoded), plain(original));
+}
+
+/** The event in these bytes, or undefined where they are none; any error but RecordError comes out. */
+function tryDecode(bytes: Uint8Array): StoredEvent | undefined {
+  try {
+    return decodeRecord(bytes);
+  } catch (error) {
+    if (error instanceof RecordError) return undefined;
+    throw error;
+  }
+}
+
+test('an event comes back from its record as it went in', () => {
+  fc.assert(
+    fc.property(event, (original) => {
+      sameEvent(decodeRecord(original.record), original);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a decoded event is a view: its record is the bytes it came from, its CloudEvent their end', () => {
+  const original = storedEvent({ bytes: 100 });
+  const around = Buffer.concat([Buffer.alloc(7, 1), original.record, Buffer.alloc(9, 2)]);
+  const bytes = around.subarray(7, 7 + original.record.length);
+  const decoded = decodeRecord(bytes);
+  sameEvent(decoded, original);
+  assert.equal(decoded.record.buffer, around.buffer);
+  assert.equal(decoded.record.byteOffset, bytes.byteOffset);
+  assert.equal(decoded.cloudEvent.buffer, around.buffer);
+  assert.equal(decoded.cloudEvent.length, 100);
+});
+
+test('a record cut within its header is refused, one cut within its CloudEvent has a shorter one', () => {
+  const deadLetter = { subscription: 'größe', reason: 'rejected', attempts: 3, topic: 'a/b' };
+  for (const original of [
+    storedEvent({ key: 'k', path: ['eu', '亚洲'] }),
+    storedEvent({ deadLetter, bytes: 0 }),
+  ]) {
+    const header = original.record.length - original.cloudEvent.length;
+    for (let length = 0; length < original.record.length; length++) {
+      const decoded = tryDecode(original.record.subarray(0, length));
+      if (length < header) assert.equal(decoded, undefined, `cut at ${length} of ${header}`);
+      else assert.deepEqual(decoded?.cloudEvent, original.cloudEvent.subarray(0, length - header));
+    }
+  }
+});
+
+test('random bytes and damaged records give an event or a RecordError, and nothing else', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, looksRight) => {
+      if (looksRight) bytes.set([1, (bytes[1] ?? 0) & 1].slice(0, bytes.length));
+      tryDecode(bytes);
+    }),
+    { numRuns: 3000 },
+  );
+  fc.assert(
+    fc.property(
+      event,
+      fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 5 }),
+      (original, edits) => {
+        const bytes = Buffer.from(original.record);
+        for (const [at, byte] of edits) bytes[at % bytes.length] = byte;
+        const decoded = tryDecode(bytes);
+        if (decoded)
+          assert.ok(decoded.path.length >= 1 && decoded.path.length <= 16 && decoded.sequence >= 0);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test('a record of another version, with unknown flags, without a path or with numbers out of range is refused', () => {
+  const { record } = storedEvent();
+  const edited = (change: (bytes: Buffer) => void): Buffer => {
+    const bytes = Buffer.from(record);
+    change(bytes);
+    return bytes;
+  };
+  const pathAt = 38 + 2 + 'orders/created'.length + 2 + 2 + '12D3KooWTestOrigin'.length;
+  const bad = [
+    edited((bytes) => bytes.writeUInt8(2, 0)),
+    edited((bytes) => bytes.writeUInt8(2, 1)),
+    edited((bytes) => bytes.writeUInt8(0, pathAt)),
+    edited((bytes) => bytes.writeUInt8(17, pathAt)),
+    ...[Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 54].map((number) =>
+      edited((bytes) => bytes.writeDoubleBE(number, 26)),
+    ),
+  ];
+  for (const bytes of bad) assert.throws(() => decodeRecord(bytes), RecordError);
+});
