@@ -1,0 +1,145 @@
+// The `Network` of a real mesher: libp2p on TCP. Puts host, gater, gossip and links together and turns the core's port
+// into calls of theirs; what is decided about links is decided in links.ts.
+
+import { MeshError } from '../core/errors.ts';
+import type { NodeId } from '../core/event.ts';
+import type { Limits } from '../core/limits.ts';
+import type { ControlMessage, DataMessage } from '../core/messages.ts';
+import type { Network, NetworkEvents, Random } from '../core/ports.ts';
+import { connectionGater } from './gater.ts';
+import { Gossip } from './gossip.ts';
+import { createHost, type Encryption, type Host } from './host.ts';
+import type { NodeKeys } from './keys.ts';
+import { Links } from './links.ts';
+
+export interface NetworkOptions {
+  readonly federation: string;
+  readonly cluster: string;
+  /** Known once the mesher has joined, before `start`. */
+  readonly incarnation: number;
+  /** Multiaddrs to listen on; port 0 for any. */
+  readonly listen: readonly string[];
+  /** Multiaddrs under which others reach it, where they differ from those; empty for none. */
+  readonly announce: readonly string[];
+  readonly encryption: Encryption;
+  readonly limits: Pick<Limits, 'linkFrameBytesMax' | 'gossipBytesMax'>;
+}
+
+export interface NetworkPorts {
+  readonly keys: NodeKeys;
+  readonly random: Random;
+}
+
+/** How often lost gossip streams are looked for. */
+const GOSSIP_CHECK_MS = 2_000;
+
+export class Libp2pNetwork implements Network {
+  readonly #options: NetworkOptions;
+  readonly #ports: NetworkPorts;
+  #running: { host: Host; links: Links; gossip: Gossip; timer: NodeJS.Timeout } | undefined;
+  /** Asked for before `start`. */
+  #allowed: ReadonlySet<NodeId> = new Set();
+
+  constructor(options: NetworkOptions, ports: NetworkPorts) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  get addresses(): readonly string[] {
+    const addresses = this.#running?.host.getMultiaddrs() ?? [];
+    return addresses.map((address) => address.toString().replace(/\/p2p\/[^/]+$/, ''));
+  }
+
+  async start(events: NetworkEvents): Promise<void> {
+    const { federation, cluster, incarnation, limits } = this.#options;
+    const gossip = new Gossip(
+      { topic: `/causeway/${federation}/routes/1`, bytesMax: limits.gossipBytesMax },
+      { received: (bytes) => events.gossip(bytes), refused: (peer, reason) => events.refused(peer, reason) },
+    );
+    const controlProtocol = `/causeway/${federation}/control/1`;
+    const dataProtocol = `/causeway/${federation}/data/1`;
+    const links = new Links(
+      {
+        node: this.#ports.keys.node,
+        federation,
+        controlProtocol,
+        dataProtocol,
+        frameBytesMax: limits.linkFrameBytesMax,
+        hello: () => ({ kind: 'hello', federation, cluster, incarnation }),
+      },
+      {
+        dial: (addresses, signal) => host.dial(addresses, { signal }),
+        random: this.#ports.random,
+        events,
+        linkUp: (peer, connection) => gossip.linkUp(peer, connection),
+        linkDown: (peer) => gossip.linkDown(peer),
+      },
+    );
+    const host = await createHost({
+      privateKey: this.#ports.keys.libp2pKey,
+      listen: this.#options.listen,
+      announce: this.#options.announce,
+      encryption: this.#options.encryption,
+      gossip: gossip.service,
+      gater: connectionGater({
+        isAllowed: (peer) => links.isAllowed(peer),
+        stranger: (peer) => {
+          events.refused(peer, 'stranger');
+          events.stranger(peer);
+        },
+      }),
+    });
+    links.allow(this.#allowed);
+    await host.handle(controlProtocol, (stream, connection) => links.takeControl(stream, connection));
+    await host.handle(dataProtocol, (stream, connection) => links.takeData(stream, connection));
+    await this.#listen(host);
+    gossip.start();
+    const timer = setInterval(() => gossip.check(), GOSSIP_CHECK_MS);
+    this.#running = { host, links, gossip, timer };
+  }
+
+  connect(peer: NodeId, addresses: readonly string[]): void {
+    this.#running?.links.connect(peer, addresses);
+  }
+
+  disconnect(peer: NodeId): void {
+    this.#running?.links.disconnect(peer);
+  }
+
+  allow(peers: ReadonlySet<NodeId>): void {
+    this.#allowed = peers;
+    this.#running?.links.allow(peers);
+  }
+
+  sendControl(peer: NodeId, message: ControlMessage): void {
+    this.#running?.links.sendControl(peer, message);
+  }
+
+  sendData(peer: NodeId, message: DataMessage): boolean {
+    return this.#running?.links.sendData(peer, message) ?? true;
+  }
+
+  gossip(bytes: Uint8Array): void {
+    this.#running?.gossip.publish(bytes);
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (!running) return;
+    this.#running = undefined;
+    clearInterval(running.timer);
+    running.links.stop();
+    await running.host.stop();
+  }
+
+  async #listen(host: Host): Promise<void> {
+    try {
+      await host.start();
+    } catch (cause) {
+      await host.stop();
+      const where = this.#options.listen.join(', ');
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new MeshError('invalid-config', `Cannot listen for peers on ${where}: ${why}`, { cause });
+    }
+  }
+}

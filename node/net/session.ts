@@ -1,0 +1,251 @@
+// One connection as a link: two outbound streams of our own (control, data), two inbound ones of the peer, and a hello
+// each way. All of them stand on one connection, and fall with it: whatever fails, the whole connection is given up.
+//
+//   opening ──(own streams stand, peer's hello accepted)──▶ up ──▶ closed        from any state
+//
+// What the peer says before the link is up here waits in its streams, which are paused.
+
+import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface';
+import {
+  type ControlMessage,
+  type DataMessage,
+  type Hello,
+  type LinkMessage,
+  isData,
+} from '../core/messages.ts';
+import { FrameReader } from '../wire/frames.ts';
+import { decodeMessage, encodeMessage } from '../wire/link-messages.ts';
+import { WireError } from '../wire/wire-error.ts';
+import { Outbox } from './outbox.ts';
+
+export interface SessionOptions {
+  readonly controlProtocol: string;
+  readonly dataProtocol: string;
+  readonly hello: () => Hello;
+  /** limits.linkFrameBytesMax */
+  readonly frameBytesMax: number;
+}
+
+export interface SessionEvents {
+  /** The peer has said who it is. To go on, `open` must be called (unless it was). */
+  hello(session: Session, hello: Hello): void;
+  up(session: Session, hello: Hello): void;
+  messages(session: Session, messages: readonly LinkMessage[]): void;
+  drained(session: Session): void;
+  /** Something of the peer's was not acceptable; the session closes next. */
+  refused(session: Session, reason: string): void;
+  closed(session: Session, reason: string, wasUp: boolean): void;
+}
+
+/** From the first stream to up. */
+const OPENING_TIMEOUT_MS = 10_000;
+/** Data that waits here before the core is told to stop: two ticks of a fast link; the rest waits in its queues. */
+const DATA_FULL_BYTES = 256 * 1024;
+/** What a peer that reads nothing may cost before its link is closed. The core keeps to `DATA_FULL_BYTES`. */
+const OUTBOX_BYTES_MAX = 16 * 1024 * 1024;
+/** Nobody writes on a stream that the other side opened. */
+const UNWANTED_READ_BYTES_MAX = 1024;
+
+export class Session {
+  readonly connection: Connection;
+  readonly #options: SessionOptions;
+  readonly #events: SessionEvents;
+  readonly #timer: NodeJS.Timeout;
+  #state: 'opening' | 'up' | 'closed' = 'opening';
+  #opened = false;
+  #spokeFirst = false;
+  #control: Outbox | undefined;
+  #data: Outbox | undefined;
+  #inboundControl: Stream | undefined;
+  #inboundData: Stream | undefined;
+  #hello: Hello | undefined;
+  /** Control messages that came in one read with the hello. */
+  #early: LinkMessage[] = [];
+
+  constructor(connection: Connection, options: SessionOptions, events: SessionEvents) {
+    this.connection = connection;
+    this.#options = options;
+    this.#events = events;
+    this.#timer = setTimeout(() => this.close('the handshake of the link took too long'), OPENING_TIMEOUT_MS);
+    connection.addEventListener('close', this.#onConnectionClose, { once: true });
+  }
+
+  get state(): 'opening' | 'up' | 'closed' {
+    return this.#state;
+  }
+
+  /** We opened streams on this connection before the peer said hello on it. */
+  get spokeFirst(): boolean {
+    return this.#spokeFirst;
+  }
+
+  /** Opens our streams and says hello. Once; later calls do nothing. */
+  open(): void {
+    if (this.#opened || this.#state !== 'opening') return;
+    this.#opened = true;
+    this.#spokeFirst = this.#hello === undefined;
+    void this.#openStreams();
+  }
+
+  takeControl(stream: Stream): void {
+    if (this.#inboundControl) return this.#refuse('second-control-stream');
+    this.#inboundControl = stream;
+    this.#read(stream, (messages) => this.#onControl(messages));
+  }
+
+  takeData(stream: Stream): void {
+    if (this.#inboundData) return this.#refuse('second-data-stream');
+    this.#inboundData = stream;
+    if (this.#state === 'opening') stream.pause();
+    this.#read(stream, (messages) => {
+      if (messages.every(isData)) this.#deliver(messages);
+      else this.#refuse('control-on-data-stream');
+    });
+  }
+
+  sendControl(message: ControlMessage): void {
+    if (this.#state === 'up') this.#control?.send(encodeMessage(message));
+  }
+
+  sendData(message: DataMessage): boolean {
+    if (this.#state !== 'up' || !this.#data) return true;
+    return this.#data.send(encodeMessage(message));
+  }
+
+  /** Sends what waits, as far as the streams take it, and is over; the connection is left to the host. */
+  end(): void {
+    this.#control?.flush();
+    this.#data?.flush();
+    this.#release();
+  }
+
+  /** Gives the connection up at once; what waits is lost. */
+  close(reason: string): void {
+    if (this.#state === 'closed') return;
+    const wasUp = this.#state === 'up';
+    this.#release();
+    this.connection.abort(new Error(reason));
+    this.#events.closed(this, reason, wasUp);
+  }
+
+  #release(): void {
+    this.#state = 'closed';
+    clearTimeout(this.#timer);
+    this.#control?.close();
+    this.#data?.close();
+    this.#early = [];
+    this.connection.removeEventListener('close', this.#onConnectionClose);
+  }
+
+  readonly #onConnectionClose = (): void => this.close('the connection closed');
+
+  async #openStreams(): Promise<void> {
+    try {
+      const control = await this.#openStream(this.#options.controlProtocol);
+      const controlBox = this.#outbox(control);
+      controlBox.send(encodeMessage(this.#options.hello()));
+      const data = await this.#openStream(this.#options.dataProtocol);
+      this.#control = controlBox;
+      this.#data = this.#outbox(data);
+      this.#upIfComplete();
+    } catch (error) {
+      this.close(`a stream could not be opened: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #openStream(protocol: string): Promise<Stream> {
+    const stream = await this.connection.newStream(protocol, {
+      signal: AbortSignal.timeout(OPENING_TIMEOUT_MS),
+    });
+    stream.maxReadBufferLength = UNWANTED_READ_BYTES_MAX;
+    this.#closeWith(stream);
+    return stream;
+  }
+
+  #outbox(stream: Stream): Outbox {
+    return new Outbox(
+      stream,
+      { fullBytes: DATA_FULL_BYTES, bytesMax: OUTBOX_BYTES_MAX },
+      {
+        drained: () => {
+          if (stream.protocol === this.#options.dataProtocol && this.#state === 'up')
+            this.#events.drained(this);
+        },
+        overflowed: () => this.close('the peer reads too slowly'),
+      },
+    );
+  }
+
+  /** A link is whole or gone. */
+  #closeWith(stream: Stream): void {
+    const close = (): void => this.close('a stream closed');
+    stream.addEventListener('close', close, { once: true });
+    stream.addEventListener('remoteCloseWrite', close, { once: true });
+    if (stream.status !== 'open') close();
+  }
+
+  #read(stream: Stream, deliver: (messages: LinkMessage[]) => void): void {
+    const reader = new FrameReader(this.#options.frameBytesMax);
+    stream.addEventListener('message', (event: StreamMessageEvent) => {
+      if (this.#state === 'closed') return;
+      const messages: LinkMessage[] = [];
+      let bad: WireError | undefined;
+      try {
+        for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) {
+          for (const frame of reader.push(chunk)) messages.push(decodeMessage(frame));
+        }
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        bad = error;
+      }
+      if (messages.length > 0) deliver(messages);
+      if (bad) this.#refuse(bad.reason);
+    });
+    this.#closeWith(stream);
+  }
+
+  #onControl(messages: LinkMessage[]): void {
+    let rest = messages;
+    if (!this.#hello) {
+      const [first, ...others] = messages;
+      if (first?.kind !== 'hello') return this.#refuse('no-hello');
+      this.#hello = first;
+      rest = others;
+      this.#inboundControl?.pause();
+      this.#events.hello(this, first);
+      this.#upIfComplete();
+    }
+    if (rest.some((message) => message.kind === 'hello' || isData(message)))
+      return this.#refuse('not-a-control-message');
+    if (rest.length > 0) this.#deliver(rest);
+  }
+
+  #deliver(messages: LinkMessage[]): void {
+    if (this.#state === 'up') this.#events.messages(this, messages);
+    else if (this.#state === 'opening') this.#early.push(...messages);
+  }
+
+  #upIfComplete(): void {
+    if (this.#state !== 'opening' || !this.#hello || !this.#data) return;
+    this.#state = 'up';
+    clearTimeout(this.#timer);
+    this.#events.up(this, this.#hello);
+    const early = this.#early;
+    this.#early = [];
+    if (early.length > 0) this.#deliver(early);
+    for (const stream of [this.#inboundControl, this.#inboundData]) {
+      if (stream?.readStatus === 'paused') stream.resume();
+    }
+  }
+
+  #refuse(reason: string): void {
+    if (this.#state === 'closed') return;
+    this.#events.refused(this, reason);
+    this.close(`refused: ${reason}`);
+  }
+
+  /** For the owner, who judges hellos. */
+  refuse(reason: string): void {
+    this.#refuse(reason);
+  }
+}
