@@ -1,0 +1,101 @@
+// Opens a registry by its address. Opening dials nobody, so a mesher starts while its registry is down.
+
+import { MeshError } from '../node/core/errors.ts';
+import type { Registry } from '../node/core/ports.ts';
+import { parseRegistryAddress } from './address.ts';
+import { RegistryClient } from './client.ts';
+import { connectStore } from './connect.ts';
+import type { ConnectOptions } from './connect.ts';
+import { LeaseThread } from './lease-thread.ts';
+import { federationPattern, REGISTRY_LIMITS } from './limits.ts';
+import { realScheduler } from './scheduler.ts';
+import type { Log, RegistryStore } from './store.ts';
+
+export interface StoreOptions {
+  /** How long any call may take. */
+  readonly timeoutMs?: number | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** PEM. `ca`: whom to trust instead of the system's authorities. `cert` and `key`: who we are, both or neither. */
+  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer } | undefined;
+  readonly random?: (() => number) | undefined;
+  readonly log?: Log | undefined;
+}
+
+export interface RegistryOptions extends StoreOptions {
+  readonly federation: string;
+  readonly node: string;
+  /** How long a mesher that died stays listed. */
+  readonly ttlMs?: number | undefined;
+}
+
+const defaultTtlMs = 20_000;
+const defaultTimeoutMs = 5000;
+
+/** A mesher's client. Rejects with `invalid-config` for an address or option that can never work, and for nothing else. */
+export async function openRegistry(address: string, options: RegistryOptions): Promise<Registry> {
+  const connect = readOptions(address, options);
+  const { federation, node, ttlMs = defaultTtlMs } = options;
+  checkFederation(federation);
+  checkTtl(ttlMs);
+  const ports = portsOf(options);
+  const store = await connectStore(connect, ports);
+  const keeper = new LeaseThread({ federation, node, ttlMs, connect }, ports);
+  return new RegistryClient(
+    { address: connect.address.text, federation, node, timeoutMs: connect.timeoutMs },
+    { store, keeper, scheduler: ports.scheduler },
+  );
+}
+
+/** A store for a gateway: `startRegistryServer({ listen, store: await openStore('etcd://…', {…}) })`. */
+export async function openStore(address: string, options: StoreOptions): Promise<RegistryStore> {
+  return connectStore(readOptions(address, options), portsOf(options));
+}
+
+function portsOf({ random = Math.random, log = () => undefined }: StoreOptions) {
+  return { scheduler: realScheduler, random, log };
+}
+
+function readOptions(
+  text: string,
+  { timeoutMs = defaultTimeoutMs, user, password, tls }: StoreOptions,
+): ConnectOptions {
+  const address = parseRegistryAddress(text);
+  if (user === undefined && password !== undefined) {
+    throw new MeshError(
+      'invalid-config',
+      'The registry has a password without a user. Name the user as well.',
+    );
+  }
+  if (tls !== undefined && !address.secure) {
+    const secure = address.kind === 'etcd' ? 'etcds://' : 'https://';
+    throw new MeshError(
+      'invalid-config',
+      `The registry has TLS options, but its address is not ${secure}. Write ${secure} or leave them away.`,
+    );
+  }
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+    throw new MeshError(
+      'invalid-config',
+      'The registry needs both a client certificate and its key, or neither.',
+    );
+  }
+  return { address, timeoutMs, user, password, tls };
+}
+
+function checkFederation(federation: string): void {
+  if (new RegExp(federationPattern).test(federation)) return;
+  throw new MeshError(
+    'invalid-config',
+    `The federation cannot be called ${JSON.stringify(federation.slice(0, 80))}. Use up to 63 letters, digits, ".", "_" and "-", a letter or digit first.`,
+  );
+}
+
+function checkTtl(ttlMs: number): void {
+  const { ttlMsMin, ttlMsMax } = REGISTRY_LIMITS;
+  if (Number.isInteger(ttlMs) && ttlMs >= ttlMsMin && ttlMs <= ttlMsMax) return;
+  throw new MeshError(
+    'invalid-config',
+    `The registry's lease cannot last ${String(ttlMs)} ms. Choose a whole number from ${String(ttlMsMin)} to ${String(ttlMsMax)}.`,
+  );
+}
