@@ -27,8 +27,9 @@ export class AutoSettler {
 
   /** Settles all but the newest that are kept. What comes while one settling is on its way goes with the next. */
   trim(): void {
+    if (this.#status !== 'idle' || this.#tokens.length === 0) return;
     const count = this.#tokens.length - this.#keep();
-    if (this.#status !== 'idle' || count <= 0) return;
+    if (count <= 0) return;
     this.#status = 'settling';
     const settlements = this.#tokens.splice(0, count).map((token): Settlement => ({ kind: 'ack', token }));
     this.#settle(settlements).then(

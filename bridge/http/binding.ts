@@ -114,7 +114,6 @@ export function encodeHeaderValue(value: string): string {
  * escape stays: older senders do not encode. Bytes that are not UTF-8 are refused, as the specification demands.
  */
 export function decodeHeaderValue(name: string, value: string): string {
-  // eslint-disable-next-line no-control-regex -- everything outside printable ASCII is what is looked for
   const foreign = value.search(/[^\x20-\x7e\t]/);
   if (foreign >= 0) {
     throw invalidEvent(

@@ -51,7 +51,11 @@ export class EventStream implements SessionEvents {
       'x-accel-buffering': 'no',
     });
     this.#response.write(`retry: ${RECONNECT_MS}\n\n`);
-    if (this.#status === 'ended') return void this.#response.end();
+    if (this.#status === 'ended') {
+      this.#response.end();
+      this.#options.ended();
+      return;
+    }
     this.#status = 'open';
     this.#response.on('drain', () => this.#askRefill());
     this.#response.on('close', () => this.#finish());

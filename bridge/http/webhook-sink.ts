@@ -160,6 +160,7 @@ export class WebhookSink {
   /** The subscription was put again with the same sink: new settings, same consent. */
   update(subscription: Subscription): void {
     this.#subscription = subscription;
+    if (this.#status === 'asking') return;
     if (this.#status !== 'active') return void this.ask();
     this.#detach();
     this.#attach();

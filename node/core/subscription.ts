@@ -150,10 +150,10 @@ function parseDelivery(
   }
   const path = 'delivery.deadLetterTopic';
   return {
-    ackTimeoutMs: number('ackTimeoutMs') ?? DELIVERY_DEFAULTS.ackTimeoutMs,
-    retries: number('retries') ?? DELIVERY_DEFAULTS.retries,
-    backoffMs: number('backoffMs') ?? DELIVERY_DEFAULTS.backoffMs,
-    maxInFlight: number('maxInFlight') ?? DELIVERY_DEFAULTS.maxInFlight,
+    ackTimeoutMs: number('ackTimeoutMs'),
+    retries: number('retries'),
+    backoffMs: number('backoffMs'),
+    maxInFlight: number('maxInFlight'),
     ordered: ordered ?? DELIVERY_DEFAULTS.ordered,
     deadLetterTopic:
       dead === undefined
@@ -174,7 +174,7 @@ function keysOf<Key extends string>(
     throw wrong(path, `it must be a JSON object, not ${show(body)}`);
   }
   const given: Partial<Record<Key, unknown>> = {};
-  for (const [key, value] of Object.entries(body)) {
+  for (const [key, value] of Object.entries<unknown>({ ...body })) {
     const match = known.find((each) => each === key);
     if (match === undefined) {
       const meant = nearest(key, known);
@@ -219,6 +219,7 @@ function wrong(path: string, why: string): MeshError {
 function show(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value) ?? 'undefined';
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -68,7 +68,7 @@ export class FakeFrontDoor implements FrontDoor {
       if (options.topic !== undefined) checkTopic(options.topic, LIMITS);
       checkCloudEvents(events);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     return Promise.resolve(events.map((event) => this.#accept(event, options)));
   }
@@ -145,7 +145,7 @@ export class FakeFrontDoor implements FrontDoor {
       for (const listener of this.#sinkListeners) listener(name, undefined);
       return Promise.resolve();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -329,7 +329,7 @@ export class FakeFrontDoor implements FrontDoor {
   }
 
   #closeSessions(queue: Queue, reason: 'deleted' | 'replaced'): void {
-    for (const session of [...queue.sessions]) {
+    for (const session of queue.sessions) {
       queue.sessions.delete(session);
       this.#giveBack(queue, session);
       session.events.closed(reason);

@@ -1,0 +1,186 @@
+// POST /v1/events: an HTTP message in one of three modes → the front door. The body is taken as bytes whatever its
+// content type, since in binary mode that is the event's own.
+
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { invalidEvent } from '../../node/core/cloud-event-check.ts';
+import { MeshError } from '../../node/core/errors.ts';
+import type { FrontDoor } from '../../node/core/ports.ts';
+import { BATCH, chooseMode, parseHttpMessage, STRUCTURED } from './binding.ts';
+import type { HttpBridgeOptions } from './config.ts';
+import { CloudEventSchema, json, problems, PublishedSchema } from './schemas.ts';
+
+const NO_BODY = new Uint8Array(0);
+/** What a body whose length nobody has told counts for while it is read. */
+const UNKNOWN_BYTES = 1024 * 1024;
+
+const publishSchema = {
+  operationId: 'publishEvents',
+  summary: 'Publish CloudEvents: binary, structured, or batched mode',
+  description:
+    'Durable events are on disk when this answers. A batch is taken whole or not at all. In binary mode the attributes are `ce-` headers and the body is the data, of any type.',
+  tags: ['events'],
+  querystring: Type.Object(
+    {
+      topic: Type.Optional(
+        Type.String({
+          description: "Topic of all events; else each one's type with . as /",
+          examples: ['orders/eu/created'],
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  headers: Type.Object({
+    'causeway-qos': Type.Optional(
+      Type.Unsafe<string>({
+        type: 'string',
+        enum: ['durable', 'best-effort'],
+        default: 'durable',
+        description: 'best-effort: accepted in memory, never on disk',
+      }),
+    ),
+  }),
+  body: {
+    content: {
+      [STRUCTURED]: { schema: CloudEventSchema },
+      [BATCH]: { schema: Type.Array(CloudEventSchema) },
+      '*/*': { schema: Type.Unknown({ description: 'Binary mode: the data' }) },
+    },
+  },
+  response: {
+    202: json('Taken: where each event goes from here, in the order given', PublishedSchema),
+    ...problems(
+      'invalid-event',
+      'invalid-topic',
+      'invalid-request',
+      'request-timeout',
+      'event-too-large',
+      'batch-too-large',
+      'unsupported-media-type',
+      'overloaded',
+      'not-ready',
+      'storage-failed',
+      'disk-full',
+    ),
+  },
+};
+
+export async function publishRoutes(
+  app: FastifyInstance,
+  options: HttpBridgeOptions,
+  door: FrontDoor,
+): Promise<void> {
+  const { limits } = options;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    '*',
+    { parseAs: 'buffer', bodyLimit: limits.batchBytesMax },
+    (_request, body, done) => done(null, body),
+  );
+  // Validation is the binding's and the front door's: a JSON schema cannot say which attribute is wrong, and why.
+  app.setValidatorCompiler(() => () => true);
+  app.setErrorHandler((error, request) => {
+    throw refineError(error, request, limits);
+  });
+  app.addHook('onRequest', bodyBudget(limits.stagedBytesMax));
+  app.addHook('onRequest', async (request) => refuseLargeEvent(request, limits.eventBytesMax));
+
+  app.post<{ Querystring: Readonly<Record<string, unknown>> }>(
+    '/v1/events',
+    { schema: publishSchema },
+    async (request, reply) => {
+      const topic = topicOf(request.query);
+      const qos = qosOf(request.headers['causeway-qos']);
+      const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
+      const { events } = parseHttpMessage(request.raw.rawHeaders, body, limits);
+      const results = events.length === 0 ? [] : await door.publish(events, { qos, topic });
+      return reply.status(202).send({ events: results });
+    },
+  );
+}
+
+/** Fastify's own refusals of a body, in the words of events. All others go on as they are. */
+function refineError(error: unknown, request: FastifyRequest, limits: HttpBridgeOptions['limits']): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const contentType = request.headers['content-type'] ?? '';
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    const why = `header content-type: ${JSON.stringify(contentType.slice(0, 80))} is not a media type (RFC 2046); write it as application/json`;
+    return invalidEvent('datacontenttype', why, undefined, error);
+  }
+  if (code !== 'FST_ERR_CTP_BODY_TOO_LARGE' || chooseMode(contentType) === 'batch') return error;
+  return new MeshError(
+    'event-too-large',
+    `the event is larger than the limit of ${limits.eventBytesMax} bytes`,
+    {
+      cause: error,
+      details: { limit: limits.eventBytesMax, unit: 'bytes' },
+    },
+  );
+}
+
+/** Before a byte of the body is read: a single event's data is at most the event. */
+function refuseLargeEvent(request: FastifyRequest, eventBytesMax: number): void {
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (length <= eventBytesMax || chooseMode(request.headers['content-type']) !== 'binary') return;
+  throw new MeshError(
+    'event-too-large',
+    `the data has ${length} bytes, the limit of an event is ${eventBytesMax}`,
+    {
+      details: { limit: eventBytesMax, unit: 'bytes', given: length },
+    },
+  );
+}
+
+/** Bounds the bytes of all bodies being read at once, since the front door counts them only when they are whole. */
+function bodyBudget(bytesMax: number) {
+  let claimed = 0;
+  return async (request: FastifyRequest, reply: { raw: NodeJS.EventEmitter }): Promise<void> => {
+    const length = request.headers['content-length'];
+    const bytes =
+      length === undefined
+        ? request.headers['transfer-encoding'] === undefined
+          ? 0
+          : UNKNOWN_BYTES
+        : Number(length);
+    // What is larger than any body may be is refused by its length, not for lack of room.
+    if (claimed > 0 && claimed + bytes > bytesMax && bytes <= bytesMax) {
+      throw new MeshError(
+        'overloaded',
+        `bodies of ${claimed} bytes are being read, the limit is ${bytesMax}; try again soon`,
+        {
+          details: { limit: bytesMax, unit: 'bytes' },
+        },
+      );
+    }
+    claimed += bytes;
+    reply.raw.once('close', () => {
+      claimed -= bytes;
+    });
+  };
+}
+
+function topicOf(query: Readonly<Record<string, unknown>>): string | undefined {
+  for (const key of Object.keys(query)) {
+    if (key !== 'topic')
+      throw new MeshError(
+        'invalid-request',
+        `query.${key.slice(0, 80)}: there is no such parameter; known is topic`,
+      );
+  }
+  const topic = query['topic'];
+  if (topic === undefined || typeof topic === 'string') return topic;
+  throw new MeshError(
+    'invalid-request',
+    'query.topic: it is given more than once; events of one request share one topic',
+  );
+}
+
+function qosOf(header: string | readonly string[] | undefined): 'durable' | 'best-effort' {
+  if (header === undefined || header === 'durable') return 'durable';
+  if (header === 'best-effort') return 'best-effort';
+  throw new MeshError(
+    'invalid-request',
+    `header causeway-qos: it must be durable or best-effort, not ${JSON.stringify(String(header).slice(0, 40))}`,
+  );
+}

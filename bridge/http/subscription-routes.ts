@@ -1,0 +1,278 @@
+// /v1/subscriptions: make, replace, show, delete; pull and settle. Streams are in stream-routes.ts.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Static } from 'typebox';
+import type { Delivery, Settlement } from '../../node/core/delivery-types.ts';
+import { MeshError } from '../../node/core/errors.ts';
+import type { FrontDoor } from '../../node/core/ports.ts';
+import type { SubscriptionState } from '../../node/core/subscription.ts';
+import { parseSubscription } from '../../node/core/subscription.ts';
+import type { HttpBridgeOptions } from './config.ts';
+import { SETTLEMENTS_MAX } from './config.ts';
+import { formatDelivery } from './delivery-json.ts';
+import {
+  json,
+  Name,
+  problems,
+  PulledSchema,
+  PullSchema,
+  SettledSchema,
+  SettleSchema,
+  SubscriptionListSchema,
+  SubscriptionSchema,
+  SubscriptionStateSchema,
+} from './schemas.ts';
+import type { WebhookSinks } from './webhook.ts';
+
+type ByName = { Params: Static<typeof Name> };
+
+/** Events asked of the door at a time, so that an answer stops growing near its limit. */
+const PULL_STEP = 64;
+
+const tags = ['subscriptions'];
+
+export async function subscriptionRoutes(
+  app: FastifyInstance,
+  options: HttpBridgeOptions,
+  door: FrontDoor,
+  sinks: WebhookSinks,
+): Promise<void> {
+  const show = (state: SubscriptionState) => describeSubscription(state, sinks);
+
+  const put = {
+    operationId: 'putSubscription',
+    summary: 'Make or replace a durable subscription',
+    description: 'Answers when it is on disk and its interest is announced. Replacing keeps the queue.',
+    tags,
+    params: Name,
+    body: SubscriptionSchema,
+    response: {
+      200: json('Replaced', SubscriptionStateSchema),
+      201: json('Made', SubscriptionStateSchema),
+      ...problems(
+        'invalid-subscription',
+        'invalid-filter',
+        'invalid-topic',
+        'invalid-request',
+        'unsupported-media-type',
+        'batch-too-large',
+        'too-many-subscriptions',
+        'not-ready',
+        'storage-failed',
+        'disk-full',
+      ),
+    },
+  };
+  // The schema is for people: parseSubscription says where, and what was meant.
+  app.put<ByName>(
+    '/v1/subscriptions/:name',
+    { schema: put, validatorCompiler: () => () => true },
+    async ({ params, body }, reply) => {
+      const { created } = await door.putSubscription(parseSubscription(params.name, body, options.limits));
+      void sinks.askAgain(params.name);
+      if (created) void reply.header('location', `/v1/subscriptions/${params.name}`);
+      return reply.status(created ? 201 : 200).send(show(stateOf(door, params.name)));
+    },
+  );
+
+  const get = {
+    operationId: 'getSubscription',
+    summary: 'A subscription, its queue, and its webhook',
+    tags,
+    params: Name,
+    response: {
+      200: json('The subscription', SubscriptionStateSchema),
+      ...problems('subscription-not-found'),
+    },
+  };
+  app.get<ByName>('/v1/subscriptions/:name', { schema: get }, async ({ params }) =>
+    show(stateOf(door, params.name)),
+  );
+
+  const list = {
+    operationId: 'listSubscriptions',
+    summary: 'All durable subscriptions of this mesher',
+    tags,
+    response: { 200: json('In order of name', SubscriptionListSchema), ...problems() },
+  };
+  app.get('/v1/subscriptions', { schema: list }, async () => {
+    const states = door.subscriptions().sort((a, b) => (a.subscription.name < b.subscription.name ? -1 : 1));
+    return { subscriptions: states.map(show) };
+  });
+
+  const remove = {
+    operationId: 'deleteSubscription',
+    summary: 'Delete a subscription and its queue',
+    tags,
+    params: Name,
+    response: {
+      204: { description: 'Deleted', type: 'null' },
+      ...problems('subscription-not-found', 'storage-failed'),
+    },
+  };
+  app.delete<ByName>('/v1/subscriptions/:name', { schema: remove }, async ({ params }, reply) => {
+    await door.deleteSubscription(params.name);
+    return reply.status(204).send();
+  });
+
+  pullRoute(app, options, door);
+  settleRoute(app, door);
+}
+
+function pullRoute(app: FastifyInstance, options: HttpBridgeOptions, door: FrontDoor): void {
+  const stopping = new AbortController();
+  app.addHook('preClose', (done) => {
+    stopping.abort();
+    done();
+  });
+  const schema = {
+    operationId: 'pullEvents',
+    summary: 'Get events; each must be settled within the ack timeout',
+    description:
+      'Answers as soon as there are any, or empty after `waitMs`. May answer with fewer than `max` where events are large.',
+    tags,
+    params: Name,
+    body: PullSchema,
+    response: {
+      200: json('In queue order', PulledSchema),
+      ...problems('subscription-not-found', 'invalid-request', 'unsupported-media-type', 'overloaded'),
+    },
+  };
+  app.post<ByName & { Body: Static<typeof PullSchema> }>(
+    '/v1/subscriptions/:name/pull',
+    { schema, preValidation: defaultBody },
+    async ({ params, body }, reply) => {
+      const leaving = abortOnClose(reply);
+      const signal = AbortSignal.any([stopping.signal, leaving]);
+      const { max = 100, waitMs = 0 } = body;
+      const deliveries: Delivery[] = [];
+      let text = '';
+      // One string, so that JSON data goes out as it came in; the door is asked in steps, so that it stays bounded.
+      while (deliveries.length < max && text.length < options.limits.batchBytesMax && !signal.aborted) {
+        const first = deliveries.length === 0;
+        const more = await door.pull(params.name, {
+          max: Math.min(PULL_STEP, max - deliveries.length),
+          waitMs: first ? waitMs : 0,
+          signal,
+        });
+        if (more.length === 0) break;
+        for (const delivery of more) text += `${text === '' ? '' : ','}${formatDelivery(delivery, door)}`;
+        deliveries.push(...more);
+      }
+      if (leaving.aborted) await giveBack(door, params.name, deliveries);
+      return reply.type('application/json; charset=utf-8').send(`{"events":[${text}]}`);
+    },
+  );
+}
+
+/** A pull without a body asks for what is there now. */
+async function defaultBody(request: FastifyRequest): Promise<void> {
+  request.body ??= {};
+}
+
+/** Nobody is there to get them: sooner back in the queue than after the ack timeout. */
+async function giveBack(door: FrontDoor, name: string, deliveries: readonly Delivery[]): Promise<void> {
+  if (deliveries.length > 0)
+    await door.settle(
+      name,
+      deliveries.map(({ token }) => ({ kind: 'retry', token, delayMs: 0 })),
+    );
+}
+
+function abortOnClose(reply: FastifyReply): AbortSignal {
+  const leaving = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) leaving.abort();
+  });
+  return leaving.signal;
+}
+
+function settleRoute(app: FastifyInstance, door: FrontDoor): void {
+  const schema = {
+    operationId: 'settleEvents',
+    summary: 'Say what became of delivered events',
+    description:
+      'Answers when it is on disk. Tokens that are unknown or stale are listed; the others are settled all the same.',
+    tags,
+    params: Name,
+    body: SettleSchema,
+    response: {
+      200: json('Settled', SettledSchema),
+      ...problems(
+        'subscription-not-found',
+        'invalid-request',
+        'unsupported-media-type',
+        'batch-too-large',
+        'storage-failed',
+        'disk-full',
+      ),
+    },
+  };
+  app.post<ByName & { Body: Static<typeof SettleSchema> }>(
+    '/v1/subscriptions/:name/settle',
+    { schema },
+    async ({ params, body }) => {
+      return door.settle(params.name, settlementsOf(body));
+    },
+  );
+}
+
+function settlementsOf({ ack = [], retry = [], reject = [] }: Static<typeof SettleSchema>): Settlement[] {
+  const settlements: Settlement[] = [
+    ...ack.map((token): Settlement => ({ kind: 'ack', token })),
+    ...retry.map(({ token, delayMs }): Settlement => ({ kind: 'retry', token, delayMs })),
+    ...reject.map(({ token, reason = 'rejected by the subscriber' }): Settlement => ({
+      kind: 'reject',
+      token,
+      reason,
+    })),
+  ];
+  if (settlements.length > SETTLEMENTS_MAX) {
+    throw new MeshError(
+      'invalid-request',
+      `body: ${settlements.length} tokens, the limit of one request is ${SETTLEMENTS_MAX}`,
+      { details: { limit: SETTLEMENTS_MAX } },
+    );
+  }
+  const seen = new Set<string>();
+  for (const { token } of settlements) {
+    if (seen.has(token))
+      throw new MeshError(
+        'invalid-request',
+        `body: the token ${JSON.stringify(token.slice(0, 80))} is given twice`,
+        { details: { token: token.slice(0, 80) } },
+      );
+    seen.add(token);
+  }
+  return settlements;
+}
+
+/** Throws `subscription-not-found`. */
+export function stateOf(door: FrontDoor, name: string): SubscriptionState {
+  const state = door.subscription(name);
+  if (state) return state;
+  throw new MeshError(
+    'subscription-not-found',
+    `there is no subscription ${JSON.stringify(name.slice(0, 130))} on this mesher; PUT /v1/subscriptions/{name} makes one`,
+    {
+      details: { name: name.slice(0, 130) },
+    },
+  );
+}
+
+function describeSubscription(
+  { subscription, depth, inFlight, sessions, oldestAcceptedAt }: SubscriptionState,
+  sinks: WebhookSinks,
+) {
+  const webhook = sinks.stateOf(subscription.name);
+  return {
+    ...subscription,
+    state: {
+      depth,
+      inFlight,
+      sessions,
+      oldestAcceptedAt: oldestAcceptedAt === 0 ? null : new Date(oldestAcceptedAt).toISOString(),
+    },
+    ...(webhook && { webhook }),
+  };
+}
