@@ -64,7 +64,9 @@ function fromEnvironment(env: ConfigSources['env'], problems: string[]): Given[]
     const setting = byVariable.get(variable);
     if (setting !== undefined) given.push({ setting, value: parseText(setting, [text]), place: variable });
     else if (!serviceLink.test(variable)) {
-      problems.push(`environment: ${variable} is no setting, the nearest is ${nearest(variable, byVariable.keys()) ?? ''}`);
+      problems.push(
+        `environment: ${variable} is no setting, the nearest is ${nearest(variable, byVariable.keys()) ?? ''}`,
+      );
     }
   }
   return given;
@@ -73,9 +75,12 @@ function fromEnvironment(env: ConfigSources['env'], problems: string[]): Given[]
 function fromFlags(flags: ConfigSources['flags']): Given[] {
   const given: Given[] = [];
   for (const setting of settings) {
-    const texts = [setting.flag, ...(setting.shortFlag === undefined ? [] : [setting.shortFlag])].flatMap((name) => flags.get(name) ?? []);
+    const texts = [setting.flag, ...(setting.shortFlag === undefined ? [] : [setting.shortFlag])].flatMap(
+      (name) => flags.get(name) ?? [],
+    );
     if (texts.length > 0) {
-      const name = setting.shortFlag !== undefined && flags.has(setting.shortFlag) ? setting.shortFlag : setting.flag;
+      const name =
+        setting.shortFlag !== undefined && flags.has(setting.shortFlag) ? setting.shortFlag : setting.flag;
       given.push({ setting, value: parseText(setting, texts), place: `--${name}` });
     }
   }
@@ -98,12 +103,16 @@ function expectation(setting: Setting, value: unknown): string {
   const bound = first?.message.replace(/^must (be )?/, '') ?? '';
   if (setting.kind === 'number') return typeof value === 'number' ? bound : 'an integer';
   if (typeof value !== 'string') return 'text';
-  return value === '' ? 'not empty' : `text that ${bound.startsWith('match') ? `${bound.replace('match', 'matches')}` : bound}`;
+  return value === ''
+    ? 'not empty'
+    : `text that ${bound.startsWith('match') ? `${bound.replace('match', 'matches')}` : bound}`;
 }
 
 function missing(values: ReadonlyMap<string, unknown>): string[] {
   return settings.flatMap(({ required, key, flag, variable }) =>
-    required && values.get(key) === undefined ? [`${key} must be given: add --${flag}, ${variable}, or '${key}:' in the file`] : [],
+    required && values.get(key) === undefined
+      ? [`${key} must be given: add --${flag}, ${variable}, or '${key}:' in the file`]
+      : [],
   );
 }
 
@@ -130,5 +139,7 @@ function freezeDeep<T extends object>(value: T): T {
 function refusal(problems: readonly string[]): MeshError {
   const shown = problems.slice(0, problemsShownMax);
   const more = problems.length - shown.length;
-  return new MeshError('invalid-config', shown.join('; ') + (more > 0 ? `; and ${more} more` : ''), { details: { problems } });
+  return new MeshError('invalid-config', shown.join('; ') + (more > 0 ? `; and ${more} more` : ''), {
+    details: { problems },
+  });
 }

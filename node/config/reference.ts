@@ -24,7 +24,9 @@ export function configReference(): string {
     setting.description,
   ]);
   const head = ['setting', 'type', 'default', 'variable', 'flag', 'what it does'];
-  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(escapeCell).join(' | ')} |`);
+  const lines = [head, head.map(() => '---'), ...rows].map(
+    (cells) => `| ${cells.map(escapeCell).join(' | ')} |`,
+  );
   return `${introduction}\n${lines.join('\n')}\n`;
 }
 
@@ -35,7 +37,7 @@ function kindText(setting: Setting): string {
     case 'list':
       return 'list of text';
     case 'map':
-      return setting.key === 'timing' ? 'map of ms' : 'map of text';
+      return 'map of text';
     case 'switch':
       return 'true, false';
     case 'number':
@@ -48,12 +50,15 @@ function kindText(setting: Setting): string {
 function defaultText(setting: Setting): string {
   if (setting.required) return 'none, must be given';
   if (setting.default === undefined) return 'none';
-  if (typeof setting.default === 'object' && Object.keys(setting.default as object).length === 0) return 'empty';
-  return `\`${Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default)}\``;
+  if (typeof setting.default === 'object' && Object.keys(setting.default as object).length === 0)
+    return 'empty';
+  return `\`${Array.isArray(setting.default) ? setting.default.join(',') : JSON.stringify(setting.default).replaceAll('"', '')}\``;
 }
 
 function flagText(setting: Setting): string {
-  return setting.shortFlag === undefined ? `\`--${setting.flag}\`` : `\`--${setting.shortFlag}\`, \`--${setting.flag}\``;
+  return setting.shortFlag === undefined
+    ? `\`--${setting.flag}\``
+    : `\`--${setting.shortFlag}\`, \`--${setting.flag}\``;
 }
 
 function escapeCell(cell: string): string {

@@ -1,6 +1,9 @@
 // What must hold between settings, beyond each one's own type. Each broken relation is one sentence that says what to do.
 
 import { accessSync, constants } from 'node:fs';
+import { parseRegistryAddress } from '../../registry/address.ts';
+import type { RegistryAddress } from '../../registry/address.ts';
+import { MeshError } from '../core/errors.ts';
 import { brokenRelations } from '../core/limits.ts';
 import type { Config } from './schema.ts';
 
@@ -13,17 +16,10 @@ export function brokenConfigRelations(config: Config): string[] {
   ];
 }
 
-const schemes = ['etcd:', 'etcds:', 'http:', 'https:'];
-
 function brokenRegistry(registry: Config['registry']): string[] {
   const broken: string[] = [];
-  const scheme = registry.address.slice(0, registry.address.indexOf('//'));
-  if (!schemes.includes(scheme)) {
-    broken.push(`registry.address '${withoutPassword(registry.address)}' must begin with etcd://, etcds://, http:// or https://`);
-  }
-  if (registry.address.includes('@')) {
-    broken.push('registry.address must not hold a user or password: put them into registry.user and registry.passwordFile');
-  }
+  const address = readAddress(registry.address);
+  if (typeof address === 'string') broken.push(`registry.address: ${address}`);
   if ((registry.user === undefined) !== (registry.passwordFile === undefined)) {
     broken.push('registry.user and registry.passwordFile must be given together');
   }
@@ -31,14 +27,25 @@ function brokenRegistry(registry: Config['registry']): string[] {
     broken.push('registry.certFile and registry.keyFile must be given together');
   }
   const tls = registry.caFile ?? registry.certFile;
-  if (tls !== undefined && (scheme === 'etcd:' || scheme === 'http:')) {
-    broken.push(`registry.caFile and registry.certFile need an address with TLS: write ${scheme.replace(':', 's:')}//…`);
+  if (tls !== undefined && typeof address !== 'string' && !address.secure) {
+    broken.push(`registry.caFile and registry.certFile need an address with TLS: write ${address.kind}s://…`);
   }
   for (const key of ['passwordFile', 'caFile', 'certFile', 'keyFile'] as const) {
     const path = registry[key];
-    if (path !== undefined && !isReadable(path)) broken.push(`registry.${key}: the file ${path} cannot be read`);
+    if (path !== undefined && !isReadable(path))
+      broken.push(`registry.${key}: the file ${path} cannot be read`);
   }
   return broken;
+}
+
+/** What is wrong with it, in words that repeat no password, where it cannot be read. */
+function readAddress(address: string): RegistryAddress | string {
+  try {
+    return parseRegistryAddress(address);
+  } catch (error) {
+    if (error instanceof MeshError) return error.message;
+    throw error;
+  }
 }
 
 function isReadable(path: string): boolean {
@@ -63,9 +70,12 @@ function brokenHttp({ http, insecure }: Config): string[] {
 }
 
 function brokenLink(link: Config['link']): string[] {
-  if (link.listen.length === 0) return ['link.listen must name at least one multiaddr, e.g. /ip4/127.0.0.1/tcp/7401'];
+  if (link.listen.length === 0)
+    return ['link.listen must name at least one multiaddr, e.g. /ip4/127.0.0.1/tcp/7401'];
   return [...link.listen, ...link.advertise].flatMap((address) =>
-    Number(address.slice(address.lastIndexOf('/') + 1)) > 65_535 ? [`link: ${address}: ports end at 65535`] : [],
+    Number(address.slice(address.lastIndexOf('/') + 1)) > 65_535
+      ? [`link: ${address}: ports end at 65535`]
+      : [],
   );
 }
 

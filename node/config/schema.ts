@@ -3,8 +3,11 @@
 // A setting is a leaf; objects with `properties` are sections. Must not read anything: that is config.ts.
 
 import Type from 'typebox';
+import { REGISTRY_LIMITS, federationPattern } from '../../registry/limits.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Limits } from '../core/limits.ts';
+import { TIMING } from '../core/timing.ts';
+import type { Timing } from '../core/timing.ts';
 
 const name = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
 const multiaddr = '^/(ip4|ip6|dns|dns4|dns6)/[^/\\s]+/tcp/\\d{1,5}$';
@@ -14,21 +17,39 @@ const limit = (key: keyof Limits, description: string) =>
 
 const limits = {
   eventBytesMax: limit('eventBytesMax', 'Bytes of one event. Above: refused, `event-too-large`.'),
-  batchEventsMax: limit('batchEventsMax', 'Events in one publish request. Above: refused, `batch-too-large`.'),
+  batchEventsMax: limit(
+    'batchEventsMax',
+    'Events in one publish request. Above: refused, `batch-too-large`.',
+  ),
   batchBytesMax: limit('batchBytesMax', 'Bytes of one publish request. Above: refused, `batch-too-large`.'),
-  stagedBytesMax: limit('stagedBytesMax', 'Bytes accepted and not yet on disk. Above: publishers get `overloaded`, links wait.'),
+  stagedBytesMax: limit(
+    'stagedBytesMax',
+    'Bytes accepted and not yet on disk. Above: publishers get `overloaded`, links wait.',
+  ),
   blockEventsMax: limit('blockEventsMax', 'Events in one block of the journal.'),
   blockBytesMax: limit('blockBytesMax', 'Bytes in one block of the journal.'),
-  queueWindowBytes: limit('queueWindowBytes', 'Bytes of events one queue keeps in memory; the rest is read back from disk.'),
+  queueWindowBytes: limit(
+    'queueWindowBytes',
+    'Bytes of events one queue keeps in memory; the rest is read back from disk.',
+  ),
   queueWindowEvents: limit('queueWindowEvents', 'Events one queue keeps in memory.'),
   lanesPerCluster: limit('lanesPerCluster', 'Lanes to each remote cluster.'),
   laneInFlightBytes: limit('laneInFlightBytes', 'Bytes sent and not yet acked on one lane.'),
   frameBytesMax: limit('frameBytesMax', 'Bytes of events in one data frame.'),
   frameEventsMax: limit('frameEventsMax', 'Events in one data frame.'),
   linkFrameBytesMax: limit('linkFrameBytesMax', 'Bytes of any frame on a link. Above: the link is closed.'),
-  bestEffortQueueBytes: limit('bestEffortQueueBytes', 'Best-effort bytes waiting for one link. Above: the newest is dropped.'),
-  ephemeralQueueEvents: limit('ephemeralQueueEvents', 'Events waiting for one ephemeral session. Above: the oldest is dropped.'),
-  subscriptionsMax: limit('subscriptionsMax', 'Subscriptions of one mesher. Above: refused, `too-many-subscriptions`.'),
+  bestEffortQueueBytes: limit(
+    'bestEffortQueueBytes',
+    'Best-effort bytes waiting for one link. Above: the newest is dropped.',
+  ),
+  ephemeralQueueEvents: limit(
+    'ephemeralQueueEvents',
+    'Events waiting for one ephemeral session. Above: the oldest is dropped.',
+  ),
+  subscriptionsMax: limit(
+    'subscriptionsMax',
+    'Subscriptions of one mesher. Above: refused, `too-many-subscriptions`.',
+  ),
   sessionsMax: limit('sessionsMax', 'Open streams and pulls of one mesher. Above: refused, `overloaded`.'),
   interestsMax: limit('interestsMax', "Interests in one mesher's record. Above: refused."),
   deltaOpsMax: limit('deltaOpsMax', 'Operations in one route delta.'),
@@ -41,9 +62,43 @@ const limits = {
   routeCacheMax: limit('routeCacheMax', 'Routing decisions kept for hot topics.'),
 } satisfies Record<keyof Limits, Type.TSchema>;
 
+const duration = (key: keyof Timing, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 2 ** 41, default: TIMING[key], description });
+
+const timing = {
+  tickMs: duration('tickMs', 'How often the core is ticked: the grain of every time-out.'),
+  announceEveryMs: duration('announceEveryMs', 'Least time between two route deltas.'),
+  removalDelayMs: duration('removalDelayMs', 'A removed interest is announced this much later.'),
+  exchangeEveryMs: duration('exchangeEveryMs', 'Mean time between two route exchanges with a random peer.'),
+  pullTimeoutMs: duration(
+    'pullTimeoutMs',
+    'A route pull without progress for this long is tried with another peer.',
+  ),
+  relistEveryMs: duration('relistEveryMs', 'Members are listed anew this often, up to twice as long.'),
+  registryPauseMs: duration('registryPauseMs', 'Least time between two lists, or two registrations.'),
+  pingEveryMs: duration('pingEveryMs', 'Time between two probes of a link.'),
+  linkSilenceMs: duration(
+    'linkSilenceMs',
+    'A link without a sign of life for this long is closed and dialled again.',
+  ),
+  linkGraceMs: duration(
+    'linkGraceMs',
+    "How long a lane waits for its landing mesher's link before it moves to another.",
+  ),
+  laneStallMs: duration(
+    'laneStallMs',
+    'A lane without an ack for this long, though data is in flight, is opened again.',
+  ),
+  deadAfterMs: duration('deadAfterMs', 'A suspect whose link stays down this long is dead.'),
+  forgetAfterMs: duration(
+    'forgetAfterMs',
+    "A dead mesher is remembered, and its subscriptions' events kept, this long.",
+  ),
+} satisfies Record<keyof Timing, Type.TSchema>;
+
 export const configSchema = Type.Object({
   federation: Type.String({
-    pattern: name,
+    pattern: federationPattern,
     default: 'causeway',
     description: 'Name of the federation. Meshers of other federations are never talked to.',
   }),
@@ -60,17 +115,29 @@ export const configSchema = Type.Object({
     address: Type.String({
       minLength: 1,
       default: 'http://127.0.0.1:7420',
-      description: 'Where meshers find each other: `etcd://h1:2379,h2:2379`, `etcds://…` (TLS), `http(s)://host:7420` (embedded).',
+      description:
+        'Where meshers find each other: `etcd://h1:2379,h2:2379`, `etcds://…` (TLS), `http(s)://host:7420` (embedded).',
     }),
     user: Type.Optional(Type.String({ minLength: 1, description: 'User name at the registry.' })),
-    passwordFile: Type.Optional(Type.String({ minLength: 1, description: 'File that holds the password at the registry.' })),
-    caFile: Type.Optional(Type.String({ minLength: 1, description: "File with the CA certificates that sign the registry's (PEM)." })),
-    certFile: Type.Optional(Type.String({ minLength: 1, description: "File with this mesher's client certificate (PEM)." })),
-    keyFile: Type.Optional(Type.String({ minLength: 1, description: "File with the client certificate's private key (PEM)." })),
+    passwordFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'File that holds the password at the registry.' }),
+    ),
+    caFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "File with the CA certificates that sign the registry's (PEM).",
+      }),
+    ),
+    certFile: Type.Optional(
+      Type.String({ minLength: 1, description: "File with this mesher's client certificate (PEM)." }),
+    ),
+    keyFile: Type.Optional(
+      Type.String({ minLength: 1, description: "File with the client certificate's private key (PEM)." }),
+    ),
     leaseTtlMs: Type.Integer({
-      minimum: 2_000,
-      maximum: 3_600_000,
-      default: 10_000,
+      minimum: REGISTRY_LIMITS.ttlMsMin,
+      maximum: REGISTRY_LIMITS.ttlMsMax,
+      default: 20_000,
       description: 'How long the registration outlives the last sign of life, ms.',
     }),
   }),
@@ -78,10 +145,14 @@ export const configSchema = Type.Object({
     listen: Type.String({
       pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\s\\[\\]]*):\\d{1,5}$',
       default: '127.0.0.1:7400',
-      description: 'host:port of the HTTP API. Port 0: one that is free. Beyond loopback only with `insecure`.',
+      description:
+        'host:port of the HTTP API. Port 0: one that is free. Beyond loopback only with `insecure`.',
     }),
     advertise: Type.Optional(
-      Type.String({ pattern: '^https?://[^\\s/]+', description: 'Base URL of the HTTP API as others reach it.' }),
+      Type.String({
+        pattern: '^https?://[^\\s/]+',
+        description: 'Base URL of the HTTP API as others reach it.',
+      }),
     ),
   }),
   link: Type.Object({
@@ -91,7 +162,8 @@ export const configSchema = Type.Object({
     }),
     advertise: Type.Array(Type.String({ pattern: multiaddr }), {
       default: [],
-      description: 'Multiaddrs at which others reach this mesher, where they differ from those it listens on.',
+      description:
+        'Multiaddrs at which others reach this mesher, where they differ from those it listens on.',
     }),
     encryption: Type.Union([Type.Literal('noise'), Type.Literal('tls')], {
       default: 'noise',
@@ -120,10 +192,7 @@ export const configSchema = Type.Object({
     ),
   }),
   limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),
-  timing: Type.Record(Type.String({ pattern: '^[a-z][A-Za-z]*$' }), Type.Integer({ minimum: 0 }), {
-    default: {},
-    description: 'Intervals and time-outs, ms, by name.',
-  }),
+  timing: Type.Object(timing, { description: 'Durations; see node/core/timing.ts for the reasons.' }),
 });
 
 type DeepReadonly<T> = T extends readonly (infer Item)[]

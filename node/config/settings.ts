@@ -43,9 +43,13 @@ interface SchemaNode {
 }
 
 export const settings: readonly Setting[] = Object.freeze(flatten(configSchema, []));
-export const settingsByKey: ReadonlyMap<string, Setting> = new Map(settings.map((setting) => [setting.key, setting]));
+export const settingsByKey: ReadonlyMap<string, Setting> = new Map(
+  settings.map((setting) => [setting.key, setting]),
+);
 /** Keys under which more keys stand: `registry`, `http`, … */
-export const sections: ReadonlySet<string> = new Set(settings.flatMap(({ path }) => (path.length > 1 ? [path.slice(0, -1).join('.')] : [])));
+export const sections: ReadonlySet<string> = new Set(
+  settings.flatMap(({ path }) => (path.length > 1 ? [path.slice(0, -1).join('.')] : [])),
+);
 
 function flatten(section: TSchema, path: readonly string[]): Setting[] {
   const { properties = {}, required = [] } = section as SchemaNode;
@@ -97,25 +101,30 @@ export function parseText(setting: Setting, texts: readonly string[]): unknown {
     case 'number':
       return /^-?\d+$/.test(text) ? Number(text) : text;
     case 'switch':
-      return ({ true: true, 1: true, yes: true, false: false, 0: false, no: false } as Record<string, boolean>)[text] ?? text;
+      return (
+        ({ true: true, 1: true, yes: true, false: false, 0: false, no: false } as Record<string, boolean>)[
+          text
+        ] ?? text
+      );
     case 'list':
       return splitList(texts);
     case 'map':
-      return parseMap(setting, splitList(texts));
+      return parseMap(splitList(texts));
   }
 }
 
 function splitList(texts: readonly string[]): string[] {
-  return texts.flatMap((text) => text.split(',')).flatMap((item) => (item.trim() === '' ? [] : [item.trim()]));
+  return texts
+    .flatMap((text) => text.split(','))
+    .flatMap((item) => (item.trim() === '' ? [] : [item.trim()]));
 }
 
-function parseMap(setting: Setting, items: readonly string[]): unknown {
-  const entries: [string, string | number][] = [];
+function parseMap(items: readonly string[]): unknown {
+  const entries: [string, string][] = [];
   for (const item of items) {
     const at = item.indexOf('=');
     if (at < 1) return item;
-    const value = item.slice(at + 1);
-    entries.push([item.slice(0, at), setting.key === 'timing' && /^\d+$/.test(value) ? Number(value) : value]);
+    entries.push([item.slice(0, at), item.slice(at + 1)]);
   }
   return Object.fromEntries(entries);
 }

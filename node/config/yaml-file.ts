@@ -42,7 +42,10 @@ export function parseYaml(text: string, path: string): FileContent {
   const [error] = document.errors;
   if (error !== undefined) {
     const why = (error.message.split('\n', 1)[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
-    throw new MeshError('invalid-config', `${path}:${error.linePos?.[0].line ?? 1}: not valid YAML: ${why}; mend the file`);
+    throw new MeshError(
+      'invalid-config',
+      `${path}:${error.linePos?.[0].line ?? 1}: not valid YAML: ${why}; mend the file`,
+    );
   }
   const given: Given[] = [];
   const problems: string[] = [];
@@ -53,7 +56,9 @@ export function parseYaml(text: string, path: string): FileContent {
   const walk = (node: unknown, above: readonly string[]): void => {
     if (node === null || (isScalar(node) && node.value === null)) return;
     if (!isMap(node)) {
-      problems.push(`${place(node)}: '${above.join('.')}' must hold keys such as ${someKeys(above).join(', ')}`);
+      problems.push(
+        `${place(node)}: '${above.join('.')}' must hold keys such as ${someKeys(above).join(', ')}`,
+      );
       return;
     }
     for (const { key: keyNode, value } of node.items) {
@@ -61,7 +66,8 @@ export function parseYaml(text: string, path: string): FileContent {
       const below = [...above, name];
       const key = below.join('.');
       const setting = settingsByKey.get(key);
-      if (setting !== undefined) given.push({ setting, value: (value as Node | null)?.toJS(document) ?? null, place: place(keyNode) });
+      if (setting !== undefined)
+        given.push({ setting, value: (value as Node | null)?.toJS(document) ?? null, place: place(keyNode) });
       else if (sections.has(key)) walk(value, below);
       else problems.push(unknownKey(place(keyNode), key));
     }
@@ -72,7 +78,9 @@ export function parseYaml(text: string, path: string): FileContent {
 
 function someKeys(above: readonly string[]): string[] {
   const prefix = above.length === 0 ? '' : `${above.join('.')}.`;
-  const keys = settings.flatMap(({ key }) => (key.startsWith(prefix) ? [`'${key.slice(prefix.length)}'`] : []));
+  const keys = settings.flatMap(({ key }) =>
+    key.startsWith(prefix) ? [`'${key.slice(prefix.length)}'`] : [],
+  );
   return keys.slice(0, 3);
 }
 

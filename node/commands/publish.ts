@@ -1,0 +1,215 @@
+// `causeway publish`: one event from flags, or many from NDJSON or a JSON array on stdin or in a file.
+
+import { createReadStream, statSync } from 'node:fs';
+import type { Arguments } from './arguments.ts';
+import { usage } from './arguments.ts';
+import { Api, urlFlag } from './api.ts';
+import { interrupted, printLine } from './command.ts';
+import type { Command, Terminal } from './command.ts';
+import { eventFromFlags } from './event-from-flags.ts';
+import { splitInput, toCloudEvent } from './publish-input.ts';
+import type { Wrapping } from './publish-input.ts';
+import { Publisher } from './publisher.ts';
+import { MeshError } from '../core/errors.ts';
+import { ProgressBar } from './progress-bar.ts';
+import { formatNumber } from './table.ts';
+
+const patienceMs = 60_000;
+const fileChunkBytes = 256 * 1024;
+
+export const command: Command = {
+  name: 'publish',
+  summary: 'publishes one event from flags, or many from stdin or a file',
+  usage: '[--topic t] [--type x.y] [--data text|@file] [--file events.ndjson] [flags]',
+  description:
+    'Input is one JSON text per line, or one JSON array. CloudEvents go as they are; with --type, anything else becomes\n' +
+    "the data of one. Without --topic, an event's topic is its type with '.' as '/'.",
+  positionals: { min: 0, max: 0 },
+  flags: {
+    topic: { value: 't', description: "Topic of all events; else each one's type with '.' as '/'." },
+    type: { value: 'x.y', description: 'Type of the event, and of input that is no CloudEvent.' },
+    source: { value: 'uri', description: 'Source of the event; else /causeway/publish.' },
+    id: { value: 'id', description: 'Id of the event; else a random one. For one event only.' },
+    subject: { value: 'text', description: 'Subject of the event.' },
+    data: { value: 'text|@file', description: 'Data of the event: JSON, text, or a file of any kind.' },
+    'content-type': { value: 'type', description: 'Content type of --data; else seen from it.' },
+    file: { value: 'path', description: "Reads events from this file; '-' is stdin." },
+    qos: {
+      value: 'durable|best-effort',
+      description: 'durable (the default): on disk before it is acknowledged.',
+    },
+    parallel: {
+      value: 'n',
+      description: 'Requests under way at once; else 1, which keeps the order of the input.',
+    },
+    json: { value: undefined, description: 'Prints one line of JSON for each event published.' },
+    url: urlFlag,
+  },
+  examples: [
+    `causeway publish --topic orders/eu --type com.example.order.created --data '{"order": 7}'`,
+    'causeway publish --file events.ndjson --json',
+    `seq 1000 | causeway publish --type com.example.number`,
+  ],
+  async run(args, terminal) {
+    const run = new PublishRun(args, terminal);
+    try {
+      await run.all();
+    } catch (error) {
+      if (!terminal.stop.aborted) throw await run.failed(error);
+    } finally {
+      await run.closeBar();
+    }
+    await run.summary();
+    return terminal.stop.aborted ? interrupted : 0;
+  },
+};
+
+class PublishRun {
+  readonly #args: Arguments;
+  readonly #terminal: Terminal;
+  readonly #publisher: Publisher;
+  readonly #startedMs = performance.now();
+  readonly #clusters = new Set<string>();
+  #bar: ProgressBar | undefined;
+  #published = 0;
+  #nowhere = 0;
+
+  constructor(args: Arguments, terminal: Terminal) {
+    this.#args = args;
+    this.#terminal = terminal;
+    this.#publisher = new Publisher(Api.at(args.text('url'), terminal.env), {
+      topic: args.text('topic'),
+      qos: args.choice('qos', ['durable', 'best-effort']) ?? 'durable',
+      parallel: args.integer('parallel', 1) ?? 1,
+      patienceMs,
+      signal: terminal.stop,
+      published: async (results) => {
+        this.#published += results.length;
+        for (const { destinations } of results) {
+          for (const cluster of destinations.clusters) this.#clusters.add(cluster);
+          if (destinations.subscriptions + destinations.meshers.length + destinations.clusters.length === 0)
+            this.#nowhere++;
+        }
+        if (args.has('json'))
+          await terminal.stdout.write(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
+        await this.#bar?.count(results.length);
+      },
+      waiting: (error, waitMs) =>
+        void this.#bar?.say(`${error.code}, trying again in ${formatNumber(waitMs)} ms`),
+    });
+  }
+
+  async all(): Promise<void> {
+    const path = this.#args.text('file');
+    const { stdin } = this.#terminal;
+    if (path === undefined && (this.#args.has('data') || this.#args.has('id') || stdin.isTty))
+      return this.#one();
+    if (path !== undefined && (this.#args.has('data') || this.#args.has('id'))) {
+      throw usage('--data and --id are for one event, --file is for many; give one or the other');
+    }
+    const texts = await this.#many(path);
+    // `causeway publish --type x.y </dev/null`, as in a script without a terminal, means one event without data.
+    if (texts === 0 && path === undefined && this.#args.has('type')) await this.#one();
+  }
+
+  async #one(): Promise<void> {
+    const type = this.#args.text('type');
+    if (type === undefined)
+      throw usage(
+        '--type is missing; write causeway publish --type com.example.order.created, or pipe events in',
+      );
+    const [id, data, contentType] = [
+      this.#args.text('id'),
+      this.#args.text('data'),
+      this.#args.text('content-type'),
+    ];
+    await this.#publisher.publish([eventFromFlags({ ...this.#wrapping(), type, id, data, contentType })]);
+    await this.#publisher.flush();
+  }
+
+  /** How many texts there were. */
+  async #many(path: string | undefined): Promise<number> {
+    const wrapping = this.#wrapping();
+    const { bytes, size } =
+      path === undefined || path === '-'
+        ? { bytes: this.#terminal.stdin.bytes, size: undefined }
+        : openFile(path);
+    this.#bar = this.#terminal.stderr.isTty ? new ProgressBar(this.#terminal.stderr, size) : undefined;
+    let count = 0;
+    for await (const texts of splitInput(this.#counted(bytes))) {
+      count += texts.length;
+      const events: string[] = [];
+      try {
+        for (const text of texts) events.push(toCloudEvent(text, wrapping));
+      } finally {
+        // What stands before a malformed line is published: the line number then says where to go on.
+        await this.#publisher.publish(events);
+      }
+    }
+    await this.#publisher.flush();
+    return count;
+  }
+
+  async *#counted(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes) {
+      this.#bar?.read(chunk.byteLength);
+      yield chunk;
+      if (this.#terminal.stop.aborted) return;
+    }
+  }
+
+  #wrapping(): Wrapping {
+    return {
+      type: this.#args.text('type'),
+      source: this.#args.text('source') ?? '/causeway/publish',
+      subject: this.#args.text('subject'),
+      time: () => new Date().toISOString(),
+    };
+  }
+
+  /** The failure, with what was published before it. */
+  async failed(error: unknown): Promise<unknown> {
+    // Batches under way end first, so that the count is right; their own failure is not the first.
+    await this.#publisher.flush().catch(() => undefined);
+    if (!(error instanceof MeshError) || this.#published === 0) return error;
+    return new MeshError(error.code, `${error.message}; ${plural(this.#published)} before it published`, {
+      cause: error,
+      details: { ...error.details },
+    });
+  }
+
+  async closeBar(): Promise<void> {
+    await this.#bar?.close();
+    this.#bar = undefined;
+  }
+
+  async summary(): Promise<void> {
+    const seconds = (performance.now() - this.#startedMs) / 1_000;
+    const rate =
+      this.#published > 1
+        ? ` in ${seconds.toFixed(1)} s (${formatNumber(Math.round(this.#published / seconds))}/s)`
+        : '';
+    const to = this.#clusters.size > 0 ? `, to ${[...this.#clusters].sort().join(', ')}` : '';
+    const nowhere = this.#nowhere === 0 ? '' : `; ${formatNumber(this.#nowhere)} with nobody subscribed`;
+    const doubt =
+      this.#publisher.inDoubt === 0
+        ? ''
+        : `; ${formatNumber(this.#publisher.inDoubt)} sent again after a lost answer`;
+    const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}`;
+    if (!this.#args.has('json')) await printLine(this.#terminal.stdout, line);
+  }
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 event' : `${formatNumber(count)} events`;
+}
+
+function openFile(path: string): { bytes: AsyncIterable<Uint8Array>; size: number } {
+  try {
+    const { size } = statSync(path);
+    return { bytes: createReadStream(path, { highWaterMark: fileChunkBytes }), size };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new MeshError('invalid-request', `--file ${path}: ${why}; name a file that can be read`, { cause });
+  }
+}

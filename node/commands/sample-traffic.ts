@@ -1,0 +1,203 @@
+// Publishes GitHub's webhook payloads into one cluster at a steady rate and takes them out of durable subscriptions in
+// the others, counting honestly: every acked id is waited for, across restarts.
+
+import { randomUUID } from 'node:crypto';
+import { MeshError } from '../core/errors.ts';
+import { Api, asArray, asObject } from './api.ts';
+import { cloudEventText, githubEvents } from './github-events.ts';
+import { Latencies } from './latencies.ts';
+import type { LocalMesher } from './local-federation.ts';
+import { Publisher } from './publisher.ts';
+import type { LedgerCounts, TrafficLedger } from './traffic-ledger.ts';
+import { fetchRoutes } from './views.ts';
+import { hasAborted, pause } from './waiting.ts';
+
+const subscription = 'demo';
+const topic = 'com/github/#';
+const idPrefix = 'sample-';
+
+const eventsPerSecond = 40;
+const publishEveryMs = 25;
+// After a stall at most this many are sent at once to catch up.
+const catchUpMax = 100;
+// Above, publishing waits: subscribers that far behind are not reached sooner by more events.
+const inFlightMax = 10_000;
+const pullMax = 200;
+const pullWaitMs = 2_000;
+const retryPauseMs = 500;
+const routesDeadlineMs = 30_000;
+const drainDeadlineMs = 10_000;
+
+export interface TrafficFigures extends LedgerCounts {
+  readonly p50: number | undefined;
+  readonly p99: number | undefined;
+  /** Why nothing moves right now; '' while it does. */
+  readonly trouble: string;
+}
+
+/** Which mesher events are published to, and where they are awaited. */
+export function chooseRoles(meshers: readonly LocalMesher[]): {
+  publisher: LocalMesher | undefined;
+  consumers: readonly LocalMesher[];
+} {
+  const [publisher, ...others] = meshers;
+  // One consumer for each other cluster; a federation of one cluster talks to itself.
+  const firstOfCluster = others.filter(({ cluster }, index) => {
+    return cluster !== publisher?.cluster && others.findIndex((other) => other.cluster === cluster) === index;
+  });
+  return {
+    publisher,
+    consumers: firstOfCluster.length > 0 || publisher === undefined ? firstOfCluster : [publisher],
+  };
+}
+
+export class SampleTraffic {
+  readonly #publisher: Api;
+  readonly #consumers: readonly { cluster: string; api: Api }[];
+  readonly #ledger: TrafficLedger;
+  readonly #latencies = new Latencies();
+  readonly #stopPublishing = new AbortController();
+  readonly #stopConsuming = new AbortController();
+  readonly #run = randomUUID().slice(0, 8);
+  #work: Promise<unknown> = Promise.resolve();
+  #publishing: Promise<void> = Promise.resolve();
+  #trouble = '';
+
+  constructor(publisher: LocalMesher, consumers: readonly LocalMesher[], ledger: TrafficLedger) {
+    this.#publisher = new Api(publisher.http);
+    this.#consumers = consumers.map(({ cluster, http }) => ({ cluster, api: new Api(http) }));
+    this.#ledger = ledger;
+  }
+
+  /** Subscribes, waits until the publisher's mesher knows of it, and sets both ends going. */
+  async start(signal: AbortSignal): Promise<void> {
+    const path = `/v1/subscriptions/${subscription}`;
+    for (const { api } of this.#consumers) await api.put(path, { topic }, { signal });
+    await this.#untilRouted(signal);
+    this.#work = Promise.all(this.#consumers.map(({ cluster, api }) => this.#consume(cluster, api, path)));
+    this.#work.catch(() => undefined); // stop() passes it on
+    this.#publishing = this.#publish();
+    this.#publishing.catch(() => undefined); // as above
+  }
+
+  figures(): TrafficFigures {
+    const counts = this.#ledger.counts(wallMs());
+    const [p50, p99] = [this.#latencies.percentile(0.5), this.#latencies.percentile(0.99)];
+    return { ...counts, p50, p99, trouble: this.#trouble };
+  }
+
+  /** Publishes no more, gives what is on its way some time to arrive, and stops. */
+  async stop(): Promise<void> {
+    this.#stopPublishing.abort();
+    await this.#publishing;
+    const deadline = performance.now() + drainDeadlineMs;
+    while (this.#ledger.counts(wallMs()).inFlight > 0 && performance.now() < deadline) {
+      await pause(50, this.#stopConsuming.signal);
+    }
+    this.#stopConsuming.abort();
+    await this.#work;
+  }
+
+  async #untilRouted(signal: AbortSignal): Promise<void> {
+    const [example] = githubEvents();
+    const path = (example?.type ?? '').replaceAll('.', '/');
+    const deadline = performance.now() + routesDeadlineMs;
+    for (; !signal.aborted; await pause(50, signal)) {
+      const { destinations, subscriptions } = await fetchRoutes(this.#publisher, path, signal);
+      const reached = destinations.length + (subscriptions.length > 0 ? 1 : 0);
+      if (reached >= this.#consumers.length) return;
+      if (performance.now() > deadline) {
+        throw new MeshError(
+          'not-ready',
+          `after ${routesDeadlineMs / 1_000} s the routes to the subscribers are not known; see 'causeway routes ${path}'`,
+        );
+      }
+    }
+  }
+
+  async #publish(): Promise<void> {
+    const { signal } = this.#stopPublishing;
+    const samples = githubEvents();
+    let count = 0;
+    const publisher = new Publisher(this.#publisher, {
+      topic: undefined,
+      qos: 'durable',
+      parallel: 1,
+      patienceMs: Infinity,
+      signal,
+      published: async (results) => {
+        this.#trouble = '';
+        await this.#ledger.acked(results.map(({ id }) => id));
+      },
+      waiting: ({ code }) => {
+        this.#trouble = `publishing waits: ${code}`;
+      },
+    });
+    const startedMs = performance.now();
+    while (!signal.aborted) {
+      await pause(publishEveryMs, signal);
+      const due = Math.floor(((performance.now() - startedMs) / 1_000) * eventsPerSecond) - count;
+      if (hasAborted(signal) || due < 1 || this.#ledger.counts(wallMs()).inFlight > inFlightMax) continue;
+      const now = wallMs();
+      const batch: { id: string; text: string }[] = [];
+      for (let n = count; n < count + Math.min(due, catchUpMax); n++) {
+        const sample = samples[n % samples.length];
+        const id = `${idPrefix}${this.#run}-${n}`;
+        if (sample !== undefined)
+          batch.push({ id, text: cloudEventText(sample, id, new Date(now).toISOString()) });
+      }
+      count += due; // what is more than can be caught up with is left out
+      await this.#ledger.sending(
+        batch.map(({ id }) => id),
+        now,
+      );
+      await publisher
+        .publish(batch.map(({ text }) => text))
+        .then(() => publisher.flush())
+        .catch((error: unknown) => {
+          if (!hasAborted(signal)) throw error;
+        });
+    }
+  }
+
+  async #consume(cluster: string, api: Api, path: string): Promise<void> {
+    const { signal } = this.#stopConsuming;
+    while (!signal.aborted) {
+      try {
+        const body = await api.post(`${path}/pull`, { max: pullMax, waitMs: pullWaitMs }, { signal });
+        const arrivedAt = wallMs();
+        const deliveries = asArray(asObject(body)?.['events']).map((delivery) => asObject(delivery) ?? {});
+        if (deliveries.length === 0) continue;
+        const ids = deliveries.flatMap(({ event }) => {
+          const id = asObject(event)?.['id'];
+          return typeof id === 'string' && id.startsWith(idPrefix) ? [id] : [];
+        });
+        for (const sentAt of await this.#ledger.delivered(cluster, ids))
+          this.#latencies.add(arrivedAt - sentAt);
+        // Not under `signal`: what is counted is settled.
+        await api.post(`${path}/settle`, {
+          ack: deliveries.map(({ token }) => token),
+          retry: [],
+          reject: [],
+        });
+      } catch (error) {
+        if (hasAborted(signal)) return;
+        if (!(error instanceof MeshError) || !error.facts.retryable) throw error;
+        this.#trouble = `${cluster} does not answer: ${error.code}`;
+        await pause(retryPauseMs, signal);
+        this.#trouble = '';
+      }
+    }
+  }
+
+  /** Never resolves; rejects when either end fails for good. */
+  async failed(): Promise<never> {
+    await Promise.all([this.#work, this.#publishing]);
+    return new Promise(() => undefined); // both ended because they were told to
+  }
+}
+
+/** Milliseconds since the epoch, with what is below one. */
+function wallMs(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,38 @@
+// The bodies of the admin API as commands read them: checked against the schemas that the mesher describes them with, so
+// that another version of a mesher is one clear error and not a column of `undefined`.
+
+import type Type from 'typebox';
+import { Value } from 'typebox/value';
+import { MeshError } from '../core/errors.ts';
+import type { FederationView, LinksView, QueueView, RoutesView } from '../core/views.ts';
+import { FederationSchema, LinksSchema, QueuesSchema, RoutesSchema } from '../http/schemas.ts';
+import type { Api } from './api.ts';
+
+export async function fetchFederation(api: Api, signal: AbortSignal): Promise<FederationView> {
+  return read(api, '/v1/federation', FederationSchema, signal);
+}
+
+export async function fetchLinks(api: Api, signal: AbortSignal): Promise<LinksView> {
+  return read(api, '/v1/links', LinksSchema, signal);
+}
+
+export async function fetchQueues(api: Api, signal: AbortSignal): Promise<readonly QueueView[]> {
+  const { queues } = await read<{ queues: QueueView[] }>(api, '/v1/queues', QueuesSchema, signal);
+  return queues;
+}
+
+export async function fetchRoutes(api: Api, topic: string, signal: AbortSignal): Promise<RoutesView> {
+  return read(api, `/v1/routes?topic=${encodeURIComponent(topic)}`, RoutesSchema, signal);
+}
+
+/** A test of the HTTP API holds the schemas against the types of core/views.ts. */
+async function read<View>(api: Api, path: string, schema: Type.TSchema, signal: AbortSignal): Promise<View> {
+  const body = await api.get(path, { signal });
+  if (Value.Check(schema, body)) return body as View;
+  const [first] = Value.Errors(schema, body);
+  const where = first === undefined ? '' : ` at '${first.instancePath}' (${first.message})`;
+  throw new MeshError(
+    'internal',
+    `the answer to ${path} is not as expected${where}; are command and mesher of the same version?`,
+  );
+}
