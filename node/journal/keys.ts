@@ -68,6 +68,10 @@ export function entryKey(queue: number, block: number): Buffer {
   return key;
 }
 
+export function isWithin(key: Buffer, { gte, lt }: KeyRange): boolean {
+  return Buffer.compare(key, gte) >= 0 && Buffer.compare(key, lt) < 0;
+}
+
 /** All entries of one queue. */
 export function entriesOf(queue: number): KeyRange {
   const lt = queue < U32_MAX ? entryKey(queue + 1, 0) : entryRange.lt;

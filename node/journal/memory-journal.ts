@@ -146,7 +146,7 @@ export class MemoryDisk {
         set(this.#entriesOf(op.queue, undo), op.block, op.entry, undo);
         return;
       case 'drop-entry':
-        drop(this.#entriesOf(op.queue, undo), op.block, undo);
+        if (this.entries.has(op.queue)) drop(this.#entriesOf(op.queue, undo), op.block, undo);
         return;
       case 'queue':
         set(this.queues, op.queue, op.name, undo);

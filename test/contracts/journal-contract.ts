@@ -339,6 +339,19 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
       assert.deepEqual(recovered, NOTHING);
     });
 
+    test('refuses what was asked for behind a batch that fails, and all later use', async (t) => {
+      const { place, journal } = await opened(t);
+      const bad = journal.append([entry(9, 0, wants(0))], true);
+      const behind = journal.append([queue(1)], true);
+      await assert.rejects(bad, /invariant broken/);
+      await assert.rejects(behind, isStorageFailure);
+      await assert.rejects(journal.append([queue(1)], true), isStorageFailure);
+      await assert.rejects(journal.load(1, [0]), isStorageFailure);
+      await assert.rejects(journal.getMeta('a'), isStorageFailure);
+      await assert.rejects(journal.putMeta('a', 'b'), isStorageFailure);
+      assert.deepEqual((await reopened(place, journal)).recovered, NOTHING);
+    });
+
     test('keeps one mark for each lane of each sender, the last one', async (t) => {
       const { place, journal } = await opened(t);
       const mark = (

@@ -238,6 +238,17 @@ test('reads a block once for all the queues that want it, and not again while it
   );
 });
 
+test('writes something for a synced batch without changes, since LevelDB syncs nothing for an empty one', async (t) => {
+  const { dir } = await journalWithBlock(t);
+  const journal = await openLevelJournal(dir);
+  t.after(() => journal.close());
+  await journal.recover();
+  await journal.append([], false);
+  assert.equal(journal.counters().bytesWritten, 0);
+  await journal.append([], true);
+  assert.ok(journal.counters().bytesWritten > 0);
+});
+
 test('does not keep a block in memory for the sake of a few of its events', async (t) => {
   const { dir } = await journalWithBlock(t);
   const journal = await openLevelJournal(dir);

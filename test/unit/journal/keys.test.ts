@@ -49,7 +49,7 @@ test('every key is in the range of its kind and in no other', () => {
       const made = of(q, b, n);
       assert.equal(new Set(made.map(([key]) => key.toString('hex'))).size, made.length);
       for (const [key, own] of made) {
-        for (const range of ranges) assert.equal(isWithin(key, range), range === own);
+        for (const range of ranges) assert.equal(keys.isWithin(key, range), range === own);
       }
     }),
   );
@@ -58,9 +58,9 @@ test('every key is in the range of its kind and in no other', () => {
 test('the entries of a queue are in its range and those of its neighbours are not', () => {
   for (const q of [0, 1, 255, 256, 2 ** 32 - 2, 2 ** 32 - 1]) {
     for (const b of [0, 1, 2 ** 48 - 1]) {
-      assert.ok(isWithin(keys.entryKey(q, b), keys.entriesOf(q)));
-      if (q > 0) assert.ok(!isWithin(keys.entryKey(q - 1, b), keys.entriesOf(q)));
-      if (q < 2 ** 32 - 1) assert.ok(!isWithin(keys.entryKey(q + 1, b), keys.entriesOf(q)));
+      assert.ok(keys.isWithin(keys.entryKey(q, b), keys.entriesOf(q)));
+      if (q > 0) assert.ok(!keys.isWithin(keys.entryKey(q - 1, b), keys.entriesOf(q)));
+      if (q < 2 ** 32 - 1) assert.ok(!keys.isWithin(keys.entryKey(q + 1, b), keys.entriesOf(q)));
     }
   }
 });
@@ -72,7 +72,3 @@ test('numbers that do not fit are bugs, not other keys', () => {
   }
   assert.throws(() => keys.queueKey(2 ** 32), /invariant broken/);
 });
-
-function isWithin(key: Buffer, { gte, lt }: keys.KeyRange): boolean {
-  return Buffer.compare(key, gte) >= 0 && Buffer.compare(key, lt) < 0;
-}

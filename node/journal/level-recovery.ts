@@ -1,0 +1,101 @@
+// Reads back what the core needs of the past, in bounded pieces, each kind in key order. Blocks are listed by their
+// heads: their events are read when a queue asks for them.
+
+import type { Level } from 'level';
+import type { Recovered } from '../core/ports.ts';
+import { CorruptionError } from './bytes.ts';
+import * as codec from './codec.ts';
+import * as keys from './keys.ts';
+import { del } from './level-changes.ts';
+import type { Change } from './level-changes.ts';
+import { located } from './storage-error.ts';
+
+export type Database = Level<Buffer, Buffer>;
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+type Queues = Map<number, Mutable<Recovered['queues'][number]>>;
+
+/** Entries and bytes that a scan takes from LevelDB at a time, before the event loop gets its turn. */
+const SCAN_ENTRIES = 1000;
+const SCAN_BYTES = 256 * 1024;
+
+export async function recoverLevel(db: Database): Promise<Recovered> {
+  const { heads, nextBlock } = await recoverHeads(db);
+  const queues: Queues = new Map();
+  await scan(db, keys.queueRange, (key, value) => {
+    const queue = keys.queueOfKey(key) ?? badKey(key);
+    queues.set(queue, { queue, name: codec.decodeText(key, value), blocks: [] });
+  });
+  const unclaimedBlocks = await recoverEntries(db, heads, queues);
+  const marks: Recovered['marks'][number][] = [];
+  await scan(db, keys.markRange, (key, value) => {
+    marks.push({ ...(keys.partsOfMarkKey(key) ?? badKey(key)), position: codec.decodePosition(key, value) });
+  });
+  const subscriptions: Recovered['subscriptions'][number][] = [];
+  await scan(db, keys.subscriptionRange, (key, value) =>
+    subscriptions.push(codec.decodeSubscription(key, value)),
+  );
+  const members: Recovered['members'][number][] = [];
+  await scan(db, keys.memberRange, (key, value) => members.push(codec.decodeMember(key, value)));
+  return { nextBlock, queues: [...queues.values()], unclaimedBlocks, marks, subscriptions, members };
+}
+
+async function recoverHeads(db: Database): Promise<{ heads: Set<number>; nextBlock: number }> {
+  const value = await read(db, keys.nextBlockKey);
+  let nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
+  const heads = new Set<number>();
+  await scan(db, keys.headRange, (key, head) => {
+    const block = keys.blockOfHeadKey(key) ?? badKey(key);
+    codec.decodeHead(key, head);
+    heads.add(block);
+    nextBlock = Math.max(nextBlock, block + 1);
+  });
+  return { heads, nextBlock };
+}
+
+/** Fills the queues' blocks; returns the blocks that none of them wants. */
+async function recoverEntries(db: Database, heads: ReadonlySet<number>, queues: Queues): Promise<number[]> {
+  const unclaimed = new Set(heads);
+  const settled: Change[] = [];
+  await scan(db, keys.entryRange, (key, value) => {
+    const { queue, block } = keys.partsOfEntryKey(key) ?? badKey(key);
+    const head = located(queue, block, () => codec.decodeEntryHead(key, value));
+    if (!heads.has(block)) {
+      settled.push(del(key)); // see the top: its drop was lost, its block's was not
+      return;
+    }
+    const owner = queues.get(queue);
+    if (!owner) throw new CorruptionError(`block ${block} is wanted by queue ${queue}, which does not exist`);
+    unclaimed.delete(block);
+    owner.blocks.push({ block, ...head });
+  });
+  if (settled.length > 0) await db.batch(settled);
+  return [...unclaimed];
+}
+
+/** Visits a range in key order, in bounded pieces. */
+export async function scan(
+  db: Database,
+  range: keys.KeyRange,
+  visit: (key: Buffer, value: Buffer) => unknown,
+): Promise<void> {
+  const iterator = db.iterator({ ...range, fillCache: false, highWaterMarkBytes: SCAN_BYTES });
+  try {
+    for (;;) {
+      const piece = await iterator.nextv(SCAN_ENTRIES);
+      if (piece.length === 0) return;
+      for (const [key, value] of piece) visit(key, value);
+    }
+  } finally {
+    await iterator.close();
+  }
+}
+
+/** The types of `level` say that there always is a value. */
+export async function read(db: Database, key: Buffer): Promise<Buffer | undefined> {
+  return db.get(key);
+}
+
+function badKey(key: Buffer): never {
+  throw new CorruptionError(`a key ${key.toString('hex')} that means nothing`);
+}
