@@ -48,6 +48,14 @@ export function signMember(keys: Keys, record: Omit<MemberRecord, 'signature'>):
   return { ...record, signature: Buffer.from(keys.sign(memberBytes(record))).toString('base64url') };
 }
 
+/**
+ * The incarnation of a start: the registry's revision in the high part, starts without a registry in the low 16 bits.
+ * Always above `persisted`, the last one used (0: none). `revision` undefined: the registry did not answer.
+ */
+export function chooseIncarnation(persisted: number, revision: number | undefined): number {
+  return Math.max(persisted + 1, (revision ?? 0) * 65_536);
+}
+
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #self: MemberRecord;
@@ -57,6 +65,7 @@ export class Membership {
   #revision = 0;
   #registry: 'up' | 'down' | 'never-reached' = 'never-reached';
   #registrySince = 0;
+  #joined = false;
   #listAt = 0;
   #listedAt = -Infinity;
   #registeredAt = -Infinity;
@@ -70,6 +79,11 @@ export class Membership {
 
   get registry(): { state: 'up' | 'down' | 'never-reached'; revision: number; since: number } {
     return { state: this.#registry, revision: this.#revision, since: this.#registrySince };
+  }
+
+  /** The registry's list has held our own record, as it is. */
+  get joined(): boolean {
+    return this.#joined;
   }
 
   get(node: NodeId): Member | undefined {
@@ -111,7 +125,8 @@ export class Membership {
     for (const member of this.#members.values()) {
       if (member.listed && !listed.has(member.record.node)) this.#setSignal(member, 'listed', false, now);
     }
-    if (self?.signature !== this.#self.signature) this.#register(now);
+    if (self?.signature === this.#self.signature) this.#joined = true;
+    else this.#register(now);
     this.#allow();
   }
 

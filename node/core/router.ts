@@ -113,6 +113,14 @@ export class Router<T extends LocalTarget> {
     return this.#withUnknown(local, peers, clusters, decided, orphanGroups, reach);
   }
 
+  /** As `decide`, without taking a turn in any group. */
+  preview(topic: string, hash: number, reach: Reach, directive: Directive): Decision<T> {
+    const turn = this.#turn;
+    const decision = this.decide(topic, hash, false, reach, directive);
+    this.#turn = turn;
+    return decision;
+  }
+
   #match(topic: string): Matched<T> {
     const revision = this.#table.revision + this.#localRevision;
     const cached = this.#cache.get(topic);

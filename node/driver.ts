@@ -1,0 +1,260 @@
+// Drives a core: collects inputs, steps, and carries the effects out in order over the real ports. Inputs that come in
+// one turn of the event loop make one step. It decides nothing.
+//
+// A write to the journal that fails ends the mesher (`failed`): nobody knows what is on disk, and the next start reads it.
+
+import { MeshError } from './core/errors.ts';
+import type { MesherCore } from './core/mesher-core.ts';
+import type { Clock, Delivery, Journal, Network, NetworkEvents, Registry, SessionEvents } from './core/ports.ts';
+import type { Effect, Input, Now, Reply, RequestId, SessionId } from './core/steps.ts';
+import type { Subscription } from './core/subscription.ts';
+
+export interface DriverPorts {
+  readonly journal: Journal;
+  readonly network: Network;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly log: DriverLog;
+  /** A subscription with a sink appeared, changed, or went. */
+  sinkChanged(name: string, subscription: Subscription | undefined): void;
+}
+
+/** The part of pino's shape that is used. */
+export interface DriverLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+type Succeeded = Exclude<Reply, { kind: 'failed' }>;
+
+export class Driver {
+  readonly failed: Promise<Error>;
+  readonly #core: MesherCore;
+  readonly #ports: DriverPorts;
+  readonly #requests = new Map<RequestId, { resolve: (reply: Succeeded) => void; reject: (error: Error) => void }>();
+  readonly #sessions = new Map<SessionId, SessionEvents>();
+  #inputs: Input[] = [];
+  #scheduled = false;
+  #state: 'running' | 'stopped' = 'running';
+  #nextId = 1;
+  #underWay = 0;
+  #idle: (() => void)[] = [];
+  #fail!: (error: Error) => void;
+  #tick: NodeJS.Timeout | undefined;
+  #registryState: 'up' | 'down' | undefined;
+
+  constructor(core: MesherCore, ports: DriverPorts) {
+    this.#core = core;
+    this.#ports = ports;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+  }
+
+  /** Begins to tick. Inputs given before are taken first. */
+  start(tickMs: number, signal: AbortSignal): void {
+    this.#tick = setInterval(() => this.input({ kind: 'tick' }), tickMs);
+    this.#ports.registry.watch(() => this.input({ kind: 'members-hint' }), signal);
+    this.input({ kind: 'tick' });
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  now(): Now {
+    return { wall: this.#ports.clock.wall(), monotonic: this.#ports.clock.monotonic() };
+  }
+
+  input(input: Input): void {
+    if (this.#state === 'stopped') return;
+    this.#inputs.push(input);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#step());
+  }
+
+  /** Asks the core; `make` gives the input for the request's number. */
+  request(make: (request: RequestId) => Input, signal?: AbortSignal): Promise<Succeeded> {
+    if (this.#state === 'stopped') return Promise.reject(stopping());
+    const request = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const cancel = (): void => this.input({ kind: 'cancel-pull', request });
+      const end = (): void => signal?.removeEventListener('abort', cancel);
+      this.#requests.set(request, {
+        resolve: (reply) => {
+          end();
+          resolve(reply);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      });
+      signal?.addEventListener('abort', cancel, { once: true });
+      this.input(make(request));
+    });
+  }
+
+  openSession(events: SessionEvents, make: (session: SessionId) => Input): SessionId {
+    if (this.#state === 'stopped') throw stopping();
+    const session = this.#nextId++;
+    this.#sessions.set(session, events);
+    this.input(make(session));
+    return session;
+  }
+
+  closeSession(session: SessionId): void {
+    if (this.#sessions.delete(session)) this.input({ kind: 'detach', session });
+  }
+
+  readonly networkEvents: NetworkEvents = {
+    linkUp: (peer, { cluster, incarnation }) => {
+      this.#ports.log.info({ peer, cluster }, 'link up');
+      this.input({ kind: 'link-up', peer, cluster, incarnation });
+    },
+    linkDown: (peer, reason) => {
+      this.#ports.log.warn({ peer, reason }, 'link down');
+      this.input({ kind: 'link-down', peer, reason });
+    },
+    messages: (peer, messages) => this.input({ kind: 'messages', peer, messages }),
+    gossip: (bytes) => this.input({ kind: 'gossip', bytes }),
+    stranger: () => this.input({ kind: 'members-hint' }),
+    drained: (peer) => this.input({ kind: 'drained', peer }),
+    refused: (_peer, reason) => this.input({ kind: 'refused', reason }),
+  };
+
+  #step(): void {
+    this.#scheduled = false;
+    if (this.#state === 'stopped') return;
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    for (const effect of this.#core.step(inputs, this.now())) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    const { network, registry } = this.#ports;
+    switch (effect.kind) {
+      case 'append':
+        this.#append(effect);
+        return;
+      case 'load':
+        this.#track(this.#ports.journal.load(effect.queue, effect.blocks).then((entries) => this.input({ kind: 'loaded', queue: effect.queue, entries })));
+        return;
+      case 'reply':
+        this.#reply(effect.request, effect.reply);
+        return;
+      case 'deliver':
+        this.#deliver(effect.session, effect.deliveries);
+        return;
+      case 'session-closed':
+        this.#sessions.get(effect.session)?.closed(effect.reason);
+        this.#sessions.delete(effect.session);
+        return;
+      case 'sink':
+        this.#ports.sinkChanged(effect.name, effect.subscription);
+        return;
+      case 'connect':
+        network.connect(effect.peer, effect.addresses);
+        return;
+      case 'disconnect':
+        network.disconnect(effect.peer);
+        return;
+      case 'allow':
+        network.allow(effect.peers);
+        return;
+      case 'control':
+        network.sendControl(effect.peer, effect.message);
+        return;
+      case 'data':
+        if (!network.sendData(effect.peer, effect.message)) this.input({ kind: 'full', peer: effect.peer });
+        return;
+      case 'gossip':
+        network.gossip(effect.bytes);
+        return;
+      case 'list-members':
+        this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
+        return;
+      case 'register':
+        this.#ask(registry.register(effect.record).then(() => this.input({ kind: 'members-hint' })));
+        return;
+    }
+  }
+
+  #append({ ops, sync, batch }: Extract<Effect, { kind: 'append' }>): void {
+    this.#track(this.#ports.journal.append(ops, sync).then(() => this.input({ kind: 'appended', batch })));
+  }
+
+  /** Journal work: stopping waits for it, its failure is the mesher's. */
+  #track(work: Promise<void>): void {
+    this.#underWay++;
+    work
+      .catch((error: unknown) => this.#abort(error instanceof Error ? error : new Error(String(error))))
+      .finally(() => {
+        this.#underWay--;
+        if (this.#underWay === 0) for (const waiter of this.#idle.splice(0)) waiter();
+      });
+  }
+
+  #abort(error: Error): void {
+    if (this.#state === 'stopped') return;
+    this.#end(error instanceof MeshError ? error : new MeshError('storage-failed', error.message, { cause: error }));
+    this.#fail(error);
+  }
+
+  /** The registry's silence is an input, not a failure. */
+  #ask(work: Promise<void>): void {
+    work.then(
+      () => this.#registry('up', undefined),
+      (error: unknown) => this.#registry('down', error),
+    );
+  }
+
+  #registry(state: 'up' | 'down', error: unknown): void {
+    if (state !== this.#registryState) {
+      this.#registryState = state;
+      const { address } = this.#ports.registry;
+      if (state === 'up') this.#ports.log.info({ registry: address }, 'registry reached');
+      else this.#ports.log.warn({ registry: address, err: error }, 'registry not reached; going on with what is known');
+    }
+    this.input({ kind: 'registry', state });
+  }
+
+  #reply(request: RequestId, reply: Reply): void {
+    const waiting = this.#requests.get(request);
+    this.#requests.delete(request);
+    if (reply.kind === 'failed') waiting?.reject(reply.error);
+    else waiting?.resolve(reply);
+  }
+
+  #deliver(session: SessionId, deliveries: readonly Delivery[]): void {
+    this.#sessions.get(session)?.deliver(deliveries);
+  }
+
+  /** Lets what is being committed end, then stops: sessions and requests are told. */
+  async stop(): Promise<void> {
+    clearInterval(this.#tick);
+    while (this.#state === 'running' && (this.#underWay > 0 || !this.#core.commits.idle)) {
+      this.input({ kind: 'tick' });
+      await new Promise<void>((resolve) => {
+        if (this.#underWay > 0) this.#idle.push(resolve);
+        else setImmediate(resolve);
+      });
+      await new Promise((resolve) => setImmediate(resolve)); // the step that is told
+    }
+    this.#end(stopping());
+  }
+
+  #end(error: MeshError): void {
+    this.#state = 'stopped';
+    clearInterval(this.#tick);
+    for (const { reject } of this.#requests.values()) reject(error);
+    this.#requests.clear();
+    for (const events of this.#sessions.values()) events.closed('shutting-down');
+    this.#sessions.clear();
+  }
+}
+
+function stopping(): MeshError {
+  return new MeshError('shutting-down', 'this mesher is stopping; send it to another, or again when it is back');
+}

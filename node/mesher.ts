@@ -1,0 +1,234 @@
+// One mesher, put together: builds the parts, starts them in order, stops them in reverse.
+//
+//   key → journal → registry → incarnation → network → HTTP (answers `not-ready`) → core and driver
+//
+// The member record needs the addresses that the network and HTTP really got, so the core comes last.
+
+import { mkdir, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { httpBridge } from '../bridge/http/bridge.ts';
+import { openRegistry } from '../registry/open.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Config } from './config.ts';
+import { splitHostPort } from './config/relations.ts';
+import { readSecrets } from './config/secrets.ts';
+import { MeshError } from './core/errors.ts';
+import { notReady, viewFederation, viewLinks, viewMetrics, viewQueues, viewRoutes } from './core/inspection.ts';
+import { chooseIncarnation, signMember } from './core/membership.ts';
+import { MesherCore } from './core/mesher-core.ts';
+import type { Clock, Journal, NetworkEvents, Registry } from './core/ports.ts';
+import type { Now } from './core/steps.ts';
+import type { MesherView, MetricFamily } from './core/views.ts';
+import { Driver } from './driver.ts';
+import { MesherDoor } from './front-door.ts';
+import { startHttpServer } from './http/server.ts';
+import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
+import { loadOrCreateKeys } from './net/keys.ts';
+import { Libp2pNetwork } from './net/network.ts';
+
+export interface Mesher {
+  readonly node: string;
+  /** Base URL of its HTTP API. */
+  readonly http: string;
+  /** Resolves when it is ready for the first time. Rejects when it is stopped before. */
+  readonly ready: Promise<void>;
+  /** Resolves with what ended the mesher by itself. */
+  readonly failed: Promise<Error>;
+  /** What is committed stays; links, sessions and the registration end. */
+  stop(): Promise<void>;
+}
+
+const READY_POLL_MS = 25;
+const DISK_CHECK_MS = 1_000;
+/** Publishing stops when less is free: delivering and truncating need some to go on. */
+const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
+const INCARNATION = 'incarnation';
+const { version } = packageJson;
+
+const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+
+/** Rejects with `invalid-config` or `storage-failed`; whatever was started by then is stopped again. */
+export async function startMesher(config: Config, { log }: { readonly log: Logger }): Promise<Mesher> {
+  const stops: (() => Promise<void>)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const stop of stops.reverse().splice(0)) await stop();
+  };
+  try {
+    return await build(config, log, stops, stopAll);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+async function build(config: Config, log: Logger, stops: (() => Promise<void>)[], stopAll: () => Promise<void>): Promise<Mesher> {
+  const { federation, cluster, limits, timing } = config;
+  const random = Math.random;
+  await mkdir(config.data, { recursive: true });
+  const keys = await loadOrCreateKeys(config.data);
+  const { node } = keys;
+  const journal = await openLevelJournal(join(config.data, 'journal'));
+  stops.push(() => journal.close());
+  const recovered = await journal.recover();
+
+  const { user, password, tls } = readSecrets(config.registry);
+  const registry = await openRegistry(config.registry.address, {
+    federation,
+    node,
+    ttlMs: config.registry.leaseTtlMs,
+    user,
+    password,
+    tls,
+    log: ({ level, message, details }) => log[level]({ ...details }, message),
+  });
+  stops.push(() => registry.close());
+  const { incarnation, rejoining } = await takeIncarnation(journal, registry, log);
+
+  const network = new Libp2pNetwork(
+    { federation, cluster, incarnation, listen: config.link.listen, announce: config.link.advertise, encryption: config.link.encryption, limits },
+    { keys, random },
+  );
+  let running: { core: MesherCore; driver: Driver } | undefined;
+  const current = (): { core: MesherCore; driver: Driver } => {
+    if (!running) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    return running;
+  };
+  const early: NetworkInput[] = [];
+  await network.start(lateEvents(early, () => running?.driver.networkEvents));
+  stops.push(() => network.stop());
+
+  const door = new MesherDoor({ node, cluster, federation, limits }, () => current().core, () => current().driver);
+  const { host, port } = splitHostPort(config.http.listen);
+  const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise, ratePerMinute: undefined };
+  const server = await startHttpServer(
+    { host, port, version, limits },
+    { view: viewOf(() => running?.core, registry, journal, limits), plugins: [httpBridge({ limits, webhook }, { door, clock, random, log })], log, process },
+  );
+  stops.push(() => server.close());
+
+  const self = signMember(keys, {
+    federation,
+    cluster,
+    node,
+    incarnation,
+    addresses: config.link.advertise.length > 0 ? config.link.advertise : network.addresses,
+    http: config.http.advertise ?? server.url,
+    labels: config.labels,
+    version,
+  });
+  const core = new MesherCore({ self, limits, timing, keys, random, rejoining }, recovered, nowOf(clock));
+  const driver = new Driver(core, { journal, network, registry, clock, log, sinkChanged: (name, subscription) => door.sinkChanged(name, subscription) });
+  running = { core, driver };
+  for (const replay of early.splice(0)) replay(driver.networkEvents);
+  const abort = new AbortController();
+  driver.start(timing.tickMs, abort.signal);
+  door.open();
+  const stopDiskWatch = watchDisk(config.data, driver, log);
+  stops.push(async () => {
+    stopDiskWatch();
+    await driver.stop();
+    abort.abort();
+    await registry.deregister().catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
+  });
+  // HTTP stops first of all, so that requests under way still meet a running driver
+  const closeHttp = stops.splice(stops.length - 2, 1);
+  stops.push(...closeHttp);
+  log.info({ node, cluster, federation, incarnation, http: server.url, addresses: network.addresses }, 'mesher started');
+  const ready = whenReady(core, driver, abort.signal, log);
+  ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
+  return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
+}
+
+async function takeIncarnation(journal: Journal, registry: Registry, log: Logger): Promise<{ incarnation: number; rejoining: boolean }> {
+  const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
+  const revision = await registry.nextRevision().catch((error: unknown) => {
+    log.warn({ err: error, registry: registry.address }, 'registry not reached; starting from what is on disk');
+    return undefined;
+  });
+  const incarnation = chooseIncarnation(persisted, revision);
+  await journal.putMeta(INCARNATION, String(incarnation));
+  return { incarnation, rejoining: persisted > 0 };
+}
+
+type NetworkInput = (events: NetworkEvents) => void;
+
+/** The network starts before the core: what it tells meanwhile is kept, in order. Only members get in, and none is known yet. */
+function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefined): NetworkEvents {
+  const tell = (input: NetworkInput): void => {
+    const target = events();
+    if (target) input(target);
+    else early.push(input);
+  };
+  return {
+    linkUp: (peer, hello) => tell((to) => to.linkUp(peer, hello)),
+    linkDown: (peer, reason) => tell((to) => to.linkDown(peer, reason)),
+    messages: (peer, messages) => tell((to) => to.messages(peer, messages)),
+    gossip: (bytes) => tell((to) => to.gossip(bytes)),
+    stranger: (peer) => tell((to) => to.stranger(peer)),
+    drained: (peer) => tell((to) => to.drained(peer)),
+    refused: (peer, reason) => tell((to) => to.refused(peer, reason)),
+  };
+}
+
+function viewOf(running: () => MesherCore | undefined, registry: Registry, journal: LevelJournal, limits: Config['limits']): MesherView {
+  const core = (): MesherCore => {
+    const found = running();
+    if (!found) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    return found;
+  };
+  return {
+    federation: () => viewFederation(core(), registry.address, nowOf(clock)),
+    links: () => viewLinks(core(), nowOf(clock)),
+    queues: () => viewQueues(core()),
+    routes: (topic) => viewRoutes(core(), topic, limits),
+    metrics: () => {
+      const found = running();
+      return found ? [...viewMetrics(found, nowOf(clock)), ...journalMetrics(journal)] : [];
+    },
+    notReady: () => {
+      const found = running();
+      return found ? notReady(found, nowOf(clock)) : ['it is still starting'];
+    },
+  };
+}
+
+function journalMetrics(journal: LevelJournal): MetricFamily[] {
+  const { appends, syncs, bytesWritten, bytesRead } = journal.counters();
+  const counter = (name: string, help: string, value: number): MetricFamily => ({ name, help, type: 'counter', samples: [{ labels: {}, value }] });
+  return [
+    counter('journal_appends_total', 'Batches written to the journal', appends),
+    counter('journal_syncs_total', 'Writes of the journal that ended with an fsync', syncs),
+    counter('journal_written_bytes_total', 'Bytes handed to LevelDB', bytesWritten),
+    counter('journal_read_bytes_total', 'Bytes read back from LevelDB', bytesRead),
+  ];
+}
+
+function nowOf({ wall, monotonic }: Clock): Now {
+  return { wall: wall(), monotonic: monotonic() };
+}
+
+/** Tells the driver when the disk is nearly full and when it no longer is; returns how to stop watching. */
+function watchDisk(folder: string, driver: Driver, log: Logger): () => void {
+  let state: 'ok' | 'full' = 'ok';
+  const check = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(folder);
+    const next = bavail * bsize < DISK_RESERVE_BYTES ? 'full' : 'ok';
+    if (next === state) return;
+    state = next;
+    log.warn({ folder, freeBytes: bavail * bsize }, next === 'full' ? 'disk nearly full: publishing is refused' : 'disk has room again');
+    driver.input({ kind: 'disk', state });
+  };
+  const timer = setInterval(() => {
+    check().catch((error: unknown) => log.warn({ err: error, folder }, 'free space cannot be read'));
+  }, DISK_CHECK_MS);
+  return () => clearInterval(timer);
+}
+
+async function whenReady(core: MesherCore, driver: Driver, signal: AbortSignal, log: Logger): Promise<void> {
+  while (notReady(core, driver.now()).length > 0) {
+    if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+  log.info({ node: core.node }, 'ready');
+}
