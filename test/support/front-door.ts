@@ -60,17 +60,13 @@ export class FakeFrontDoor implements FrontDoor {
   /** Entries by the token under which a session that is gone had them. */
   readonly #left = new Map<string, Entry>();
 
-  publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
-    try {
-      const failure = this.failNext;
-      this.failNext = undefined;
-      if (failure) throw failure;
-      if (options.topic !== undefined) checkTopic(options.topic, LIMITS);
-      checkCloudEvents(events);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return Promise.resolve(events.map((event) => this.#accept(event, options)));
+  async publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
+    const failure = this.failNext;
+    this.failNext = undefined;
+    if (failure) throw failure;
+    if (options.topic !== undefined) checkTopic(options.topic, LIMITS);
+    checkCloudEvents(events);
+    return events.map((event) => this.#accept(event, options));
   }
 
   #accept(event: CloudEvent, options: PublishOptions): PublishResult {
@@ -137,16 +133,11 @@ export class FakeFrontDoor implements FrontDoor {
     return Promise.resolve({ created: old === undefined, state: this.#stateOf(queue) });
   }
 
-  deleteSubscription(name: string): Promise<void> {
-    try {
-      const queue = this.#queue(name);
-      this.#queues.delete(name);
-      this.#closeSessions(queue, 'deleted');
-      for (const listener of this.#sinkListeners) listener(name, undefined);
-      return Promise.resolve();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  async deleteSubscription(name: string): Promise<void> {
+    const queue = this.#queue(name);
+    this.#queues.delete(name);
+    this.#closeSessions(queue, 'deleted');
+    for (const listener of this.#sinkListeners) listener(name, undefined);
   }
 
   subscription(name: string): SubscriptionState | undefined {
