@@ -52,11 +52,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
     ],
     connectionEncrypters: [options.encryption === 'tls' ? tls() : noise()],
     streamMuxers: [
-      yamux({
-        streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },
-        maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
-        maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
-      }),
+      quietAfterClose(
+        yamux({
+          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },
+          maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
+          maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
+        }),
+      ),
     ],
     connectionGater: options.gater,
     connectionManager: {
@@ -72,4 +74,28 @@ export async function createHost(options: HostOptions): Promise<Host> {
     nodeInfo: { name: 'causeway' },
     logger: silentLogger,
   });
+}
+
+/**
+ * yamux announces a new stream in a microtask that nothing guards (muxer.js, `onCreateStream`): where the connection is
+ * given up in the same turn, as for a peer that says hello and nonsense in one write, its write would end the process.
+ */
+function quietAfterClose(factory: ReturnType<typeof yamux>): ReturnType<typeof yamux> {
+  return () => {
+    const muxers = factory();
+    const createStreamMuxer = muxers.createStreamMuxer.bind(muxers);
+    muxers.createStreamMuxer = (connection) => {
+      const send = connection.send.bind(connection);
+      connection.send = (data) => {
+        try {
+          return send(data);
+        } catch (error) {
+          if (connection.status === 'open') throw error;
+          return false; // its streams are about to be told
+        }
+      };
+      return createStreamMuxer(connection);
+    };
+    return muxers;
+  };
 }

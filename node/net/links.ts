@@ -105,8 +105,7 @@ export class Links {
     peer.timer = undefined;
     peer.dial?.abort();
     // All of its connections: one that is not the link yet may hang on the transport that died.
-    for (const session of this.#sessions.values())
-      if (peerOf(session) === id) session.close('disconnected');
+    for (const session of this.#sessions.values()) if (peerOf(session) === id) session.close('disconnected');
     this.#forgetIfIdle(peer);
   }
 

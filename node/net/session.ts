@@ -5,7 +5,12 @@
 //
 // What the peer says before the link is up here waits in its streams, which are paused.
 
-import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface';
+import {
+  type Connection,
+  type Stream,
+  type StreamMessageEvent,
+  UnsupportedProtocolError,
+} from '@libp2p/interface';
 import {
   type ControlMessage,
   type DataMessage,
@@ -149,6 +154,8 @@ export class Session {
       this.#data = this.#outbox(data);
       this.#upIfComplete();
     } catch (error) {
+      // The federation is part of the protocol's name, so a mesher of another one does not speak it.
+      if (error instanceof UnsupportedProtocolError) return this.#refuse('wrong-federation');
       this.close(`a stream could not be opened: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

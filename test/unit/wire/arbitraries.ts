@@ -53,7 +53,7 @@ const forwarded = fc
   .map(([directives, events]) =>
     events.map(([event, pick]) => ({
       event,
-      directive: directives[pick % directives.length] ?? ({ groups: 'only', names: [] } as Directive),
+      directive: directives[pick % directives.length] ?? { groups: 'only', names: [] },
     })),
   );
 

@@ -1,0 +1,272 @@
+// What only real sockets show: control under a load of data, hard restarts, hostile peers, processes that end.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test, type TestContext } from 'node:test';
+import { noise } from '@libp2p/noise';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import type { Hello } from '../../node/core/messages.ts';
+import { ephemeralKeys, loadOrCreateKeys } from '../../node/net/keys.ts';
+import { frameHeader } from '../../node/wire/frames.ts';
+import { encodeMessage } from '../../node/wire/link-messages.ts';
+import { dataOf, gossipUntilHeard, sequenceOf } from '../contracts/network-contract.ts';
+import { allowAll, join, type Node } from '../contracts/network-harness.ts';
+import { startLibp2pNode } from '../contracts/network-libp2p.ts';
+
+test('a ping is answered while most of a hundred thousand data messages still wait, which all arrive in order', async (t) => {
+  const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  await join(a, b);
+  const count = 100_000;
+  const messageBytes = 300;
+  let arrived = 0;
+  b.onMessage = (peer, message) => {
+    if (message.kind === 'ping') b.network.sendControl(peer, { kind: 'pong', sentAt: message.sentAt });
+    else assert.equal(sequenceOf(message), arrived++);
+  };
+  let waitedAtPong: number | undefined;
+  let sent = 0;
+  a.onMessage = (_, message) => {
+    if (message.kind === 'pong') waitedAtPong = (count - sent) * messageBytes;
+  };
+  const send = (): void => {
+    while (sent < count && a.network.sendData(b.id, dataOf(sent, 200))) {
+      if (++sent === 10_000) a.network.sendControl(b.id, { kind: 'ping', sentAt: 1 });
+    }
+  };
+  const drained = a.drained.bind(a);
+  a.drained = (peer) => {
+    drained(peer);
+    sent++; // the one that was taken when it said false
+    send();
+  };
+  send();
+  await b.until(() => arrived >= count, 'all arrived');
+  assert(
+    waitedAtPong !== undefined && waitedAtPong >= 10 * 1024 * 1024,
+    `${waitedAtPong} bytes waited when the pong came`,
+  );
+  assert(a.count('drained') > 10, 'the sender was held back');
+});
+
+test('a peer that reads nothing costs a bounded queue, then its link', async (t) => {
+  const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  await join(a, b);
+  for (let i = 0; i < 40; i++) a.network.sendData(b.id, dataOf(i, 1024 * 1024)); // against the rules: false is ignored
+  await a.until(() => a.count('down', b.id) === 1, 'closed');
+  await a.until(() => a.up.has(b.id), 'and linked again');
+});
+
+test('links and gossip come back after the peer is killed and started anew', async (t) => {
+  const folder = await keyFolder(t);
+  const { node: childId } = await loadOrCreateKeys(folder);
+  const [a, c] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  await join(a, c);
+  a.network.allow(new Set([c.id, childId]));
+  for (let incarnation = 1; incarnation <= 3; incarnation++) {
+    const child = await startChild(t, folder, a, incarnation);
+    await a.until(() => a.up.has(childId), 'up');
+    assert.deepEqual(
+      a.told.findLast((each) => each.what === 'up'),
+      { what: 'up', peer: childId, cluster: 'child', incarnation },
+    );
+    await echoed(a, childId);
+    await gossipUntilHeard(a, [a, c]);
+    child.kill('SIGKILL');
+    await a.until(() => a.count('down', childId) === incarnation, 'down');
+  }
+});
+
+test('a peer that begins anew replaces its link, though the old one still looks alive', async (t) => {
+  const folder = await keyFolder(t);
+  const { node: childId } = await loadOrCreateKeys(folder);
+  const a = await startLibp2pNode(t);
+  a.network.allow(new Set([childId]));
+  const old = await startChild(t, folder, a, 1);
+  await a.until(() => a.up.has(childId), 'up');
+  old.kill('SIGSTOP');
+  await startChild(t, folder, a, 2);
+  await a.until(() => a.count('up', childId) === 2, 'up again');
+  assert.deepEqual(
+    a.told.filter((each) => each.what === 'up' || each.what === 'down').map(({ what }) => what),
+    ['up', 'down', 'up'],
+  );
+  a.network.sendControl(childId, { kind: 'ping', sentAt: 5 });
+  await a.until(() => a.received.some((message) => message.kind === 'pong'), 'the new one answers');
+  await echoed(a, childId);
+});
+
+test('a process whose network has stopped ends by itself', async (t) => {
+  const folder = await keyFolder(t);
+  const { node: childId } = await loadOrCreateKeys(folder);
+  const a = await startLibp2pNode(t);
+  a.network.allow(new Set([childId]));
+  const child = await startChild(t, folder, a, 1);
+  await a.until(() => a.up.has(childId), 'up');
+  const ended = once(child, 'exit');
+  child.stdin?.write('stop\n');
+  assert.deepEqual(await ended, [0, null]);
+  await a.until(() => a.count('down', childId) === 1, 'down');
+});
+
+const HELLO: Hello = { kind: 'hello', federation: 'acme', cluster: 'evil', incarnation: 1 };
+const ATTACKS: { name: string; control: Uint8Array[]; data?: Uint8Array[]; reason: string }[] = [
+  { name: 'garbage in place of a hello', control: [Buffer.alloc(100, 0x5a)], reason: 'frame-too-large' },
+  { name: 'an unknown kind', control: [frame(HELLO), frameHeader(1), Buffer.of(99)], reason: 'unknown-kind' },
+  { name: 'no hello', control: [frame({ kind: 'ping', sentAt: 1 })], reason: 'no-hello' },
+  { name: 'two hellos', control: [frame(HELLO), frame(HELLO)], reason: 'not-a-control-message' },
+  {
+    name: 'data on the control stream',
+    control: [frame(HELLO), frame(dataOf(1))],
+    reason: 'not-a-control-message',
+  },
+  {
+    name: 'a lying federation',
+    control: [frame({ ...HELLO, federation: 'evil' })],
+    reason: 'wrong-federation',
+  },
+  { name: 'a bad cluster', control: [frame({ ...HELLO, cluster: '../etc' })], reason: 'bad-cluster' },
+  { name: 'incarnation 0', control: [frame({ ...HELLO, incarnation: 0 })], reason: 'bad-incarnation' },
+  {
+    name: 'garbage as data',
+    control: [frame(HELLO)],
+    data: [Buffer.alloc(100, 0x5a)],
+    reason: 'frame-too-large',
+  },
+  { name: 'a bad record', control: [frame(HELLO)], data: [badRecord()], reason: 'bad-record' },
+  {
+    name: 'control as data',
+    control: [frame(HELLO)],
+    data: [frame({ kind: 'ping', sentAt: 1 })],
+    reason: 'control-on-data-stream',
+  },
+];
+
+test('a hostile member is refused with a reason, and the others notice nothing', async (t) => {
+  const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  await join(a, b);
+  for (const attack of ATTACKS) {
+    const keys = ephemeralKeys();
+    a.network.allow(new Set([b.id, keys.node]));
+    const evil = await createLibp2p({
+      privateKey: keys.libp2pKey,
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+    });
+    t.after(() => evil.stop());
+    // It takes the streams that are opened to it, so that the link comes up and the data is looked at.
+    for (const kind of ['control', 'data']) await evil.handle(`/causeway/acme/${kind}/1`, () => undefined);
+    const [address] = a.network.addresses;
+    const connection = await evil.dial(multiaddr(`${address}/p2p/${a.id}`));
+    const control = await connection.newStream('/causeway/acme/control/1');
+    const data = await connection.newStream('/causeway/acme/data/1');
+    control.send(Buffer.concat(attack.control));
+    if (attack.data) data.send(Buffer.concat(attack.data));
+    const refused = (): boolean =>
+      a.told.some(
+        (each) => each.what === 'refused' && each.peer === keys.node && each.reason === attack.reason,
+      );
+    await a.until(refused, `${attack.name}: ${attack.reason}`);
+    assert(!a.up.has(keys.node) || attack.data !== undefined, attack.name);
+    await a.until(() => !a.up.has(keys.node), 'its link is closed');
+  }
+  assert.equal(a.count('down', b.id), 0);
+  b.network.sendControl(a.id, { kind: 'ping', sentAt: 1 });
+  await a.until(() => a.received.some((message) => message.kind === 'ping'), 'the link stands');
+});
+
+test('twenty meshers link and gossip from one address', async (t) => {
+  const nodes = await Promise.all(Array.from({ length: 20 }, () => startLibp2pNode(t)));
+  await join(...nodes);
+  const [first, ...others] = nodes;
+  assert(first);
+  await gossipUntilHeard(first, nodes);
+  for (const node of others) assert.equal(node.count('down'), 0, 'no link was closed by another');
+});
+
+test('peers that dial each other at once end with one link', async (t) => {
+  const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  allowAll(a, b);
+  for (let round = 1; round <= 20; round++) {
+    a.connect(b);
+    b.connect(a);
+    for (const [node, other] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      await node.until(() => node.up.has(other.id), `up, round ${round}`);
+    a.network.sendControl(b.id, { kind: 'ping', sentAt: round });
+    await b.until(() => b.received.some((message) => sequenceOf(message) === round), 'it carries');
+    a.network.disconnect(b.id);
+    b.network.disconnect(a.id);
+    await a.until(() => a.up.size === 0, 'down');
+    await b.until(() => b.up.size === 0, 'down');
+  }
+});
+
+function frame(message: Parameters<typeof encodeMessage>[0]): Uint8Array {
+  const body = encodeMessage(message);
+  return Buffer.concat([frameHeader(body.length), body]);
+}
+
+/** A data message whose event's version is not ours. */
+function badRecord(): Uint8Array {
+  const message = dataOf(1);
+  const event = message.events[0]?.event;
+  assert(event);
+  const record = Buffer.from(event.record);
+  record[0] = 99;
+  return frame({
+    ...message,
+    events: [{ event: { ...event, record }, directive: { groups: 'only', names: [] } }],
+  });
+}
+
+async function keyFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(joinPath(tmpdir(), 'causeway-net-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function startChild(
+  t: TestContext,
+  folder: string,
+  peer: Node,
+  incarnation: number,
+): Promise<ChildProcess> {
+  const [address] = peer.network.addresses;
+  const flags = { keys: folder, peer: peer.id, address: address ?? '', incarnation: String(incarnation) };
+  const child = spawn(
+    process.execPath,
+    [
+      joinPath(import.meta.dirname, 'net-child.ts'),
+      ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
+    ],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  assert(child.stdout);
+  for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('node ')) break;
+  child.stdout.resume();
+  return child;
+}
+
+/** Gossip goes there and back. */
+async function echoed(node: Node, peer: string): Promise<void> {
+  let tries = 0;
+  const said = `to ${peer}, after ${node.told.length}`;
+  const timer = setInterval(() => node.network.gossip(Buffer.from(`${said}: ${tries++}`)), 5);
+  try {
+    await node.until(() => node.heard.some((heard) => heard.startsWith(`echo ${said}`)), 'an echo');
+  } finally {
+    clearInterval(timer);
+  }
+}
