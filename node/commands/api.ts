@@ -18,6 +18,8 @@ export interface Request {
   readonly signal?: AbortSignal | undefined;
   /** Streams: the answer has come, and events will. */
   readonly opened?: () => void;
+  /** Reads the answer's JSON; else JSON.parse. */
+  readonly parse?: (text: string) => unknown;
   /** Gives up after this long without an answer, ms. */
   readonly timeoutMs?: number;
 }
@@ -63,7 +65,7 @@ export class Api {
     const response = await this.#fetch(method, path, request, signal);
     const text = await this.#reading(response.text());
     if (!response.ok) throw refusalOf(response, text, this.url);
-    return text === '' ? undefined : parseBody(text, this.url);
+    return text === '' ? undefined : parseBody(text, this.url, request.parse);
   }
 
   /** Server-sent events until the stream ends or `signal` aborts. */
@@ -118,7 +120,8 @@ function json(value: unknown, request: Request): Pick<Request, 'body' | 'headers
 /** Foreign errors of fetch become ours here, and nowhere else. */
 function unreachable(url: string, cause: unknown): MeshError {
   const why = cause instanceof Error ? cause : new Error(String(cause));
-  const code = codeOf(why.cause) ?? codeOf(why) ?? why.message;
+  const inner = why.cause instanceof Error ? why.cause : why;
+  const code = codeOf(inner) ?? codeOf(why) ?? inner.message;
   const what = why.name === 'TimeoutError' ? 'it did not answer in time' : (reasons[code] ?? code);
   const { port, hostname } = new URL(url);
   const start = ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
@@ -179,8 +182,8 @@ function refusalOf(response: Response, text: string, url: string): MeshError {
   );
 }
 
-function parseBody(text: string, url: string): unknown {
-  const value = tryParse(text);
+function parseBody(text: string, url: string, parse?: (text: string) => unknown): unknown {
+  const value = tryParse(text, parse);
   if (value === undefined)
     throw new MeshError(
       'internal',
@@ -189,9 +192,9 @@ function parseBody(text: string, url: string): unknown {
   return value;
 }
 
-function tryParse(text: string): unknown {
+function tryParse(text: string, parse: (text: string) => unknown = JSON.parse): unknown {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return undefined; // said by the caller, who knows what was asked
   }

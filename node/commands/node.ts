@@ -5,6 +5,7 @@ import { configReference, loadConfig } from '../config.ts';
 import type { Config } from '../config.ts';
 import { settings } from '../config/settings.ts';
 import { MeshError } from '../core/errors.ts';
+import type { Mesher } from '../mesher.ts';
 import type { Flag } from './arguments.ts';
 import { interrupted, printLine } from './command.ts';
 import type { Command, Terminal } from './command.ts';
@@ -49,28 +50,17 @@ export const command: Command = {
     }
     const config = loadConfig({ flags: args.values, env: terminal.env, file: args.text('config') });
     const log = createLogger(config.log.level);
-    const { startMesher } = (await import('../mesher.ts')) as { startMesher: StartMesher };
-    return runMesher(config, log, startMesher, terminal);
+    const { startMesher } = await import('../mesher.ts');
+    return runMesher(startMesher(config, { log }), config, log, terminal);
   },
 };
 
-type StartMesher = (config: Config, options: { log: Logger }) => Promise<Mesher>;
-
-interface Mesher {
-  readonly node: string;
-  readonly http: string;
-  readonly ready: Promise<void>;
-  readonly failed: Promise<Error>;
-  stop(): Promise<void>;
-}
-
 async function runMesher(
+  starting: Promise<Mesher>,
   config: Config,
   log: Logger,
-  startMesher: StartMesher,
   terminal: Terminal,
 ): Promise<number> {
-  const starting = startMesher(config, { log });
   const mesher = await Promise.race([starting, untilAborted(terminal.stop)]);
   if (mesher === undefined) {
     await within(
@@ -79,8 +69,6 @@ async function runMesher(
     );
     return interrupted;
   }
-  // Whoever only waits for failure must not end the process when readiness is refused at a stop.
-  mesher.ready.catch(() => undefined);
   const { node, http } = mesher;
   const { cluster, federation } = config;
   terminal.tellStarter?.({ node, http, cluster });

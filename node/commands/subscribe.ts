@@ -4,10 +4,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MeshError } from '../core/errors.ts';
 import { Api, asArray, asObject, urlFlag } from './api.ts';
-import type { Request } from './api.ts';
 import { printLine } from './command.ts';
 import type { Command, Terminal } from './command.ts';
 import { eventLine } from './event-line.ts';
+import { parseExactJson } from './exact-json.ts';
 
 const pullMax = 100;
 const pullWaitMs = 20_000;
@@ -90,20 +90,17 @@ async function streamEphemeral(
   printer: EventPrinter,
 ): Promise<void> {
   const query = new URLSearchParams({ topic: filter, ...(group === undefined ? {} : { group }) });
-  let lastId = '';
   await whileWanted(printer, async (working) => {
-    const request: Request = {
-      signal: printer.terminal.stop,
-      opened: working,
-      ...(lastId === '' ? {} : { headers: { 'last-event-id': lastId } }),
-    };
-    for await (const { data, id, type } of api.stream(`/v1/stream?${query.toString()}`, request)) {
+    const request = { signal: printer.terminal.stop, opened: working };
+    for await (const { data, type } of api.stream(`/v1/stream?${query.toString()}`, request)) {
       if (type === 'closed') break;
       await printer.print(parseEvent(data));
-      lastId = id;
       if (printer.isDone()) return;
     }
-    throw new MeshError('mesher-unreachable', `the stream from ${api.url} ended`);
+    throw new MeshError(
+      'mesher-unreachable',
+      `the stream from ${api.url} ended, events are missed until it is back`,
+    );
   });
 }
 
@@ -123,7 +120,7 @@ async function pullDurable(
       const body = await api.post(
         `${path}/pull`,
         { max, waitMs: pullWaitMs },
-        { signal: stop, timeoutMs: pullWaitMs + 30_000 },
+        { signal: stop, timeoutMs: pullWaitMs + 30_000, parse: parseExactJson },
       );
       working();
       const ack: unknown[] = [];
@@ -192,7 +189,7 @@ async function whileWanted(
 
 function parseEvent(data: string): unknown {
   try {
-    return JSON.parse(data);
+    return asObject(parseExactJson(data))?.['event'];
   } catch (cause) {
     throw new MeshError(
       'internal',

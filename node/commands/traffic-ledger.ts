@@ -18,6 +18,7 @@ interface Entry {
   readonly waiting: Set<string>;
   /** From when its age counts: its sending, or the start of this run. */
   readonly sinceMs: number;
+  readonly ofThisRun: boolean;
 }
 
 export interface LedgerCounts {
@@ -35,6 +36,8 @@ export interface LedgerCounts {
 
 // An event that has not come by then is shown as lost: retries and moved lanes take seconds.
 const lostAfterMs = 60_000;
+// Never acked, and not come for so long: the mesher had not taken it.
+const doubtEndsMs = 24 * 3_600_000;
 
 export class TrafficLedger {
   readonly #store: LedgerStore;
@@ -62,8 +65,9 @@ export class TrafficLedger {
         waiting: string[];
       };
       // A cluster that does not run this time cannot be waited for.
-      const here = waiting.filter((cluster) => clusters.includes(cluster));
-      ledger.#entries.set(id, { sentAt, acked, waiting: new Set(here), sinceMs: nowMs });
+      const gaveUp = !acked && nowMs - sentAt > doubtEndsMs;
+      const here = gaveUp ? [] : waiting.filter((cluster) => clusters.includes(cluster));
+      ledger.#entries.set(id, { sentAt, acked, waiting: new Set(here), sinceMs: nowMs, ofThisRun: false });
       if (acked && here.length > 0) ledger.#earlier.add(id);
     }
     await ledger.#save([...ledger.#entries.keys()]);
@@ -79,6 +83,7 @@ export class TrafficLedger {
         acked: false,
         waiting: new Set(this.#clusters),
         sinceMs: nowMs,
+        ofThisRun: true,
       });
     }
     await this.#save(ids);
@@ -100,7 +105,7 @@ export class TrafficLedger {
     for (const id of ids) {
       const entry = this.#entries.get(id);
       if (entry?.waiting.delete(cluster) === true) {
-        if (!this.#earlier.has(id)) sent.push(entry.sentAt);
+        if (entry.ofThisRun) sent.push(entry.sentAt);
         this.#delivered.set(cluster, (this.#delivered.get(cluster) ?? 0) + 1);
         if (entry.waiting.size === 0) this.#earlier.delete(id);
       } else this.#duplicates++;

@@ -1,0 +1,88 @@
+// A mesher's real HTTP side with a front door in memory behind it, for commands to talk to.
+
+import type { TestContext } from 'node:test';
+import { httpBridge } from '../../../bridge/http/bridge.ts';
+import { LIMITS } from '../../../node/core/limits.ts';
+import type { MesherView } from '../../../node/core/views.ts';
+import { startHttpServer } from '../../../node/http/server.ts';
+import { FakeFrontDoor } from '../../support/front-door.ts';
+
+const node = '12D3KooWGC6TvWhfagifX6nvqfk8rBiWBxkhnkRJtFqpeWBqkPBm';
+const peer = '12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X';
+
+export const view: MesherView = {
+  federation: () => ({
+    federation: 'acme',
+    self: { node, cluster: 'eu', incarnation: 3, version: '0.1.0' },
+    registry: { address: 'etcd://h1:2379', state: 'up', revision: 17, sinceMs: 65_000 },
+    ready: { ready: true, why: [] },
+    members: [member(node, 'eu'), member(peer, 'us')],
+  }),
+  links: () => ({
+    links: [
+      {
+        peer,
+        cluster: 'us',
+        state: 'up',
+        reason: '',
+        sinceMs: 4_200,
+        roundTripMs: 81.5,
+        sentEvents: 12_345,
+        receivedEvents: 6,
+        doubtfulEvents: 0,
+        sentBytes: 1,
+        receivedBytes: 2,
+      },
+    ],
+    lanes: [
+      { destination: 'us', scope: 'cluster', lane: 0, landing: peer, state: 'open', queued: 7, inFlight: 2 },
+    ],
+  }),
+  queues: () => [
+    { name: 'audit', kind: 'subscription', depth: 9, inFlight: 1, oldestAcceptedAt: Date.now() - 5_000 },
+  ],
+  routes: (topic) => ({
+    topic,
+    subscriptions: [{ name: 'audit', filter: 'orders/#', group: '', why: 'its filter matches' }],
+    destinations: [
+      {
+        kind: 'cluster',
+        destination: 'us',
+        landing: peer,
+        roundTripMs: 81.5,
+        because: [{ filter: 'orders/+', group: 'workers', node: peer }],
+        why: 'wanted there',
+      },
+    ],
+    others: [{ destination: 'ap', cluster: 'ap', why: 'no interest' }],
+  }),
+  metrics: () => [],
+  notReady: () => [],
+};
+
+function member(id: string, cluster: string) {
+  return {
+    node: id,
+    cluster,
+    incarnation: 3,
+    status: 'alive' as const,
+    http: 'http://10.0.0.5:7400',
+    addresses: [],
+    labels: {},
+    routes: { sequence: 4, interests: 2, complete: true, gapped: false },
+  };
+}
+
+export async function startHttpMesher(t: TestContext): Promise<{ url: string; door: FakeFrontDoor }> {
+  const door = new FakeFrontDoor();
+  const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+  const log = { warn: () => undefined, error: () => undefined };
+  const webhook = { origin: 'mesh.test', publicUrl: undefined, ratePerMinute: undefined };
+  const bridge = httpBridge({ limits: LIMITS, webhook }, { door, clock, random: Math.random, log });
+  const server = await startHttpServer(
+    { host: '127.0.0.1', port: 0, version: '0.1.0', limits: LIMITS },
+    { view, plugins: [bridge], log },
+  );
+  t.after(() => server.close());
+  return { url: server.url, door };
+}
