@@ -1,0 +1,18 @@
+// The registry in a real etcd against the contract.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openRegistry } from '../../registry/open.ts';
+import { registryContract } from '../contracts/registry-contract.ts';
+import { startEtcd } from '../support/etcd.ts';
+
+registryContract('etcd', async () => {
+  const etcd = await startEtcd();
+  return {
+    ttlMs: 2000,
+    open: (options) => openRegistry(etcd.address, options),
+    stop: () => etcd.kill(),
+    start: () => etcd.restart(),
+    pass: (ms) => sleep(ms),
+    close: () => etcd.stop(),
+  };
+});
