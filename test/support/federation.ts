@@ -1,0 +1,299 @@
+// A federation of real processes for end-to-end tests: a registry and meshers, each `node/main.ts` in a child process,
+// on loopback with ports of the system's choice; each can be killed, stopped and started again with its data; whole
+// clusters can be cut off (links and registry) where `partitions` is asked for.
+//
+//   const federation = await Federation.start(t, { clusters: { a: 1, b: 1 } });
+//   const [a] = federation.meshers('a');
+//   await a.kill(); await a.start(); await a.whenReady();
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { FederationView, LinksView, QueueView, RoutesView } from '../../node/core/views.ts';
+import { Relay } from './relay.ts';
+
+const MAIN = join(import.meta.dirname, '../../node/main.ts');
+export const PATIENCE_MS = 120_000;
+
+export interface FederationOptions {
+  /** Cluster name → number of meshers. */
+  readonly clusters: Readonly<Record<string, number>>;
+  /** Registry address; left out: an embedded one of its own. */
+  readonly registry?: string;
+  /** Puts a relay before every mesher and before the registry for each cluster, so that `cut` works. */
+  readonly partitions?: boolean;
+  /** Further flags of `causeway node`. */
+  readonly flags?: readonly string[];
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Polls until `check` gives something other than undefined or false; fails with `what` after two minutes. */
+export async function until<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, everyMs = 50): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let last: unknown;
+  for (;;) {
+    try {
+      const found = await check();
+      if (found !== undefined && found !== false) return found;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+/** A child process of the command line, with what it printed. */
+export class Program {
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+  #output = '';
+
+  constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, [MAIN, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const keep = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-200_000);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    this.#child = child;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** Resolves when the process is gone. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (!child || !this.running) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+}
+
+export class RunningMesher {
+  readonly cluster: string;
+  readonly http: string;
+  readonly program: Program;
+  readonly data: string;
+
+  constructor(cluster: string, http: string, data: string, program: Program) {
+    this.cluster = cluster;
+    this.http = http;
+    this.data = data;
+    this.program = program;
+  }
+
+  start(): void {
+    this.program.start();
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    await this.program.end('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    await this.program.end('SIGTERM');
+  }
+
+  async whenReady(): Promise<void> {
+    try {
+      await until(`${this.cluster} ready`, async () => (await fetch(`${this.http}/readyz`)).ok);
+    } catch (cause) {
+      throw new Error(`${this.cluster} at ${this.http} is not ready; it printed:\n${this.program.output.slice(-4000)}`, { cause });
+    }
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const response = await fetch(this.http + path);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  federation(): Promise<FederationView> {
+    return this.get('/v1/federation');
+  }
+
+  links(): Promise<LinksView> {
+    return this.get('/v1/links');
+  }
+
+  async queues(): Promise<readonly QueueView[]> {
+    const body = await this.get<readonly QueueView[] | { queues: readonly QueueView[] }>('/v1/queues');
+    return 'queues' in body ? body.queues : body;
+  }
+
+  routes(topic: string): Promise<RoutesView> {
+    return this.get(`/v1/routes?topic=${encodeURIComponent(topic)}`);
+  }
+
+  /** Sum of a metric's samples whose labels hold all of `labels`. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    let sum = 0;
+    for (const line of text.split('\n')) {
+      const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)/.exec(line);
+      if (match?.[1] !== name) continue;
+      if (Object.entries(labels).every(([label, value]) => (match[2] ?? '').includes(`${label}="${value}"`))) sum += Number(match[3]);
+    }
+    return sum;
+  }
+
+  async putSubscription(name: string, body: Readonly<Record<string, unknown>>): Promise<void> {
+    const response = await fetch(`${this.http}/v1/subscriptions/${name}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`PUT subscription: ${response.status} ${await response.text()}`);
+  }
+}
+
+export class Federation {
+  readonly #meshers: RunningMesher[] = [];
+  readonly #relays: Relay[] = [];
+  readonly #cut = new Set<string>();
+  registry: Program | undefined;
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async start(t: TestContext, options: FederationOptions): Promise<Federation> {
+    const federation = new Federation(await mkdtemp(join(tmpdir(), 'causeway-e2e-')));
+    t.after(() => federation.stop());
+    await federation.#start(options);
+    return federation;
+  }
+
+  async #start({ clusters, registry, partitions = false, flags = [] }: FederationOptions): Promise<void> {
+    const registryAddress = registry ?? (await this.#startRegistry());
+    for (const [cluster, count] of Object.entries(clusters)) {
+      const address = partitions ? await this.#relayed(registryAddress, cluster) : registryAddress;
+      for (let i = 0; i < count; i++) await this.#startMesher(cluster, i, address, partitions, flags);
+    }
+    await Promise.all(this.#meshers.map((mesher) => mesher.whenReady()));
+    await this.whenLinked();
+  }
+
+  async #startRegistry(): Promise<string> {
+    const port = await freePort();
+    this.registry = new Program(['registry', '--data', join(this.folder, 'registry'), '--listen', `127.0.0.1:${port}`]);
+    this.registry.start();
+    await until('registry listens', () => this.registry?.output.includes('listens'));
+    return `http://127.0.0.1:${port}`;
+  }
+
+  async #startMesher(cluster: string, index: number, registry: string, partitions: boolean, flags: readonly string[]): Promise<void> {
+    const data = join(this.folder, `${cluster}-${index}`);
+    const [http, link] = [await freePort(), await freePort()];
+    const args = ['node', '--federation', 'acme', '--cluster', cluster, '--registry', registry, '--data', data];
+    args.push('--http', `127.0.0.1:${http}`, '--listen', `/ip4/127.0.0.1/tcp/${link}`, ...flags);
+    if (partitions) {
+      const relay = this.#relay((dialler) => this.#cut.has(cluster) !== this.#cut.has(this.#clusterOf(dialler)));
+      const port = await relay.listen();
+      relay.target(link);
+      args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
+    }
+    const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, new Program(args));
+    this.#meshers.push(mesher);
+    mesher.start();
+  }
+
+  #clusterOf(pid: number | undefined): string {
+    return this.#meshers.find((mesher) => mesher.program.pid === pid)?.cluster ?? '';
+  }
+
+  #relay(isCut: (dialler: number | undefined) => boolean): Relay {
+    const relay = new Relay(isCut, () => this.#meshers.flatMap((mesher) => mesher.program.pid ?? []));
+    this.#relays.push(relay);
+    return relay;
+  }
+
+  async #relayed(registry: string, cluster: string): Promise<string> {
+    const relay = this.#relay(() => this.#cut.has(cluster));
+    const port = await relay.listen();
+    relay.target(Number(new URL(registry).port));
+    return `http://127.0.0.1:${port}`;
+  }
+
+  meshers(cluster?: string): readonly RunningMesher[] {
+    return this.#meshers.filter((mesher) => cluster === undefined || mesher.cluster === cluster);
+  }
+
+  mesher(cluster: string): RunningMesher {
+    const [first] = this.meshers(cluster);
+    if (!first) throw new Error(`no mesher in ${cluster}`);
+    return first;
+  }
+
+  /** Every mesher has a link to every other, and knows all its routes. */
+  async whenLinked(): Promise<void> {
+    for (const mesher of this.#meshers) {
+      await until(`${mesher.cluster} linked with all`, async () => {
+        const { links } = await mesher.links();
+        const { members } = await mesher.federation();
+        return links.filter((link) => link.state === 'up').length === this.#meshers.length - 1 && members.every((member) => member.routes.complete);
+      });
+    }
+  }
+
+  /** A subscription made in one cluster is known to `mesher` when its dry run names the cluster. */
+  async whenRouted(mesher: RunningMesher, topic: string, clusters: readonly string[]): Promise<void> {
+    await until(`${topic} routed to ${clusters.join(', ')}`, async () => {
+      const { destinations } = await mesher.routes(topic);
+      return clusters.every((cluster) => destinations.some((one) => one.destination === cluster && one.because.length > 0));
+    });
+  }
+
+  /** Cuts the clusters off from all others and from the registry. */
+  cut(...clusters: readonly string[]): void {
+    for (const cluster of clusters) this.#cut.add(cluster);
+    for (const relay of this.#relays) relay.update();
+  }
+
+  heal(): void {
+    this.#cut.clear();
+    for (const relay of this.#relays) relay.update();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#meshers.map((mesher) => mesher.program.end('SIGKILL')));
+    await this.registry?.end('SIGKILL');
+    await Promise.all(this.#relays.map((relay) => relay.close()));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
