@@ -92,7 +92,9 @@ export class Links {
   connect(id: NodeId, addresses: readonly string[]): void {
     if (id === this.#options.node) return;
     const peer = this.#peer(id);
-    peer.addresses = this.#parse(id, addresses);
+    const parsed = this.#parse(id, addresses);
+    if (peer.addresses && String(peer.addresses) === String(parsed)) return; // said again: its next dial is due
+    peer.addresses = parsed;
     peer.failures = 0;
     this.#dialAfter(peer, this.#decides(id) ? 0 : HEAD_START_MS);
   }
@@ -274,7 +276,8 @@ export class Links {
       try {
         parsed.push(multiaddr(`${address}/p2p/${id}`));
       } catch {
-        this.#ports.events.refused(id, 'bad-address'); // one of a member's addresses; the others may be good
+        // One of a member's addresses; the others may be good.
+        queueMicrotask(() => this.#ports.events.refused(id, 'bad-address'));
       }
     }
     return parsed;

@@ -92,10 +92,17 @@ export class Libp2pNetwork implements Network {
     links.allow(this.#allowed);
     await host.handle(controlProtocol, (stream, connection) => links.takeControl(stream, connection));
     await host.handle(dataProtocol, (stream, connection) => links.takeData(stream, connection));
-    await this.#listen(host);
+    // Before it listens: a link may be up, and answered, before `start` has resolved.
+    this.#running = { host, links, gossip, timer: setInterval(() => gossip.check(), GOSSIP_CHECK_MS) };
+    try {
+      await host.start();
+    } catch (cause) {
+      await this.stop();
+      const where = this.#options.listen.join(', ');
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new MeshError('invalid-config', `Cannot listen for peers on ${where}: ${why}`, { cause });
+    }
     gossip.start();
-    const timer = setInterval(() => gossip.check(), GOSSIP_CHECK_MS);
-    this.#running = { host, links, gossip, timer };
   }
 
   connect(peer: NodeId, addresses: readonly string[]): void {
@@ -130,16 +137,5 @@ export class Libp2pNetwork implements Network {
     clearInterval(running.timer);
     running.links.stop();
     await running.host.stop();
-  }
-
-  async #listen(host: Host): Promise<void> {
-    try {
-      await host.start();
-    } catch (cause) {
-      await host.stop();
-      const where = this.#options.listen.join(', ');
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new MeshError('invalid-config', `Cannot listen for peers on ${where}: ${why}`, { cause });
-    }
   }
 }

@@ -13,13 +13,14 @@ import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
+import { MeshError } from '../../node/core/errors.ts';
 import type { Hello } from '../../node/core/messages.ts';
 import { ephemeralKeys, loadOrCreateKeys } from '../../node/net/keys.ts';
 import { frameHeader } from '../../node/wire/frames.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
 import { dataOf, gossipUntilHeard, sequenceOf } from '../contracts/network-contract.ts';
 import { allowAll, join, type Node } from '../contracts/network-harness.ts';
-import { startLibp2pNode } from '../contracts/network-libp2p.ts';
+import { libp2pNode, startLibp2pNode } from '../contracts/network-libp2p.ts';
 
 test('a ping is answered while most of a hundred thousand data messages still wait, which all arrive in order', async (t) => {
   const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
@@ -82,6 +83,31 @@ test('links and gossip come back after the peer is killed and started anew', asy
     child.kill('SIGKILL');
     await a.until(() => a.count('down', childId) === incarnation, 'down');
   }
+});
+
+test('an address that is taken is named in the error, and nothing is left behind', async (t) => {
+  const a = await startLibp2pNode(t);
+  const second = libp2pNode({ listen: a.network.addresses });
+  const isNamed = (error: unknown): boolean =>
+    error instanceof MeshError &&
+    error.code === 'invalid-config' &&
+    error.message.includes(a.network.addresses[0] ?? '?');
+  await assert.rejects(second.start(), isNamed);
+  assert.deepEqual(second.network.addresses, []);
+});
+
+test('an address that is none is refused by itself, and the others are dialled', async (t) => {
+  const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
+  allowAll(a, b);
+  a.network.connect(b.id, ['nonsense', '/ip4/127.0.0.1/tcp/1', ...b.network.addresses]);
+  await a.until(() => a.up.has(b.id), 'up');
+  assert.deepEqual(a.reasons(), ['bad-address']);
+});
+
+test('announced addresses take the place of those listened on', async (t) => {
+  const announce = ['/dns4/mesher.example/tcp/7401', '/ip4/203.0.113.7/tcp/7401'];
+  const a = await startLibp2pNode(t, { announce });
+  assert.deepEqual(a.network.addresses, announce);
 });
 
 test('a peer that begins anew replaces its link, though the old one still looks alive', async (t) => {
