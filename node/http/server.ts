@@ -98,6 +98,7 @@ export async function buildHttpServer(
   ports: HttpServerPorts,
 ): Promise<FastifyInstance> {
   const timing = { ...HTTP_TIMING, ...options.timing };
+  const send = sendErrors(options, ports.log);
   const app = Fastify({
     logger: false,
     bodyLimit: options.limits.batchBytesMax,
@@ -114,6 +115,7 @@ export async function buildHttpServer(
     },
     // Nothing a client wrote may vanish or change its type in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, strict: false } },
+    frameworkErrors: send, // a URL that cannot be decoded
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
       else socket.end(rawProblem(error));
@@ -124,7 +126,7 @@ export async function buildHttpServer(
   app.server.maxConnections = CONNECTIONS_MAX;
   // Schemas describe answers; they must not drop what they do not know of.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  handleErrors(app, options, ports.log);
+  handleErrors(app, send);
   await describeApi(app, options.version);
   await app.register(adminRoutes, { view: ports.view, limits: options.limits });
   await app.register(metricsRoutes, { view: ports.view, ...(ports.process && { process: ports.process }) });
@@ -133,8 +135,10 @@ export async function buildHttpServer(
   return app;
 }
 
-function handleErrors(app: FastifyInstance, options: HttpServerOptions, log: HttpLog): void {
-  const send = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
+
+function sendErrors(options: HttpServerOptions, log: HttpLog): SendError {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const mesh = meshErrorOf(error, options.limits.batchBytesMax);
     const { status } = ERRORS[mesh.code];
     if (status >= 500 && !(error instanceof MeshError)) {
@@ -144,11 +148,15 @@ function handleErrors(app: FastifyInstance, options: HttpServerOptions, log: Htt
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
     // The rest of a body that was refused may still be coming: not worth reading.
     if (status === 413) void reply.header('connection', 'close');
+    // As bytes: to a string Fastify would add a charset, which the media type does not have.
     void reply
       .status(status)
       .type(PROBLEM_TYPE)
-      .send(JSON.stringify(problemOf(mesh)));
+      .send(Buffer.from(JSON.stringify(problemOf(mesh))));
   };
+}
+
+function handleErrors(app: FastifyInstance, send: SendError): void {
   app.setErrorHandler(send);
   let closing = false;
   app.addHook('preClose', (done) => {

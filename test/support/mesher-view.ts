@@ -1,0 +1,86 @@
+// A mesher's view with one of everything, for tests of what shows it.
+
+import type { MesherView } from '../../node/core/views.ts';
+
+export function fakeView(notReady: readonly string[] = []): MesherView {
+  return {
+    federation: () => ({
+      federation: 'acme',
+      self: { node: 'n1', cluster: 'a', incarnation: 3, version: '0.1.0' },
+      registry: { address: 'etcd://h1:2379', state: 'up', revision: 12, sinceMs: 5 },
+      ready: { ready: notReady.length === 0, why: notReady },
+      members: [
+        {
+          node: 'n2',
+          cluster: 'b',
+          incarnation: 1,
+          status: 'suspect',
+          http: '',
+          addresses: ['/ip4/127.0.0.1/tcp/1'],
+          labels: { zone: 'x' },
+          routes: { sequence: 1, interests: 2, complete: true, gapped: false },
+        },
+      ],
+    }),
+    links: () => ({
+      links: [
+        {
+          peer: 'n2',
+          cluster: 'b',
+          state: 'down',
+          reason: 'connection refused',
+          sinceMs: 1,
+          roundTripMs: undefined,
+          sentEvents: 1,
+          receivedEvents: 2,
+          doubtfulEvents: 0,
+          sentBytes: 3,
+          receivedBytes: 4,
+        },
+      ],
+      lanes: [
+        {
+          destination: 'b',
+          scope: 'cluster',
+          lane: 0,
+          landing: undefined,
+          state: 'waiting',
+          queued: 1,
+          inFlight: 0,
+        },
+      ],
+    }),
+    queues: () => [{ name: 'billing', kind: 'subscription', depth: 2, inFlight: 1, oldestAcceptedAt: 0 }],
+    routes: (topic) => ({
+      topic,
+      subscriptions: [{ name: 'billing', filter: '#', group: '', why: 'matches' }],
+      destinations: [
+        {
+          kind: 'cluster',
+          destination: 'b',
+          landing: 'n2',
+          roundTripMs: 1.5,
+          because: [{ filter: '#', group: '', node: 'n2' }],
+          why: 'interest',
+        },
+      ],
+      others: [{ destination: 'c', cluster: 'c', why: 'no interest' }],
+    }),
+    metrics: () => [
+      {
+        name: 'events_published_total',
+        help: 'Events taken.',
+        type: 'counter',
+        samples: [{ labels: { qos: 'durable', reason: 'a"b\\c\nd' }, value: 5 }],
+      },
+      {
+        name: 'queue_events',
+        help: 'Events in queues,\nall of them \\.',
+        type: 'gauge',
+        samples: [{ labels: {}, value: 1.5 }],
+      },
+      { name: 'never_happened_total', help: 'Nothing.', type: 'counter', samples: [] },
+    ],
+    notReady: () => notReady,
+  };
+}
