@@ -100,6 +100,7 @@ export class LevelJournal implements Journal {
   #written: Promise<unknown> = Promise.resolve();
   #status: 'opened' | 'recovered' | 'failed' | 'closed' = 'opened';
   #failure: unknown;
+  #closing: Promise<void> | undefined;
   #nextBlock = 0;
 
   constructor(db: Database, dir: string, cacheBytes: number) {
@@ -167,7 +168,11 @@ export class LevelJournal implements Journal {
   }
 
   async close(): Promise<void> {
-    if (this.#status === 'closed') return;
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#status = 'closed';
     await this.#written;
     await Promise.allSettled(this.#loads);

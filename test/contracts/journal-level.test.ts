@@ -238,6 +238,28 @@ test('reads a block once for all the queues that want it, and not again while it
   );
 });
 
+test('loads what was there at the call, though it is dropped meanwhile', async (t) => {
+  const dir = join(await temporary(t), 'journal');
+  const before = await openLevelJournal(dir);
+  await before.recover();
+  const blocks = Array.from({ length: 100 }, (_, i) => i);
+  const events = storedEvents(1, { bytes: 5000 });
+  const made: JournalOp[] = [{ op: 'queue', queue: 1, name: 'q' }];
+  for (const block of blocks)
+    made.push({ op: 'block', block, events }, { op: 'entry', queue: 1, block, entry: wants(0) });
+  await before.append(made, true);
+  await before.close();
+  const journal = await openLevelJournal(dir);
+  t.after(() => journal.close());
+  await journal.recover();
+  for (const block of blocks) {
+    const loading = journal.load(1, [block]);
+    const dropping = journal.append([{ op: 'drop-entry', queue: 1, block }, { op: 'drop-block', block }], false); // prettier-ignore
+    assert.deepEqual((await loading)[0]?.events, events);
+    await dropping;
+  }
+});
+
 test('writes something for a synced batch without changes, since LevelDB syncs nothing for an empty one', async (t) => {
   const { dir } = await journalWithBlock(t);
   const journal = await openLevelJournal(dir);

@@ -126,7 +126,7 @@ test('a record of another version, with unknown flags, without a path or with nu
     edited((bytes) => bytes.writeUInt8(2, 0)),
     edited((bytes) => bytes.writeUInt8(2, 1)),
     edited((bytes) => bytes.writeUInt8(0, pathAt)),
-    edited((bytes) => bytes.writeUInt8(17, pathAt)),
+    storedEvent({ path: Array.from({ length: 17 }, () => 'c') }).record,
     ...[Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 54].map((number) =>
       edited((bytes) => bytes.writeDoubleBE(number, 26)),
     ),
