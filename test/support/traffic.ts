@@ -72,7 +72,8 @@ export class Publisher {
         if (response.status !== 503) throw new Error(`publish: ${response.status} ${text}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
-        this.repeated += count; // the connection broke: whether it was taken is in doubt
+        // refused: nothing was sent; else the connection broke, and whether the batch was taken is in doubt
+        if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'ECONNREFUSED') this.repeated += count;
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
