@@ -166,6 +166,10 @@ function handleErrors(app: FastifyInstance, send: SendError): void {
   app.addHook('onRequest', async () => {
     if (closing) throw new MeshError('shutting-down', 'this mesher is stopping; use another one');
   });
+  // Else a connection would stay open for its next request, and closing wait for it until the deadline.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close');
+  });
   const routes = new Map<string, { pattern: RegExp; methods: Set<string> }>();
   app.addHook('onRoute', ({ url, method }) => {
     const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set() };

@@ -294,10 +294,13 @@ export class FakeFrontDoor implements FrontDoor {
   }
 
   #pump(queue: Queue): void {
-    for (const session of queue.sessions) {
+    // In turns: the one that got something goes to the end of the line.
+    for (const session of Array.from(queue.sessions)) {
       const deliveries = this.#take(queue, session.credit, session);
       session.credit -= deliveries.length;
-      if (deliveries.length > 0) session.events.deliver(deliveries);
+      if (deliveries.length === 0) continue;
+      if (queue.sessions.delete(session)) queue.sessions.add(session);
+      session.events.deliver(deliveries);
     }
   }
 
