@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
+import type { Connection } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
@@ -15,7 +16,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { MeshError } from '../../node/core/errors.ts';
 import type { Hello } from '../../node/core/messages.ts';
-import { ephemeralKeys, loadOrCreateKeys } from '../../node/net/keys.ts';
+import { ephemeralKeys, loadOrCreateKeys, type NodeKeys } from '../../node/net/keys.ts';
 import { frameHeader } from '../../node/wire/frames.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
 import { dataOf, gossipUntilHeard, sequenceOf } from '../contracts/network-contract.ts';
@@ -181,17 +182,7 @@ test('a hostile member is refused with a reason, and the others notice nothing',
   for (const attack of ATTACKS) {
     const keys = ephemeralKeys();
     a.network.allow(new Set([b.id, keys.node]));
-    const evil = await createLibp2p({
-      privateKey: keys.libp2pKey,
-      transports: [tcp()],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
-    });
-    t.after(() => evil.stop());
-    // It takes the streams that are opened to it, so that the link comes up and the data is looked at.
-    for (const kind of ['control', 'data']) await evil.handle(`/causeway/acme/${kind}/1`, () => undefined);
-    const [address] = a.network.addresses;
-    const connection = await evil.dial(multiaddr(`${address}/p2p/${a.id}`));
+    const connection = await connectRaw(t, a, keys);
     const control = await connection.newStream('/causeway/acme/control/1');
     const data = await connection.newStream('/causeway/acme/data/1');
     control.send(Buffer.concat(attack.control));
@@ -207,6 +198,48 @@ test('a hostile member is refused with a reason, and the others notice nothing',
   assert.equal(a.count('down', b.id), 0);
   b.network.sendControl(a.id, { kind: 'ping', sentAt: 1 });
   await a.until(() => a.received.some((message) => message.kind === 'ping'), 'the link stands');
+});
+
+test('data before the hello waits at its sender', async (t) => {
+  const a = await startLibp2pNode(t);
+  const keys = ephemeralKeys();
+  a.network.allow(new Set([keys.node]));
+  const connection = await connectRaw(t, a, keys);
+  const data = await connection.newStream('/causeway/acme/data/1');
+  const count = 100;
+  for (let i = 0; i < count; i++) data.send(frame(dataOf(i, 64 * 1024)));
+  const control = await connection.newStream('/causeway/acme/control/1'); // by now a has read all that it takes
+  const windowBytes = 256 * 1024;
+  assert(
+    data.writeBufferLength > (count - 1) * 64 * 1024 - 2 * windowBytes,
+    `${data.writeBufferLength} bytes wait`,
+  );
+  control.send(frame(HELLO));
+  await a.until(() => a.received.length === count, 'all arrives once the link is up');
+  assert.deepEqual(
+    a.received.map(sequenceOf),
+    Array.from({ length: count }, (_, i) => i),
+  );
+});
+
+test('a member is heard only from when its link is up', async (t) => {
+  const a = await startLibp2pNode(t);
+  const keys = ephemeralKeys();
+  a.network.allow(new Set([keys.node]));
+  const connection = await connectRaw(t, a, keys);
+  const gossip = await connection.newStream('/meshsub/1.1.0');
+  gossip.send(gossipRpc('/causeway/acme/routes/1', 'psst'));
+  const control = await connection.newStream('/causeway/acme/control/1'); // answered after the gossip has arrived
+  await connection.newStream('/causeway/acme/data/1');
+  let heardBefore: string[] | undefined;
+  const linkUp = a.linkUp.bind(a);
+  a.linkUp = (peer, hello) => {
+    heardBefore = [...a.heard];
+    linkUp(peer, hello);
+  };
+  control.send(frame(HELLO));
+  await a.until(() => a.heard.includes('psst'), 'heard');
+  assert.deepEqual(heardBefore, []);
 });
 
 test('twenty meshers link and gossip from one address', async (t) => {
@@ -237,6 +270,27 @@ test('peers that dial each other at once end with one link', async (t) => {
     await b.until(() => b.up.size === 0, 'down');
   }
 });
+
+/** A member that keeps to no rules: it takes the streams opened to it, so that a link can come up, and does nothing. */
+async function connectRaw(t: TestContext, to: Node, keys: NodeKeys): Promise<Connection> {
+  const raw = await createLibp2p({
+    privateKey: keys.libp2pKey,
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+  });
+  t.after(() => raw.stop());
+  for (const kind of ['control', 'data']) await raw.handle(`/causeway/acme/${kind}/1`, () => undefined);
+  return raw.dial(multiaddr(`${to.network.addresses[0]}/p2p/${to.id}`));
+}
+
+/** A gossipsub RPC with one unsigned message: RPC { publish = 2: { data = 2, topic = 4 } }, all shorter than 128 bytes. */
+function gossipRpc(topic: string, data: string): Uint8Array {
+  const field = (tag: number, value: Uint8Array): Buffer =>
+    Buffer.concat([Buffer.of(tag, value.length), value]);
+  const rpc = field(0x12, Buffer.concat([field(0x12, Buffer.from(data)), field(0x22, Buffer.from(topic))]));
+  return Buffer.concat([Buffer.of(rpc.length), rpc]);
+}
 
 function frame(message: Parameters<typeof encodeMessage>[0]): Uint8Array {
   const body = encodeMessage(message);
