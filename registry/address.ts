@@ -14,20 +14,21 @@ export interface RegistryAddress {
   readonly text: string;
 }
 
-const schemes: Readonly<Record<string, { kind: 'etcd' | 'http'; secure: boolean; port: number }>> = {
-  etcd: { kind: 'etcd', secure: false, port: 2379 },
-  etcds: { kind: 'etcd', secure: true, port: 2379 },
-  http: { kind: 'http', secure: false, port: 7420 },
-  https: { kind: 'http', secure: true, port: 7420 },
-};
+const schemes = new Map([
+  ['etcd', { kind: 'etcd', secure: false, port: 2379 }],
+  ['etcds', { kind: 'etcd', secure: true, port: 2379 }],
+  ['http', { kind: 'http', secure: false, port: 7420 }],
+  ['https', { kind: 'http', secure: true, port: 7420 }],
+] as const);
 
 const endpointsMax = 32;
 
 /** Throws `invalid-config` that names what is wrong. The message never repeats what stands before an `@`. */
 export function parseRegistryAddress(address: string): RegistryAddress {
-  const [scheme, ...rest] = address.trim().split('://');
-  const known = scheme === undefined || rest.length !== 1 ? undefined : schemes[scheme.toLowerCase()];
-  if (known === undefined) {
+  const [before = '', ...rest] = address.trim().split('://');
+  const scheme = before.toLowerCase();
+  const known = [...schemes].find(([name]) => name === scheme)?.[1];
+  if (known === undefined || rest.length !== 1) {
     throw wrong(
       'does not start with a known scheme',
       'Write etcd://host:2379, etcds://…, http://host:7420 or https://…',
@@ -41,7 +42,7 @@ export function parseRegistryAddress(address: string): RegistryAddress {
   const endpoints = hosts.map((host) => parseEndpoint(host, known.port));
   const twice = endpoints.find((endpoint, at) => endpoints.indexOf(endpoint) !== at);
   if (twice !== undefined) throw wrong(`names ${twice} twice`, 'Name every host once.');
-  const text = `${scheme?.toLowerCase() ?? ''}://${endpoints.join(',')}`;
+  const text = `${scheme}://${endpoints.join(',')}`;
   return { kind: known.kind, secure: known.secure, endpoints, text };
 }
 

@@ -31,6 +31,8 @@ export interface RegistryOptions extends StoreOptions {
 
 const defaultTtlMs = 20_000;
 const defaultTimeoutMs = 5000;
+/** Three endpoints at half a second each: a new TLS connection and etcd's slow password hash fit in. */
+const patienceMsMin = 1500;
 
 /** A mesher's client. Rejects with `invalid-config` for an address or option that can never work, and for nothing else. */
 export async function openRegistry(address: string, options: RegistryOptions): Promise<Registry> {
@@ -40,7 +42,12 @@ export async function openRegistry(address: string, options: RegistryOptions): P
   checkTtl(ttlMs);
   const ports = portsOf(options);
   const store = await connectStore(connect, ports);
-  const keeper = new LeaseThread({ federation, node, ttlMs, connect }, ports);
+  // A renewal that hangs on one endpoint must leave time for another before the lease is over.
+  const patienceMs = Math.min(connect.timeoutMs, Math.max(patienceMsMin, ttlMs / 2));
+  const keeper = new LeaseThread(
+    { federation, node, ttlMs, connect: { ...connect, timeoutMs: patienceMs } },
+    ports,
+  );
   return new RegistryClient(
     { address: connect.address.text, federation, node, timeoutMs: connect.timeoutMs },
     { store, keeper, scheduler: ports.scheduler },

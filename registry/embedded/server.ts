@@ -96,6 +96,7 @@ function buildServer(
             ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true }),
           },
         });
+  server.removeContentTypeParser('text/plain');
   server.setErrorHandler((error: FastifyError | MeshError, _request, reply) => {
     sendProblem(reply, meshError(error, options.log));
   });

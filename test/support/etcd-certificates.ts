@@ -32,7 +32,7 @@ export function makeAuthority(): TestAuthority {
       const own = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
       const dns = der(0x82, Buffer.from('localhost'));
       const v4 = der(0x87, Buffer.from([127, 0, 0, 1]));
-      const v6 = der(0x87, Buffer.from([...new Array<number>(15).fill(0), 1]));
+      const v6 = der(0x87, Buffer.from('00000000000000000000000000000001', 'hex'));
       const cert = certificate({
         issuer: name,
         subject: commonName,
