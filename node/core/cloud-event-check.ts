@@ -13,6 +13,8 @@ const INTEGER_MAX = 2_147_483_647;
 
 // §"Type System", String: control characters, surrogates outside pairs, and noncharacters are not allowed.
 const DISALLOWED = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
+// Nearly every value, and ten times as fast to tell.
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 // RFC 3986 by its characters only: what a relative reference may look like is so free that its grammar would refuse
 // little more, and sources such as `tenant_1:orders` are about.
 const URI_REFERENCE = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
@@ -148,6 +150,7 @@ function checkText(name: string, value: string, index: number | undefined): void
 }
 
 function checkCharacters(name: string, value: string, index: number | undefined): void {
+  if (PRINTABLE_ASCII.test(value)) return;
   const at = value.search(DISALLOWED);
   if (at < 0) return;
   const code = (value.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0');

@@ -9,6 +9,9 @@ import type { MeshError } from './errors.ts';
 import type { Span } from './json-spans.ts';
 import { spansOf } from './json-spans.ts';
 
+// Stateless: each `decode` without `stream` begins anew. Making one costs more than most events.
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+const UTF8_WITH_MARK = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const MEMBERS_OF_EVENT = new Set(['specversion', 'id', 'source', 'type', 'data', 'data_base64']);
 
@@ -84,7 +87,7 @@ export function bytesFromData(data: EventData): Uint8Array {
 /** Undefined for bytes that are not UTF-8. A byte order mark goes, unless it is to be kept as part of the text. */
 export function decodeUtf8(bytes: Uint8Array, keepMark = false): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: keepMark }).decode(bytes);
+    return (keepMark ? UTF8_WITH_MARK : UTF8).decode(bytes);
   } catch {
     return undefined; // not UTF-8: what that means is for the caller to say
   }

@@ -22,7 +22,8 @@ export function spansOf(json: string): Span[] {
     let name = '';
     if (isObject) {
       const end = stringEnd(json, at);
-      name = JSON.parse(json.slice(at, end)) as string;
+      name = json.slice(at + 1, end - 1);
+      if (name.includes('\\')) name = JSON.parse(json.slice(at, end)) as string;
       at = seek(NOT_SPACE, json, seek(NOT_SPACE, json, end) + 1); // over the colon
     }
     const end = valueEnd(json, at);
