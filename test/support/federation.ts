@@ -186,6 +186,8 @@ export class Federation {
   readonly #relays: Relay[] = [];
   readonly #cut = new Set<string>();
   registry: Program | undefined;
+  /** As the meshers were told, without any relay. */
+  registryAddress = '';
   readonly folder: string;
 
   private constructor(folder: string) {
@@ -200,24 +202,41 @@ export class Federation {
   }
 
   async #start({ clusters, registry, partitions = false, flags = [] }: FederationOptions): Promise<void> {
-    const registryAddress = registry ?? (await this.#startRegistry());
+    this.registryAddress = registry ?? (await this.#startRegistry());
     for (const [cluster, count] of Object.entries(clusters)) {
-      const address = partitions ? await this.#relayed(registryAddress, cluster) : registryAddress;
+      const address = partitions ? await this.#relayed(this.registryAddress, cluster) : this.registryAddress;
       for (let i = 0; i < count; i++) await this.#startMesher(cluster, i, address, partitions, flags);
     }
     await Promise.all(this.#meshers.map((mesher) => mesher.whenReady()));
     await this.whenLinked();
   }
 
+  /** One more mesher, in a federation without partitions. It is not waited for. */
+  async join(cluster: string, flags: readonly string[] = []): Promise<RunningMesher> {
+    return this.#startMesher(cluster, this.meshers(cluster).length, this.registryAddress, false, flags);
+  }
+
   async #startRegistry(): Promise<string> {
     const port = await freePort();
-    this.registry = new Program(['registry', '--data', join(this.folder, 'registry'), '--listen', `127.0.0.1:${port}`]);
+    this.registry = new Program(['registry', '--data', this.registryData, '--listen', `127.0.0.1:${port}`]);
     this.registry.start();
     await until('registry listens', () => this.registry?.output.includes('listens'));
     return `http://127.0.0.1:${port}`;
   }
 
-  async #startMesher(cluster: string, index: number, registry: string, partitions: boolean, flags: readonly string[]): Promise<void> {
+  /** Folder of the embedded registry. */
+  get registryData(): string {
+    return join(this.folder, 'registry');
+  }
+
+  /** What the registry lists, asked by HTTP as a client does. */
+  async registered(): Promise<readonly { readonly node: string; readonly incarnation: number }[]> {
+    const response = await fetch(`${this.registryAddress}/v1/federations/acme/members`);
+    if (!response.ok) throw new Error(`list of members: ${response.status} ${await response.text()}`);
+    return ((await response.json()) as { members: { node: string; incarnation: number }[] }).members;
+  }
+
+  async #startMesher(cluster: string, index: number, registry: string, partitions: boolean, flags: readonly string[]): Promise<RunningMesher> {
     const data = join(this.folder, `${cluster}-${index}`);
     const [http, link] = [await freePort(), await freePort()];
     const args = ['node', '--federation', 'acme', '--cluster', cluster, '--registry', registry, '--data', data];
@@ -231,6 +250,7 @@ export class Federation {
     const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, new Program(args));
     this.#meshers.push(mesher);
     mesher.start();
+    return mesher;
   }
 
   #clusterOf(pid: number | undefined): string {
