@@ -56,6 +56,12 @@ export function chooseIncarnation(persisted: number, revision: number | undefine
   return Math.max(persisted + 1, (revision ?? 0) * 65_536);
 }
 
+/**
+ * A replica that lags gives lists older than one seen before, for a moment. So many in a row, each at least
+ * `registryPauseMs` after the other, mean that the registry lost its data and counts anew.
+ */
+const STALE_LISTS_MAX = 10;
+
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #self: MemberRecord;
@@ -63,6 +69,7 @@ export class Membership {
   readonly #emit: Emit;
   readonly #members = new Map<NodeId, Member>();
   #revision = 0;
+  #staleLists = 0;
   #registry: 'up' | 'down' | 'never-reached' = 'never-reached';
   #registrySince = 0;
   #joined = false;
@@ -105,13 +112,16 @@ export class Membership {
     this.#allow();
   }
 
-  /** Everything registered at one revision. Older revisions than one seen are a stale read, and ignored. */
+  /** Everything registered at one revision. An older one than seen before is a stale read, and asked for again. */
   takeList(list: MemberList, now: Now): void {
     this.#setRegistry('up', now);
-    if (list.revision < this.#revision) {
+    if (list.revision < this.#revision && this.#staleLists < STALE_LISTS_MAX) {
+      this.#staleLists++;
       this.#options.counters.add('members_refused_total', 1, 'stale-list');
+      this.hint();
       return;
     }
+    this.#staleLists = 0;
     this.#revision = list.revision;
     const listed = new Set<NodeId>();
     let self: MemberRecord | undefined;
