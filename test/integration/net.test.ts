@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
-import type { Connection } from '@libp2p/interface';
+import type { Connection, StreamHandler } from '@libp2p/interface';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
@@ -242,6 +242,24 @@ test('a member is heard only from when its link is up', async (t) => {
   assert.deepEqual(heardBefore, []);
 });
 
+test('a gossip stream that is lost is opened again while the link stands', async (t) => {
+  const a = await startLibp2pNode(t);
+  const keys = ephemeralKeys();
+  a.network.allow(new Set([keys.node]));
+  let opened = 0;
+  const twice = Promise.withResolvers<void>();
+  const connection = await connectRaw(t, a, keys, (stream) => {
+    if (++opened === 1) stream.abort(new Error('lost'));
+    else twice.resolve();
+  });
+  const control = await connection.newStream('/causeway/acme/control/1');
+  await connection.newStream('/causeway/acme/data/1');
+  control.send(frame(HELLO));
+  await twice.promise;
+  assert.deepEqual([...a.up], [keys.node]);
+  assert.equal(a.count('down'), 0);
+});
+
 test('twenty meshers link and gossip from one address', async (t) => {
   const nodes = await Promise.all(Array.from({ length: 20 }, () => startLibp2pNode(t)));
   await join(...nodes);
@@ -272,7 +290,12 @@ test('peers that dial each other at once end with one link', async (t) => {
 });
 
 /** A member that keeps to no rules: it takes the streams opened to it, so that a link can come up, and does nothing. */
-async function connectRaw(t: TestContext, to: Node, keys: NodeKeys): Promise<Connection> {
+async function connectRaw(
+  t: TestContext,
+  to: Node,
+  keys: NodeKeys,
+  onGossip?: StreamHandler,
+): Promise<Connection> {
   const raw = await createLibp2p({
     privateKey: keys.libp2pKey,
     transports: [tcp()],
@@ -281,6 +304,7 @@ async function connectRaw(t: TestContext, to: Node, keys: NodeKeys): Promise<Con
   });
   t.after(() => raw.stop());
   for (const kind of ['control', 'data']) await raw.handle(`/causeway/acme/${kind}/1`, () => undefined);
+  if (onGossip) await raw.handle('/meshsub/1.1.0', onGossip);
   return raw.dial(multiaddr(`${to.network.addresses[0]}/p2p/${to.id}`));
 }
 
