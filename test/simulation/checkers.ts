@@ -1,0 +1,302 @@
+// The promises, judged when everything has come to rest. Each checker reads the history and the meshers, and says what is
+// broken with the facts. Leniency is counted, never silent: see `excused` in the verdict.
+
+import type { NodeId } from '../../node/core/event.ts';
+import type { Interest } from '../../node/core/messages.ts';
+import { interestKey } from '../../node/core/route-record.ts';
+import { DEAD_LETTERS } from '../../node/core/subscription.ts';
+import { matches } from '../../node/core/topic.ts';
+import type { History, Published, Received, Subscribed } from './history.ts';
+import type { SimMesher } from './mesher.ts';
+import type { Listener } from './workload.ts';
+
+export interface Found {
+  readonly history: History;
+  readonly meshers: readonly SimMesher[];
+  readonly listeners: readonly Listener[];
+  /** Nothing was broken on purpose in this run. */
+  readonly quiet: boolean;
+  /** What was let pass, and why, with its number. */
+  readonly excused: Map<string, number>;
+}
+
+function excuse(found: Found, why: string): void {
+  found.excused.set(why, (found.excused.get(why) ?? 0) + 1);
+}
+
+// ───────────────────────────────────────────────────────────── 1: nothing acked is lost
+
+/** Every durable event whose ack a publisher has was handed to a consumer of each subscription that it was owed. */
+export function checkNothingLost(found: Found): void {
+  const { history } = found;
+  const seen = new Map<string, Set<string>>();
+  for (const { name, received } of history.subscriptions.values()) seen.set(name, new Set(received.map(({ id }) => id)));
+  let missed = 0;
+  let staleRoute = 0;
+  for (const event of history.events.values()) {
+    if (event.qos !== 'durable') continue;
+    const owed = owedBy(event);
+    const groups = new Map<string, Subscribed[]>();
+    for (const subscribed of owed.map((name) => history.subscriptions.get(name))) {
+      if (!subscribed) continue;
+      const { group, topic } = subscribed.subscription;
+      if (group === undefined) {
+        if (seen.get(subscribed.name)?.has(event.id) === true || subscribed.ended) continue;
+        missed++;
+        if (event.expires) excuse(found, 'expired');
+        else if (subscribed.limited) excuse(found, 'queue-limit');
+        else if (event.unknownAtLanding.has(subscribed.name)) excuse(found, 'landed where the subscription was not known yet');
+        else history.broken('no acked event is lost', `${lost(event)} never came to ${subscribed.name} on ${subscribed.mesher}`);
+      } else {
+        const key = interestKey(topic, group);
+        groups.set(key, [...(groups.get(key) ?? []), subscribed]);
+      }
+    }
+    for (const members of groups.values()) {
+      const all = [...history.subscriptions.values()].filter(({ subscription }) => sameGroup(subscription, members[0]?.subscription));
+      if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
+      missed++;
+      if (event.expires) excuse(found, 'expired');
+      else if (all.some(({ name }) => event.unknownAtLanding.has(name)) && history.total('events_dropped_total', 'stale-route') > staleRoute++) {
+        excuse(found, 'group landed where its member was not known yet');
+      } else history.broken('no acked event is lost', `${lost(event)} came to no member of ${members.map(({ name }) => name).join()}`);
+    }
+  }
+  const reasons = ['expired', 'queue-limit', 'stale-route', 'member-forgotten', 'subscription-deleted'];
+  let counted = history.total('events_unwanted_total', 'link') + history.total('events_unwanted_total', 'publisher');
+  for (const reason of reasons) counted += history.total('events_dropped_total', reason);
+  const unexplained = [...found.excused].reduce((sum, [why, count]) => (why.startsWith('landed') ? sum - count : sum), missed);
+  if (unexplained > counted && history.breaches.length === 0) {
+    history.broken('every undelivered event has a counted reason', `${unexplained} not delivered, ${counted} counted`);
+  }
+}
+
+function owedBy(event: Published): string[] {
+  const owed = new Set<string>();
+  for (const attempt of event.attempts) if (attempt.acked) for (const name of attempt.owed) owed.add(name);
+  return [...owed];
+}
+
+function lost(event: Published): string {
+  const acks = event.attempts.filter(({ acked }) => acked).map(({ mesher, at }) => `${mesher} (asked at ${at.toFixed(0)})`);
+  const landed = [...event.landedOn].map(([cluster, nodes]) => `${cluster}: ${[...nodes].join()}`);
+  return `${event.id} on ${event.topic}, acked by ${acks.join(', ')}, landed on [${landed.join('; ')}]`;
+}
+
+function sameGroup(a: { topic: string; group: string | undefined }, b: typeof a | undefined): boolean {
+  return a.group !== undefined && a.group === b?.group && a.topic === b.topic;
+}
+
+// ───────────────────────────────────────────────────────────── 2: nothing twice without a reason
+
+export function checkDuplicates(found: Found): void {
+  const { history } = found;
+  for (const subscribed of history.subscriptions.values()) {
+    const first = new Map<string, Received>();
+    for (const received of subscribed.received) {
+      const before = first.get(received.id);
+      if (!before) first.set(received.id, received);
+      else if (before.place !== received.place) judgeTwice(found, subscribed, before, received);
+    }
+  }
+  judgeGroups(found);
+}
+
+/** The same event in two places of one queue. */
+function judgeTwice(found: Found, subscribed: Subscribed, before: Received, again: Received): void {
+  const event = found.history.events.get(again.id);
+  if (!event) return;
+  const same = before.origin === again.origin && before.incarnation === again.incarnation && before.sequence === again.sequence;
+  if (!same && event.attempts.length > 1) excuse(found, 'duplicate: its publisher sent it again');
+  else if (event.doubtIn.has(subscribed.cluster)) excuse(found, 'duplicate: custody was in doubt');
+  else found.history.broken('nothing twice without doubt', `${subscribed.name} on ${subscribed.mesher} got ${again.id} at ${before.place} and ${again.place}; ${lost(event)}`);
+}
+
+function judgeGroups(found: Found): void {
+  const { history } = found;
+  const groups = new Map<string, Subscribed[]>();
+  for (const subscribed of history.subscriptions.values()) {
+    const { topic, group } = subscribed.subscription;
+    if (group === undefined) continue;
+    const key = interestKey(topic, group);
+    groups.set(key, [...(groups.get(key) ?? []), subscribed]);
+  }
+  for (const members of groups.values()) {
+    const first = new Map<string, { member: Subscribed; received: Received }>();
+    for (const member of members) {
+      for (const received of member.received) {
+        const before = first.get(received.id);
+        if (!before) first.set(received.id, { member, received });
+        else if (before.member !== member) judgeGroupTwice(found, before.member, member, received.id);
+      }
+    }
+  }
+}
+
+function judgeGroupTwice(found: Found, one: Subscribed, other: Subscribed, id: string): void {
+  const event = found.history.events.get(id);
+  if (!event) return;
+  if (event.attempts.length > 1) excuse(found, 'group twice: its publisher sent it again');
+  else if (event.doubtIn.size > 0) excuse(found, 'group twice: custody was in doubt');
+  else if (event.unknownMeshers) excuse(found, 'group twice: a mesher was unknown');
+  else found.history.broken('a group gets an event once', `${one.name} on ${one.mesher} and ${other.name} on ${other.mesher} both got ${id}`);
+}
+
+// ───────────────────────────────────────────────────────────── 3: order per key
+
+/** First deliveries of one key from one origin come in the order of acceptance, unless the lane changed its landing. */
+export function checkOrder(found: Found): void {
+  const { history } = found;
+  for (const subscribed of history.subscriptions.values()) {
+    const seen = new Set<string>();
+    const last = new Map<string, Received>();
+    const exempt = new Set<string>();
+    for (const received of subscribed.received) {
+      // best effort keeps to memory and may overtake what a lagging queue has on disk
+      const durable = history.events.get(received.id)?.qos === 'durable';
+      if (received.key === '' || !durable || seen.has(received.id)) continue;
+      seen.add(received.id);
+      const stream = `${received.origin} ${received.key}`;
+      const before = last.get(stream);
+      if (before && (received.incarnation - before.incarnation || received.sequence - before.sequence) < 0) {
+        if (exempt.has(stream) || movedOrRetried(history, subscribed, before.id) || movedOrRetried(history, subscribed, received.id) || landingsDiffer(history, subscribed, before.id, received.id)) {
+          exempt.add(stream);
+          excuse(found, 'order: the lane had moved, or the publisher sent again');
+        } else {
+          history.broken('order per key', `${subscribed.name} on ${subscribed.mesher}: ${received.id} after ${before.id}, key ${received.key} from ${received.origin}`);
+        }
+        continue;
+      }
+      last.set(stream, received);
+    }
+  }
+}
+
+function movedOrRetried(history: History, { cluster }: Subscribed, id: string): boolean {
+  const event = history.events.get(id);
+  return !event || event.attempts.length > 1 || event.doubtIn.has(cluster) || (event.landedOn.get(cluster)?.size ?? 0) > 1;
+}
+
+function landingsDiffer(history: History, { cluster }: Subscribed, a: string, b: string): boolean {
+  const [one] = history.events.get(a)?.landedOn.get(cluster) ?? [];
+  const [other] = history.events.get(b)?.landedOn.get(cluster) ?? [];
+  return one !== other;
+}
+
+// ───────────────────────────────────────────────────────────── 4: once per remote cluster
+
+export function checkCrossings(found: Found): void {
+  for (const event of found.history.events.values()) {
+    for (const [cluster, nodes] of event.landedOn) {
+      if (nodes.size <= event.attempts.length || event.doubtIn.has(cluster)) continue;
+      found.history.broken('once per remote cluster', `${event.id} landed on ${[...nodes].join()} of ${cluster} without doubt`);
+    }
+  }
+}
+
+// ───────────────────────────────────────────────────────────── 5: route tables are true
+
+/** What differs between what a mesher wants and what the others hold of it; empty: nothing. */
+export function routeDifferences(meshers: readonly SimMesher[]): string[] {
+  const wrong: string[] = [];
+  for (const owner of meshers) {
+    const own = ownInterests(owner);
+    for (const other of meshers) {
+      if (other === owner || !other.core) continue;
+      const { complete, gapped } = other.core.table.describe(owner.node);
+      const held = [...other.core.table.routesOf(owner.node)].map(textOf).sort().join(' ');
+      if (!complete || gapped || held !== own) wrong.push(`${other.node} holds of ${owner.node}: [${held}] complete ${complete} gapped ${gapped}, it wants [${own}]`);
+    }
+  }
+  return wrong;
+}
+
+function ownInterests({ core }: SimMesher): string {
+  const wanted = new Map<string, Interest>();
+  const add = (filter: string, group: string, durable: boolean): void => {
+    const key = interestKey(filter, group);
+    wanted.set(key, { filter, group, durable: durable || wanted.get(key)?.durable === true });
+  };
+  for (const { subscription } of core?.subscriptions.all() ?? []) {
+    if (subscription.name !== DEAD_LETTERS) add(subscription.topic, subscription.group ?? '', true);
+  }
+  for (const { filter, group } of core?.subscriptions.ephemerals() ?? []) add(filter, group, false);
+  return [...wanted.values()].map(textOf).sort().join(' ');
+}
+
+function textOf({ filter, group, durable }: Interest): string {
+  return `${filter}${group === '' ? '' : `@${group}`}${durable ? '!' : ''}`;
+}
+
+// ───────────────────────────────────────────────────────────── 6: nothing is left over
+
+/** What still waits somewhere; empty: the federation is at rest. */
+export function unrest(meshers: readonly SimMesher[]): string[] {
+  const waiting: string[] = [];
+  for (const { node, core, busy } of meshers) {
+    if (!core) {
+      waiting.push(`${node} does not run`);
+      continue;
+    }
+    for (const { subscription, queue } of core.subscriptions.all()) {
+      if (queue.depth > 0) waiting.push(`${node}: ${queue.depth} events for ${subscription.name}`);
+    }
+    for (const { destination, lane, state, queued, landing } of core.forwarder.views()) {
+      if (queued > 0) waiting.push(`${node}: ${queued} events for ${destination}/${lane}, ${state} on ${landing ?? 'nobody'}`);
+    }
+    if (!core.commits.idle) waiting.push(`${node}: a batch`);
+    if (busy && core.commits.pendingBytes > 0) waiting.push(`${node}: inputs`);
+  }
+  return waiting;
+}
+
+export function checkJournalsEmpty(found: Found): void {
+  for (const { node, core, disk } of found.meshers) {
+    const entries = [...disk.entries.values()].reduce((sum, one) => sum + one.size, 0);
+    if (disk.blocks.size === 0 && entries === 0 && core?.commits.blocks === 0) continue;
+    found.history.broken('settled events leave the journal', `${node} still has ${disk.blocks.size} blocks, ${entries} entries; ${core?.commits.blocks ?? 0} wanted`);
+  }
+}
+
+/** While it runs: what the limits say of memory. Called now and then. */
+export function checkMemory(history: History, meshers: readonly SimMesher[]): void {
+  for (const { node, core, options } of meshers) {
+    if (!core) continue;
+    const { limits } = options;
+    // A load brings whole blocks, what was in flight comes back, and one commit is let in while there is room.
+    const windowMax = limits.queueWindowEvents + 6 * limits.blockEventsMax + 64;
+    for (const queue of [...core.subscriptions.all().map((one) => one.queue), ...core.forwarder.queues()]) {
+      if (queue.ready > windowMax) history.broken('memory is bounded', `${node}: ${queue.ready} events in the window of ${queue.name}, expected at most ${windowMax}`);
+    }
+    if (core.commits.pendingBytes > limits.stagedBytesMax * 2) history.broken('memory is bounded', `${node}: ${core.commits.pendingBytes} bytes wait for the disk`);
+    for (const one of core.subscriptions.all()) {
+      const { inFlight, subscription } = one.state();
+      // lowered by a replacement, it holds for what is handed out next
+      if (inFlight > subscription.delivery.maxInFlight && !history.subscriptions.get(subscription.name)?.disturbed) {
+        history.broken('in-flight limits hold', `${subscription.name}: ${inFlight} in flight, ${subscription.delivery.maxInFlight} allowed`);
+      }
+    }
+  }
+}
+
+// ───────────────────────────────────────────────────────────── 7: listeners in quiet runs
+
+/** Without faults, ephemeral listeners get what was published after they were known everywhere, once. */
+export function checkListeners(found: Found, knownBy: number): void {
+  if (!found.quiet) return;
+  for (const listener of found.listeners) {
+    const times = new Map<string, number>();
+    for (const { id } of listener.received) times.set(id, (times.get(id) ?? 0) + 1);
+    for (const event of found.history.events.values()) {
+      const first = event.attempts[0];
+      if (!first || !matches(listener.topic, event.topic) || event.attempts.length > 1) continue;
+      const count = times.get(event.id) ?? 0;
+      if (count > 1) found.history.broken('listeners get an event once', `${event.id} came ${count} times to ${listener.topic} on ${listener.home.node}`);
+      if (listener.group !== '' || count > 0 || event.expires || first.at < Math.max(knownBy, listener.since + 10_000)) continue;
+      if (event.qos === 'durable' && !first.acked) continue;
+      found.history.broken('listeners get every event in quiet times', `${event.id} on ${event.topic} never came to ${listener.topic} on ${listener.home.node}, from ${first.mesher}`);
+    }
+  }
+}
+
+export type { NodeId };

@@ -1,0 +1,220 @@
+// What goes wrong, when and for how long: drawn from the seed, injected from outside. `healAll` ends all of it.
+
+import type { Chance } from './chance.ts';
+import type { SimMesher } from './mesher.ts';
+import type { SimNetwork } from './network.ts';
+import type { SimRegistry } from './registry.ts';
+import type { Schedule } from './schedule.ts';
+
+export interface FaultPorts {
+  readonly schedule: Schedule;
+  readonly network: SimNetwork;
+  readonly registry: SimRegistry;
+  readonly meshers: readonly SimMesher[];
+}
+
+type Fault = (faults: Faults) => void;
+
+const KINDS: Readonly<Record<string, { readonly weight: number; readonly inject: Fault }>> = {
+  'kill': { weight: 3, inject: (on) => on.kill(false) },
+  'power-cut': { weight: 3, inject: (on) => on.kill(true) },
+  'die-between-effects': { weight: 3, inject: (on) => on.plan('effects') },
+  'die-after-ack': { weight: 3, inject: (on) => on.plan('ack') },
+  'freeze': { weight: 2, inject: (on) => on.freeze() },
+  'link-loss': { weight: 6, inject: (on) => on.loseLink() },
+  'partition': { weight: 3, inject: (on) => on.partition('full') },
+  'one-way-partition': { weight: 2, inject: (on) => on.partition('one-way') },
+  'flapping': { weight: 2, inject: (on) => on.flap() },
+  'slow-network': { weight: 1, inject: (on) => on.slowNetwork() },
+  'gossip-loss': { weight: 2, inject: (on) => on.loseGossip() },
+  'registry-down': { weight: 2, inject: (on) => on.registry('down') },
+  'registry-slow': { weight: 1, inject: (on) => on.registry('slow') },
+  'registry-stale': { weight: 2, inject: (on) => on.registry('stale') },
+  'registry-cut-off': { weight: 2, inject: (on) => on.cutFromRegistry() },
+  'lease-expired': { weight: 2, inject: (on) => on.expireLease() },
+  'key-lost': { weight: 1, inject: (on) => on.loseKey() },
+  'disk-full': { weight: 2, inject: (on) => on.fillDisk() },
+  'disk-slow': { weight: 2, inject: (on) => on.slowDisk() },
+};
+
+export class Faults {
+  /** How often each kind was injected. */
+  readonly injected = new Map<string, number>();
+  readonly #chance: Chance;
+  readonly #ports: FaultPorts;
+  readonly #note: (what: string) => void;
+  readonly #kinds: readonly string[];
+  readonly #pauseMs: number;
+  #ended = false;
+
+  constructor(chance: Chance, ports: FaultPorts, note: (what: string) => void) {
+    this.#chance = chance;
+    this.#ports = ports;
+    this.#note = note;
+    this.#pauseMs = chance.between(700, 6_000);
+    // each run has its own mixture, so that some see much of little
+    const all = Object.entries(KINDS).flatMap(([kind, { weight }]) => Array<string>(weight).fill(kind));
+    this.#kinds = chance.is(0.5) ? all : all.filter(() => chance.is(0.3));
+  }
+
+  start(): void {
+    if (this.#kinds.length > 0) this.#later(this.#pauseMs, () => this.#next());
+  }
+
+  #next(): void {
+    const kind = this.#chance.pick(this.#kinds);
+    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
+    this.#note(`fault: ${kind}`);
+    KINDS[kind]?.inject(this);
+    this.#later(this.#pauseMs * this.#chance.between(0.1, 1.9), () => this.#next());
+  }
+
+  #later(ms: number, then: () => void): void {
+    this.#ports.schedule.after(ms, () => {
+      if (!this.#ended) then();
+    });
+  }
+
+  /** Everything heals, and whoever is down comes back. */
+  healAll(): void {
+    this.#ended = true;
+    const { network, registry, meshers } = this.#ports;
+    network.healAll();
+    registry.heal();
+    for (const mesher of meshers) {
+      mesher.thaw();
+      mesher.diskSlowness = 1;
+      mesher.input({ kind: 'disk', state: 'ok' });
+      mesher.start();
+    }
+  }
+
+  #mesher(): SimMesher {
+    return this.#chance.pick(this.#ports.meshers);
+  }
+
+  #pair(): readonly [SimMesher, SimMesher] | undefined {
+    const a = this.#mesher();
+    const b = this.#mesher();
+    return a === b ? undefined : [a, b];
+  }
+
+  #restart(mesher: SimMesher): void {
+    this.#later(this.#chance.is(0.3) ? this.#chance.between(0, 300) : this.#chance.skewed(300, 40_000), () => mesher.start());
+  }
+
+  // ─────────────────────────────────────────────────────────── kinds
+
+  kill(power: boolean): void {
+    const mesher = this.#mesher();
+    mesher.crash(power, 'killed');
+    this.#restart(mesher);
+  }
+
+  /** It dies within a step that it does soon, so look after it until it did. */
+  plan(kind: 'effects' | 'ack'): void {
+    const mesher = this.#mesher();
+    mesher.planCrash(kind === 'ack' ? { kind } : { kind, left: this.#chance.below(60) });
+    const { life } = mesher;
+    const look = (): void => {
+      if (mesher.life === life) this.#later(100, look);
+      else this.#restart(mesher);
+    };
+    look();
+  }
+
+  freeze(): void {
+    this.#mesher().freeze(this.#chance.skewed(100, 25_000));
+  }
+
+  loseLink(): void {
+    const pairs = this.#ports.network.pairs();
+    if (pairs.length === 0) return;
+    const times = this.#chance.is(0.2) ? pairs.length : 1;
+    for (let i = 0; i < times; i++) this.#ports.network.kill(...this.#chance.pick(pairs), 'lost');
+  }
+
+  partition(kind: 'full' | 'one-way'): void {
+    const { meshers, network } = this.#ports;
+    const by = this.#chance.is(0.6) ? ('cluster' as const) : ('node' as const);
+    const apart = this.#mesher()[by];
+    const ways: (readonly [string, string])[] = [];
+    for (const a of meshers) {
+      for (const b of meshers) {
+        if (a[by] !== apart || b[by] === apart) continue;
+        ways.push([a.node, b.node]);
+        if (kind === 'full') ways.push([b.node, a.node]);
+      }
+    }
+    if (kind === 'one-way' && this.#chance.is(0.5)) ways.forEach(([a, b], i) => (ways[i] = [b, a]));
+    for (const [a, b] of ways) network.cut(a, b);
+    this.#later(this.#chance.skewed(500, 40_000), () => {
+      for (const [a, b] of ways) network.heal(a, b);
+    });
+  }
+
+  flap(): void {
+    const pair = this.#pair();
+    if (!pair) return;
+    const [a, b] = pair;
+    const times = 2 + this.#chance.below(8);
+    for (let i = 0; i < times; i++) {
+      this.#later(i * this.#chance.between(200, 2_500), () => this.#ports.network.kill(a.node, b.node, 'flapping'));
+    }
+  }
+
+  slowNetwork(): void {
+    this.#ports.network.slowness = this.#chance.between(3, 20);
+    this.#later(this.#chance.between(1_000, 10_000), () => (this.#ports.network.slowness = 1));
+  }
+
+  loseGossip(): void {
+    this.#ports.network.gossipLoss = this.#chance.between(0.3, 1);
+    this.#later(this.#chance.between(2_000, 30_000), () => (this.#ports.network.gossipLoss = 0.02));
+  }
+
+  registry(kind: 'down' | 'slow' | 'stale'): void {
+    const { registry } = this.#ports;
+    const ms = this.#chance.skewed(1_000, 40_000);
+    if (kind === 'down') {
+      registry.down = true;
+      this.#later(ms, () => (registry.down = false));
+    } else if (kind === 'slow') {
+      registry.slowness = this.#chance.between(10, 150);
+      this.#later(ms, () => (registry.slowness = 1));
+    } else {
+      registry.staleness = this.#chance.between(0.2, 0.9);
+      registry.hintLoss = 0.8;
+      this.#later(ms, () => {
+        registry.staleness = 0;
+        registry.hintLoss = 0.05;
+      });
+    }
+  }
+
+  cutFromRegistry(): void {
+    const { node } = this.#mesher();
+    this.#ports.registry.cutOff.add(node);
+    this.#later(this.#chance.skewed(1_000, 40_000), () => this.#ports.registry.cutOff.delete(node));
+  }
+
+  expireLease(): void {
+    this.#ports.registry.expire(this.#mesher().node);
+  }
+
+  loseKey(): void {
+    this.#ports.registry.loseKey(this.#mesher().node);
+  }
+
+  fillDisk(): void {
+    const mesher = this.#mesher();
+    mesher.input({ kind: 'disk', state: 'full' });
+    this.#later(this.#chance.between(500, 15_000), () => mesher.input({ kind: 'disk', state: 'ok' }));
+  }
+
+  slowDisk(): void {
+    const mesher = this.#mesher();
+    mesher.diskSlowness = this.#chance.between(5, 100);
+    this.#later(this.#chance.between(1_000, 15_000), () => (mesher.diskSlowness = 1));
+  }
+}

@@ -1,0 +1,302 @@
+// What happened, as clients and a watcher of the wire saw it: published events and where their custody went, subscriptions, and
+// what consumers got. Promises that can be judged at once are judged here; the rest at the end, in checkers.ts.
+
+import type { NodeId, StoredEvent } from '../../node/core/event.ts';
+import type { MesherCore } from '../../node/core/mesher-core.ts';
+import type { LinkMessage } from '../../node/core/messages.ts';
+import type { Delivery } from '../../node/core/ports.ts';
+import { interestKey } from '../../node/core/route-record.ts';
+import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
+import type { Subscription } from '../../node/core/subscription.ts';
+import { matches } from '../../node/core/topic.ts';
+import type { MesherObserver, SimMesher } from './mesher.ts';
+import type { Host, NetworkObserver } from './network.ts';
+import type { Schedule } from './schedule.ts';
+
+/** One try at publishing an event. */
+export interface Attempt {
+  readonly mesher: NodeId;
+  readonly at: number;
+  /** Durable subscriptions that the accepting mesher knew of, or whose mesher it knew nothing whole of. */
+  readonly owed: Set<string>;
+  acked: boolean;
+}
+
+export interface Published {
+  readonly id: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly qos: 'durable' | 'best-effort';
+  readonly expires: boolean;
+  readonly attempts: Attempt[];
+  /** Clusters where a frame in doubt brought it. */
+  readonly doubtIn: Set<string>;
+  /** Meshers on which it landed for their cluster, by cluster. */
+  readonly landedOn: Map<string, Set<NodeId>>;
+  /** Subscriptions that a mesher it landed on had not heard of, though the origin had. */
+  readonly unknownAtLanding: Set<string>;
+  /** A decision was taken while some mesher's record was not whole: groups may be served twice. */
+  unknownMeshers: boolean;
+}
+
+export interface Received {
+  readonly id: string;
+  readonly at: number;
+  readonly origin: NodeId;
+  readonly incarnation: number;
+  readonly sequence: number;
+  readonly key: string;
+  /** Names the event in its queue, whatever the attempt; '' for ephemeral sessions. */
+  readonly place: string;
+}
+
+/** A durable subscription as its owner sees it. */
+export interface Subscribed {
+  readonly name: string;
+  readonly mesher: NodeId;
+  readonly cluster: string;
+  subscription: Subscription;
+  /** The PUT was acked; until then nothing is promised. */
+  acked: boolean;
+  /** Deleted, or its filter was changed: nothing more is promised. */
+  ended: boolean;
+  /** It has a queue limit: events may be dropped, and are counted. */
+  readonly limited: boolean;
+  readonly received: Received[];
+  /** Places whose settlement was confirmed. */
+  readonly settled: Set<string>;
+  /** Consumers were impatient, failing, or gone: only ordered queues still promise order. */
+  disturbed: boolean;
+}
+
+export interface Breach {
+  readonly promise: string;
+  readonly facts: string;
+}
+
+const BREACHES_MAX = 20;
+
+export class History implements MesherObserver, NetworkObserver {
+  readonly events = new Map<string, Published>();
+  readonly subscriptions = new Map<string, Subscribed>();
+  readonly breaches: Breach[] = [];
+  /** Counters of meshers that died, by name and label. */
+  readonly counted = new Map<string, number>();
+  readonly #schedule: Schedule;
+  readonly #meshers: ReadonlyMap<NodeId, SimMesher>;
+  readonly #trace: ((line: string) => void) | undefined;
+  readonly #attempts = new Map<string, readonly { readonly event: Published; readonly attempt: Attempt }[]>();
+  readonly #places = new Map<string, string>();
+  /** Best-effort crossings of each event into each cluster. */
+  readonly #crossings = new Map<string, number>();
+
+  constructor(schedule: Schedule, meshers: ReadonlyMap<NodeId, SimMesher>, trace: ((line: string) => void) | undefined) {
+    this.#schedule = schedule;
+    this.#meshers = meshers;
+    this.#trace = trace;
+  }
+
+  trace(who: string, what: () => string): void {
+    this.#trace?.(`${this.#schedule.now.toFixed(2).padStart(10)} ${who.padEnd(4)} ${what()}`);
+  }
+
+  broken(promise: string, facts: string): void {
+    this.trace('!', () => `${promise}: ${facts}`);
+    if (this.breaches.length < BREACHES_MAX) this.breaches.push({ promise, facts: `at ${this.#schedule.now.toFixed(1)} ms: ${facts}` });
+  }
+
+  // ─────────────────────────────────────────────────────────── publishing
+
+  published(id: string, event: Pick<Published, 'topic' | 'key' | 'qos' | 'expires'>): Published {
+    const made: Published = {
+      id,
+      ...event,
+      attempts: [],
+      doubtIn: new Set(),
+      landedOn: new Map(),
+      unknownAtLanding: new Set(),
+      unknownMeshers: false,
+    };
+    this.events.set(id, made);
+    return made;
+  }
+
+  /** A publish request is about to be made; what is owed is filled in when the mesher takes it. */
+  attempted(mesher: NodeId, life: number, request: RequestId, events: readonly Published[]): void {
+    const made = events.map((event) => {
+      const attempt: Attempt = { mesher, at: this.#schedule.now, owed: new Set(), acked: false };
+      event.attempts.push(attempt);
+      return { event, attempt };
+    });
+    this.#attempts.set(`${mesher}/${life}/${request}`, made);
+  }
+
+  acked(mesher: NodeId, life: number, request: RequestId): void {
+    for (const { attempt } of this.#attempts.get(`${mesher}/${life}/${request}`) ?? []) attempt.acked = true;
+  }
+
+  // ─────────────────────────────────────────────────────────── inside meshers
+
+  beforeStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[]): void {
+    this.#look(mesher, core, inputs, 'before');
+  }
+
+  afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
+    this.#look(mesher, core, inputs, 'after');
+    if (!this.#trace) return;
+    for (const input of inputs) if (input.kind !== 'tick') this.trace(mesher.node, () => `← ${describe(input)}`);
+    for (const effect of effects) this.trace(mesher.node, () => `→ ${describe(effect)}`);
+  }
+
+  /** What a mesher knew before and after the step holds for what it decided within. */
+  #look(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], when: 'before' | 'after'): void {
+    for (const input of inputs) {
+      if (input.kind === 'publish') {
+        for (const { event, attempt } of this.#attempts.get(`${mesher.node}/${mesher.life}/${input.request}`) ?? []) {
+          this.#owe(core, event, attempt, when);
+        }
+      } else if (input.kind === 'messages') {
+        for (const message of input.messages) {
+          if (message.kind !== 'data' || message.scope !== 'cluster') continue;
+          for (const { event } of message.events) this.#lookAtLanding(mesher, core, event);
+        }
+      }
+    }
+  }
+
+  #owe(core: MesherCore, event: Published, attempt: Attempt, when: 'before' | 'after'): void {
+    if (!wholeTable(core)) event.unknownMeshers = true;
+    for (const subscribed of this.subscriptions.values()) {
+      const { name, subscription } = subscribed;
+      if (!matches(subscription.topic, event.topic)) continue;
+      const promised = subscribed.acked && !subscribed.ended && knows(core, subscribed);
+      if (when === 'before') {
+        if (promised) attempt.owed.add(name);
+      } else if (!promised) attempt.owed.delete(name);
+    }
+  }
+
+  #lookAtLanding(mesher: SimMesher, core: MesherCore, stored: StoredEvent): void {
+    const event = this.events.get(idOf(stored));
+    if (!event || stored.deadLetter) return;
+    if (!wholeTable(core)) event.unknownMeshers = true;
+    for (const subscribed of this.subscriptions.values()) {
+      if (subscribed.cluster !== mesher.cluster || !matches(subscribed.subscription.topic, event.topic)) continue;
+      if (!knows(core, subscribed)) event.unknownAtLanding.add(subscribed.name);
+    }
+  }
+
+  died(_mesher: SimMesher, core: MesherCore): void {
+    for (const { name, samples } of core.counters.families()) {
+      for (const { labels, value } of samples) {
+        const key = `${name}/${Object.values(labels)[0] ?? ''}`;
+        this.counted.set(key, (this.counted.get(key) ?? 0) + value);
+      }
+    }
+  }
+
+  /** Over all lives of all meshers; `label`: the first one's value. */
+  total(name: string, label: string): number {
+    let sum = this.counted.get(`${name}/${label}`) ?? 0;
+    for (const { core } of this.#meshers.values()) {
+      for (const family of core?.counters.families() ?? []) {
+        if (family.name !== name) continue;
+        for (const { labels, value } of family.samples) if (Object.values(labels)[0] === label) sum += value;
+      }
+    }
+    return sum;
+  }
+
+  // ─────────────────────────────────────────────────────────── on the wire
+
+  dataSent(from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void {
+    if (message.scope !== 'cluster') return;
+    for (const { event } of message.events) {
+      if (event.path.includes(to.cluster)) {
+        this.broken('an event never enters a cluster in its path', `${idOf(event)} went from ${from.node} to ${to.node}, path ${event.path.join()}`);
+      }
+      if (message.kind !== 'best-effort') continue;
+      const crossing = `${event.origin}/${event.incarnation}/${event.sequence}/${to.cluster}`;
+      const times = (this.#crossings.get(crossing) ?? 0) + 1;
+      this.#crossings.set(crossing, times);
+      if (times > 1) this.broken('once per remote cluster', `best-effort ${idOf(event)} went to ${to.cluster} ${times} times`);
+    }
+  }
+
+  dataArrived(_from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void {
+    if (message.scope !== 'cluster' || message.kind !== 'data') return;
+    for (const { event } of message.events) {
+      const published = this.events.get(idOf(event));
+      if (!published || event.deadLetter) continue;
+      if (message.doubt) published.doubtIn.add(to.cluster);
+      const landed = published.landedOn.get(to.cluster) ?? new Set();
+      published.landedOn.set(to.cluster, landed.add(to.node));
+    }
+  }
+
+  // ─────────────────────────────────────────────────────────── at consumers
+
+  received(subscribed: Pick<Subscribed, 'name' | 'settled' | 'received'>, deliveries: readonly Delivery[]): void {
+    for (const { event, token } of deliveries) {
+      if (event.deadLetter) continue;
+      const id = idOf(event);
+      const place = token.slice(0, token.lastIndexOf('.'));
+      const { origin, incarnation, sequence, key } = event;
+      const named = `${subscribed.name} ${place}`;
+      const before = this.#places.get(named);
+      if (place !== '' && !place.includes('_')) {
+        if (before !== undefined && before !== id) this.broken('a token names one event', `${named} was ${before}, is ${id}`);
+        this.#places.set(named, id);
+        if (subscribed.settled.has(place)) this.broken('what is settled never comes back', `${subscribed.name} got ${id} at ${place} again`);
+      }
+      subscribed.received.push({ id, at: this.#schedule.now, origin, incarnation, sequence, key, place });
+    }
+  }
+
+  settled(subscribed: Subscribed, tokens: readonly string[]): void {
+    for (const token of tokens) subscribed.settled.add(token.slice(0, token.lastIndexOf('.')));
+  }
+}
+
+export function idOf(event: StoredEvent): string {
+  const text = Buffer.from(event.cloudEvent.buffer, event.cloudEvent.byteOffset, event.cloudEvent.length).toString('latin1');
+  return text.slice(0, text.indexOf(' '));
+}
+
+function wholeTable(core: MesherCore): boolean {
+  for (const { record, status } of core.members.all()) if (status !== 'dead' && !core.table.complete(record.node)) return false;
+  return true;
+}
+
+/** Would an event for it be sent there? Known interest, or a mesher of which nothing whole was seen. */
+function knows(core: MesherCore, { name, mesher, subscription }: Subscribed): boolean {
+  if (mesher === core.node) return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
+  const member = core.members.get(mesher);
+  if (!member) return false;
+  if (!core.table.complete(mesher)) return member.status !== 'dead';
+  const wanted = interestKey(subscription.topic, subscription.group ?? '');
+  for (const route of core.table.routesOf(mesher)) if (interestKey(route.filter, route.group) === wanted) return true;
+  return false;
+}
+
+function describe(step: Input | Effect): string {
+  if (step.kind === 'messages') return step.messages.map((message) => `${step.peer}: ${describeMessage(message)}`).join('; ');
+  if (step.kind === 'control' || step.kind === 'data') return `${step.peer}: ${describeMessage(step.message)}`;
+  return short(step);
+}
+
+function describeMessage(message: LinkMessage): string {
+  if (message.kind !== 'data' && message.kind !== 'best-effort') return short(message);
+  const ids = message.events.map(({ event }) => idOf(event)).join(' ');
+  return `${short({ ...message, events: message.events.length })} ${ids}`;
+}
+
+function short(value: object): string {
+  const text = JSON.stringify(value, (key, one: unknown) => {
+    if (one instanceof Uint8Array || key === 'record' || key === 'cloudEvent') return undefined;
+    if (one instanceof Set || one instanceof Map) return [...one.keys()];
+    if (typeof one === 'object' && one !== null && 'record' in one && 'cloudEvent' in one) return idOf(one as StoredEvent);
+    return one;
+  });
+  return text.length > 600 ? `${text.slice(0, 600)}…` : text;
+}

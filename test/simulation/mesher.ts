@@ -1,0 +1,364 @@
+// One mesher's process: a core, a journal on a disk that outlives it, and a driver that carries effects out in order, as the
+// real one does, with virtual latencies. It can be killed at any moment, also between two effects, and stopped for a while.
+
+import type { NodeId } from '../../node/core/event.ts';
+import type { Limits } from '../../node/core/limits.ts';
+import { chooseIncarnation, signMember } from '../../node/core/membership.ts';
+import { MesherCore } from '../../node/core/mesher-core.ts';
+import type { Delivery, Keys } from '../../node/core/ports.ts';
+import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
+import type { Timing } from '../../node/core/timing.ts';
+import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
+import type { Chance } from './chance.ts';
+import type { Host, SimNetwork } from './network.ts';
+import type { Client, SimRegistry } from './registry.ts';
+import type { Schedule } from './schedule.ts';
+
+/** Told of what happens inside, for the history. */
+export interface MesherObserver {
+  beforeStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[]): void;
+  afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void;
+  died(mesher: SimMesher, core: MesherCore): void;
+  broken(promise: string, facts: string): void;
+  trace(who: string, what: () => string): void;
+}
+
+export interface SimMesherOptions {
+  readonly federation: string;
+  readonly cluster: string;
+  readonly keys: Keys;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  /** Every journal value goes through its bytes, and batches are checked for sense. */
+  readonly verifyJournal: boolean;
+}
+
+export interface SimMesherPorts {
+  readonly schedule: Schedule;
+  readonly chance: Chance;
+  readonly network: () => SimNetwork;
+  readonly registry: SimRegistry;
+  readonly observer: MesherObserver;
+}
+
+export interface SessionListener {
+  deliver(deliveries: readonly Delivery[]): void;
+  /** Also when the process dies. */
+  closed(reason: string): void;
+}
+
+type CrashPlan = { readonly kind: 'effects'; left: number } | { readonly kind: 'ack' };
+
+/** Wall clocks start here: some day in 2025. */
+const WALL_ZERO = 1_750_000_000_000;
+
+export class SimMesher implements Host, Client {
+  readonly options: SimMesherOptions;
+  readonly disk = new MemoryDisk();
+  readonly #ports: SimMesherPorts;
+  readonly #wallSkew: number;
+  #monotonicZero = 0;
+  #core: MesherCore | undefined;
+  #journal: MemoryJournal | undefined;
+  #state: 'down' | 'starting' | 'running' = 'down';
+  #inbox: Input[] = [];
+  #waking = false;
+  #frozenUntil = 0;
+  #allowed: ReadonlySet<NodeId> = new Set();
+  #nextId = 1;
+  #appending = false;
+  #crashPlan: CrashPlan | undefined;
+  readonly #requests = new Map<RequestId, (reply: Reply | undefined) => void>();
+  readonly #sessions = new Map<SessionId, SessionListener>();
+  /** Counts starts: what an earlier life asked for is not answered to a later one. */
+  life = 0;
+  incarnation = 0;
+  /** Factor on the time writes take. */
+  diskSlowness = 1;
+
+  constructor(options: SimMesherOptions, ports: SimMesherPorts) {
+    this.options = options;
+    this.#ports = ports;
+    this.#wallSkew = Math.round(ports.chance.between(-200, 200));
+  }
+
+  get node(): NodeId {
+    return this.options.keys.node;
+  }
+
+  get cluster(): string {
+    return this.options.cluster;
+  }
+
+  get running(): boolean {
+    return this.#state === 'running';
+  }
+
+  get isDown(): boolean {
+    return this.#state === 'down';
+  }
+
+  get frozen(): boolean {
+    return this.#ports.schedule.now < this.#frozenUntil;
+  }
+
+  get core(): MesherCore | undefined {
+    return this.#core;
+  }
+
+  get busy(): boolean {
+    return this.#inbox.length > 0 || this.#appending || this.#requests.size > 0;
+  }
+
+  allows(peer: NodeId): boolean {
+    return this.#allowed.has(peer);
+  }
+
+  now(): Now {
+    const { now } = this.#ports.schedule;
+    return { wall: Math.round(WALL_ZERO + now + this.#wallSkew), monotonic: now - this.#monotonicZero };
+  }
+
+  // ─────────────────────────────────────────────────────────── life and death
+
+  start(): void {
+    if (this.#state !== 'down') return;
+    this.#state = 'starting';
+    const life = ++this.life;
+    this.#ports.registry.open(this, life);
+    this.#ports.registry.nextRevision(this.node, life, (revision) => {
+      if (this.life === life && this.#state === 'starting') this.#run(revision);
+    });
+  }
+
+  #run(revision: number | undefined): void {
+    const { schedule, chance, observer } = this.#ports;
+    const { federation, cluster, keys, limits, timing } = this.options;
+    this.#monotonicZero = schedule.now - chance.between(0, 100_000);
+    const journal = new MemoryJournal(this.disk, { verify: this.options.verifyJournal });
+    const recovered = journal.recoverNow();
+    const persisted = Number(journal.getMetaNow('incarnation') ?? 0);
+    this.incarnation = chooseIncarnation(persisted, revision);
+    journal.putMetaNow('incarnation', String(this.incarnation));
+    this.#journal = journal;
+    const self = signMember(keys, {
+      federation,
+      cluster,
+      node: this.node,
+      incarnation: this.incarnation,
+      addresses: [`/memory/${this.node}`],
+      http: '',
+      labels: {},
+      version: 'simulated',
+    });
+    const random = (): number => chance.next();
+    this.#core = new MesherCore({ self, limits, timing, keys, random, rejoining: persisted > 0 }, recovered, this.now());
+    this.#state = 'running';
+    observer.trace(this.node, () => `started, incarnation ${this.incarnation}`);
+    this.#tick(this.life);
+  }
+
+  /** `power`: what was not synced may be gone, and no peer is told. */
+  crash(power: boolean, why: string): void {
+    if (this.#state === 'down') return;
+    const { network, observer, chance } = this.#ports;
+    observer.trace(this.node, () => `dies: ${why}${power ? ', power cut' : ''}`);
+    const core = this.#core;
+    this.#state = 'down';
+    this.life++;
+    this.#core = undefined;
+    this.#inbox = [];
+    this.#waking = false;
+    this.#appending = false;
+    this.#crashPlan = undefined;
+    this.#frozenUntil = 0;
+    this.#allowed = new Set();
+    this.#journal?.closeNow();
+    this.disk.crash(power ? () => chance.next() : () => 0.999999);
+    if (core) observer.died(this, core);
+    network().processDied(this.node, power);
+    const requests = [...this.#requests.values()];
+    const sessions = [...this.#sessions.values()];
+    this.#requests.clear();
+    this.#sessions.clear();
+    for (const answer of requests) answer(undefined);
+    for (const session of sessions) session.closed('the mesher died');
+  }
+
+  /** The next chance is the last: after some effects, or right after an ack went out. */
+  planCrash(plan: CrashPlan): void {
+    this.#crashPlan = plan;
+  }
+
+  freeze(ms: number): void {
+    this.#frozenUntil = Math.max(this.#frozenUntil, this.#ports.schedule.now + ms);
+    this.#wakeSoon();
+  }
+
+  thaw(): void {
+    this.#frozenUntil = 0;
+    this.#crashPlan = undefined;
+    if (this.#inbox.length > 0) {
+      this.#waking = false;
+      this.#wakeSoon();
+    }
+  }
+
+  // ─────────────────────────────────────────────────────────── inputs
+
+  /** Asks the core; `undefined`: the process died first. */
+  request(make: (request: RequestId) => Input, answer: (reply: Reply | undefined) => void): RequestId {
+    const id = this.#nextId++;
+    this.#requests.set(id, answer);
+    this.input(make(id));
+    return id;
+  }
+
+  openSession(listener: SessionListener, make: (session: SessionId) => Input): SessionId {
+    const id = this.#nextId++;
+    this.#sessions.set(id, listener);
+    this.input(make(id));
+    return id;
+  }
+
+  closeSession(session: SessionId): void {
+    if (this.#sessions.delete(session)) this.input({ kind: 'detach', session });
+  }
+
+  input(input: Input): void {
+    if (this.#state !== 'running') return;
+    this.#inbox.push(input);
+    this.#wakeSoon();
+  }
+
+  #tick(life: number): void {
+    if (this.life !== life || this.#state !== 'running') return;
+    if (!this.#inbox.some((input) => input.kind === 'tick')) this.input({ kind: 'tick' });
+    this.#ports.schedule.after(this.options.timing.tickMs, () => this.#tick(life));
+  }
+
+  #wakeSoon(): void {
+    if (this.#waking || this.#state !== 'running') return;
+    this.#waking = true;
+    const { schedule, chance } = this.#ports;
+    const { life } = this;
+    const wake = (): void => {
+      if (this.life !== life || !this.#waking) return;
+      if (this.frozen) {
+        schedule.at(this.#frozenUntil, wake);
+        return;
+      }
+      this.#waking = false;
+      this.#step();
+    };
+    schedule.at(Math.max(this.#frozenUntil, schedule.now + chance.skewed(0.01, 2)), wake);
+  }
+
+  #step(): void {
+    const core = this.#core;
+    const inputs = this.#inbox;
+    if (!core || inputs.length === 0) return;
+    this.#inbox = [];
+    const { observer } = this.#ports;
+    observer.beforeStep(this, core, inputs);
+    const effects = core.step(inputs, this.now());
+    observer.afterStep(this, core, inputs, effects);
+    const { life } = this;
+    for (const effect of effects) {
+      this.#carryOut(effect);
+      if (this.#mustDieAfter(effect)) this.crash(true, `planned, after ${effect.kind}`);
+      if (this.life !== life) return;
+    }
+  }
+
+  #mustDieAfter(effect: Effect): boolean {
+    const plan = this.#crashPlan;
+    if (!plan) return false;
+    if (plan.kind === 'effects') return plan.left-- <= 0;
+    if (effect.kind === 'reply') return effect.reply.kind === 'published' || effect.reply.kind === 'settled';
+    return effect.kind === 'control' && effect.message.kind === 'ack';
+  }
+
+  // ─────────────────────────────────────────────────────────── effects
+
+  #carryOut(effect: Effect): void {
+    const { network, registry, observer } = this.#ports;
+    switch (effect.kind) {
+      case 'append':
+        this.append(effect);
+        return;
+      case 'load':
+        this.#load(effect.queue, effect.blocks);
+        return;
+      case 'reply': {
+        const answer = this.#requests.get(effect.request);
+        if (!answer) observer.broken('each request gets one reply', `${this.node}: request ${effect.request} got another ${effect.reply.kind}`);
+        this.#requests.delete(effect.request);
+        answer?.(effect.reply);
+        return;
+      }
+      case 'deliver':
+        this.#sessions.get(effect.session)?.deliver(effect.deliveries);
+        return;
+      case 'session-closed': {
+        const session = this.#sessions.get(effect.session);
+        this.#sessions.delete(effect.session);
+        session?.closed(effect.reason);
+        return;
+      }
+      case 'sink':
+        return;
+      case 'connect':
+        network().connect(this.node, effect.peer);
+        return;
+      case 'disconnect':
+        network().disconnect(this.node, effect.peer);
+        return;
+      case 'allow':
+        this.#allowed = effect.peers;
+        return;
+      case 'control':
+      case 'data':
+        network().send(this.node, effect.peer, effect.message);
+        return;
+      case 'gossip':
+        network().gossip(this.node, effect.bytes);
+        return;
+      case 'list-members':
+        registry.list(this.node, this.life);
+        return;
+      case 'register':
+        registry.register(this.node, this.life, effect.record);
+        return;
+    }
+  }
+
+  /** What is written lies in the system's buffers until the sync at the end; a power cut before may take it. */
+  append(effect: Extract<Effect, { kind: 'append' }>): void {
+    const { schedule, chance, observer } = this.#ports;
+    if (this.#appending) observer.broken('one append at a time', `${this.node}: batch ${effect.batch} came while another was being written`);
+    this.#appending = true;
+    this.write(effect, false);
+    const { life } = this;
+    const takes = (effect.sync ? chance.skewed(0.2, 20) : chance.between(0.05, 0.5)) * this.diskSlowness;
+    schedule.after(takes, () => {
+      if (this.life !== life) return;
+      if (effect.sync) this.disk.sync();
+      this.#appending = false;
+      this.input({ kind: 'appended', batch: effect.batch });
+    });
+  }
+
+  write({ ops }: Extract<Effect, { kind: 'append' }>, sync: boolean): void {
+    this.#journal?.appendNow(ops, sync);
+  }
+
+  #load(queue: number, blocks: readonly number[]): void {
+    const { schedule, chance } = this.#ports;
+    const { life } = this;
+    schedule.after(chance.skewed(0.1, 10) * this.diskSlowness, () => {
+      if (this.life !== life || !this.#journal) return;
+      this.input({ kind: 'loaded', queue, entries: this.#journal.loadNow(queue, blocks) });
+    });
+  }
+}

@@ -1,0 +1,265 @@
+// One seed, one run, one verdict: a federation is drawn, lives through its faults, heals, comes to rest, and is judged.
+
+import { hash32 } from '../../node/core/event.ts';
+import { LIMITS, type Limits } from '../../node/core/limits.ts';
+import { TIMING, type Timing } from '../../node/core/timing.ts';
+import { Chance } from './chance.ts';
+import {
+  checkCrossings,
+  checkDuplicates,
+  checkJournalsEmpty,
+  checkListeners,
+  checkMemory,
+  checkNothingLost,
+  checkOrder,
+  routeDifferences,
+  unrest,
+} from './checkers.ts';
+import { KeyRing } from './fake-keys.ts';
+import { Faults } from './faults.ts';
+import { type Breach, History } from './history.ts';
+import { SimMesher } from './mesher.ts';
+import { SimNetwork } from './network.ts';
+import { SimRegistry } from './registry.ts';
+import { Schedule } from './schedule.ts';
+import { Listener, planSubscriber, Publisher, Subscriber, Undertaker } from './workload.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly trace?: (line: string) => void;
+  /** Undefined: the seed says. */
+  readonly quiet?: boolean;
+}
+
+export interface Verdict {
+  readonly seed: number;
+  readonly quiet: boolean;
+  readonly breaches: readonly Breach[];
+  readonly virtualMs: number;
+  readonly meshers: number;
+  readonly events: number;
+  readonly deliveries: number;
+  readonly faults: ReadonlyMap<string, number>;
+  /** What checkers let pass, by reason. */
+  readonly excused: ReadonlyMap<string, number>;
+  /** Sum of what was seen: the same for the same seed and code. */
+  readonly digest: number;
+}
+
+const FEDERATION = 'sim';
+/** After the faults have stopped, tables agree within this. */
+const ROUTES_AGREE_MS = 60_000;
+/** After the faults have stopped, everything is delivered within this. */
+const REST_MS = 240_000;
+
+export function run(options: RunOptions): Verdict {
+  const chance = new Chance(options.seed);
+  const world = new World(chance, options);
+  try {
+    world.live();
+  } catch (error) {
+    world.history.broken('the core throws only for bugs', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return world.verdict();
+}
+
+class World {
+  readonly schedule = new Schedule();
+  readonly history: History;
+  readonly #options: RunOptions;
+  readonly #chance: Chance;
+  readonly #quiet: boolean;
+  readonly #registry: SimRegistry;
+  readonly #network: SimNetwork;
+  readonly #meshers: SimMesher[] = [];
+  readonly #faults: Faults;
+  readonly #publishers: Publisher[] = [];
+  readonly #subscribers: Subscriber[] = [];
+  readonly #listeners: Listener[] = [];
+  readonly #excused = new Map<string, number>();
+  readonly #busyMs: number;
+
+  constructor(chance: Chance, options: RunOptions) {
+    this.#options = options;
+    this.#chance = chance;
+    this.#quiet = options.quiet ?? options.seed % 4 === 0;
+    const byNode = new Map<string, SimMesher>();
+    this.history = new History(this.schedule, byNode, options.trace);
+    this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
+    this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, byNode, this.history);
+    this.#busyMs = chance.between(15_000, 60_000);
+    const ring = new KeyRing();
+    const limits = drawLimits(chance);
+    const timing = drawTiming(chance);
+    const verifyJournal = chance.is(0.2);
+    const clusters = 1 + chance.below(4);
+    for (let c = 0; c < clusters; c++) {
+      const size = 1 + chance.below(3);
+      for (let m = 0; m < size; m++) {
+        const cluster = 'abcd'.charAt(c);
+        const node = `${cluster}${m}`;
+        const mesher = new SimMesher(
+          { federation: FEDERATION, cluster, keys: ring.make(node, `secret-${chance.next()}`), limits, timing, verifyJournal },
+          { schedule: this.schedule, chance: chance.fork(node), network: () => this.#network, registry: this.#registry, observer: this.history },
+        );
+        this.#meshers.push(mesher);
+        byNode.set(node, mesher);
+      }
+    }
+    const { schedule } = this;
+    this.#faults = new Faults(chance.fork('faults'), { schedule, network: this.#network, registry: this.#registry, meshers: this.#meshers }, (what) =>
+      this.history.trace('*', () => what),
+    );
+  }
+
+  live(): void {
+    const { schedule, history } = this;
+    for (const mesher of this.#meshers) schedule.after(this.#chance.between(0, 2_000), () => mesher.start());
+    this.#populate();
+    if (!this.#quiet) this.#faults.start();
+    this.#watchMemory();
+    const failed = (): boolean => history.breaches.length > 0;
+    schedule.runUntil(this.#busyMs, failed);
+    if (failed()) return;
+    history.trace('*', () => 'the faults stop');
+    this.#faults.healAll();
+    for (const publisher of this.#publishers) publisher.stop();
+    for (const subscriber of this.#subscribers) subscriber.calm();
+    this.#comeToRest(failed);
+    if (!failed()) this.#judge();
+  }
+
+  #comeToRest(failed: () => boolean): void {
+    const { schedule, history } = this;
+    const healedAt = schedule.now;
+    let agreedAt: number | undefined;
+    for (;;) {
+      schedule.runUntil(schedule.now + 500, failed);
+      if (failed()) return;
+      const apart = routeDifferences(this.#meshers);
+      agreedAt = apart.length > 0 ? undefined : (agreedAt ?? schedule.now);
+      const after = schedule.now - healedAt;
+      if (apart.length > 0 && after > ROUTES_AGREE_MS) {
+        history.broken('route tables agree', `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault: ${apart.slice(0, 3).join('; ')}`);
+        return;
+      }
+      const waiting = unrest(this.#meshers);
+      if (waiting.length === 0 && agreedAt !== undefined && this.#publishers.every((one) => one.done) && after > 10_000) return;
+      if (after > REST_MS) {
+        history.broken('everything is delivered in the end', `${(REST_MS / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`);
+        return;
+      }
+    }
+  }
+
+  #judge(): void {
+    const found = { history: this.history, meshers: this.#meshers, listeners: this.#listeners, quiet: this.#quiet, excused: this.#excused };
+    // what nobody waits for is written with the next tick, and dropped blocks with the one after
+    this.schedule.runUntil(this.schedule.now + 1_000);
+    checkNothingLost(found);
+    checkDuplicates(found);
+    checkOrder(found);
+    checkCrossings(found);
+    checkJournalsEmpty(found);
+    checkListeners(found, 12_000);
+  }
+
+  // ─────────────────────────────────────────────────────────── who lives here
+
+  #populate(): void {
+    const { schedule, history } = this;
+    const chance = this.#chance.fork('workload');
+    const ports = { schedule, history, meshers: this.#meshers };
+    const publishers = 1 + chance.below(4);
+    for (let i = 0; i < publishers; i++) this.#publishers.push(new Publisher(`p${i}`, chance.fork(`p${i}`), ports));
+    const group = { name: 'workers', topic: chance.pick(['orders/#', '#']) };
+    const subscriptions = 2 + chance.below(7);
+    for (let i = 0; i < subscriptions; i++) {
+      const plan = planSubscriber(`s${i}`, chance, this.#meshers, chance.is(0.35) ? group : undefined);
+      const start = chance.is(0.6) ? chance.between(0, 3_000) : chance.between(0, this.#busyMs);
+      schedule.after(start, () => {
+        const subscriber = new Subscriber(plan, chance.fork(plan.name), ports);
+        this.#subscribers.push(subscriber);
+        if (chance.is(0.15)) this.#whileBusy(chance.between(0, this.#busyMs), () => subscriber.replace());
+        if (chance.is(0.12)) this.#whileBusy(chance.between(0, this.#busyMs), () => subscriber.delete());
+      });
+    }
+    const listeners = chance.below(4);
+    for (let i = 0; i < listeners; i++) {
+      const home = chance.pick(this.#meshers);
+      const topic = Listener.topicOf(chance);
+      const one = chance.fork(`listener${i}`);
+      schedule.after(chance.between(2_500, 6_000), () => this.#listeners.push(new Listener(home, topic, one.is(0.2) ? 'ears' : '', one, ports)));
+    }
+    for (const mesher of this.#meshers) new Undertaker(mesher, ports);
+  }
+
+  #whileBusy(ms: number, then: () => void): void {
+    this.schedule.after(ms, () => {
+      if (this.schedule.now < this.#busyMs) then();
+    });
+  }
+
+  #watchMemory(): void {
+    checkMemory(this.history, this.#meshers);
+    this.schedule.after(250, () => this.#watchMemory());
+  }
+
+  verdict(): Verdict {
+    let deliveries = 0;
+    let text = '';
+    for (const { received, name } of this.history.subscriptions.values()) {
+      deliveries += received.length;
+      text += `${name}:${received.map(({ id, at }) => `${id}@${at}`).join()};`;
+    }
+    return {
+      seed: this.#options.seed,
+      quiet: this.#quiet,
+      breaches: this.history.breaches,
+      virtualMs: this.schedule.now,
+      meshers: this.#meshers.length,
+      events: this.history.events.size,
+      deliveries,
+      faults: this.#faults.injected,
+      excused: this.#excused,
+      digest: hash32(text, this.schedule.count),
+    };
+  }
+}
+
+/** Small bounds, so that a small run meets them. */
+function drawLimits(chance: Chance): Limits {
+  return {
+    ...LIMITS,
+    lanesPerCluster: 1 + chance.below(4),
+    blockEventsMax: chance.pick([4, 16, 1024]),
+    blockBytesMax: chance.pick([2_000, 64 * 1024]),
+    queueWindowEvents: chance.pick([8, 32, 4096]),
+    queueWindowBytes: chance.pick([4_000, 1024 * 1024]),
+    frameEventsMax: chance.pick([4, 32, 512]),
+    frameBytesMax: chance.pick([1_000, 8_000]),
+    laneInFlightBytes: chance.pick([8_000, 256 * 1024]),
+    stagedBytesMax: chance.pick([20_000, 1024 * 1024]),
+    deltaRingMax: chance.pick([2, 1024]),
+    deltaOpsMax: chance.pick([2, 512]),
+    routeCacheMax: chance.pick([4, 1024]),
+  };
+}
+
+/** Half of the runs live faster, so that a short run sees meshers die and silence noticed. */
+function drawTiming(chance: Chance): Timing {
+  const tickMs = chance.pick([50, 100]);
+  if (chance.is(0.5)) return { ...TIMING, tickMs };
+  return {
+    ...TIMING,
+    tickMs,
+    removalDelayMs: 1_000,
+    exchangeEveryMs: 2_000,
+    pullTimeoutMs: 2_000,
+    relistEveryMs: 5_000,
+    linkSilenceMs: 4_000,
+    linkGraceMs: 1_000,
+    laneStallMs: 3_000,
+    deadAfterMs: 8_000,
+  };
+}
