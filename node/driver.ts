@@ -5,7 +5,15 @@
 
 import { MeshError } from './core/errors.ts';
 import type { MesherCore } from './core/mesher-core.ts';
-import type { Clock, Delivery, Journal, Network, NetworkEvents, Registry, SessionEvents } from './core/ports.ts';
+import type {
+  Clock,
+  Delivery,
+  Journal,
+  Network,
+  NetworkEvents,
+  Registry,
+  SessionEvents,
+} from './core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from './core/steps.ts';
 import type { Subscription } from './core/subscription.ts';
 
@@ -31,7 +39,10 @@ export class Driver {
   readonly failed: Promise<Error>;
   readonly #core: MesherCore;
   readonly #ports: DriverPorts;
-  readonly #requests = new Map<RequestId, { resolve: (reply: Succeeded) => void; reject: (error: Error) => void }>();
+  readonly #requests = new Map<
+    RequestId,
+    { resolve: (reply: Succeeded) => void; reject: (error: Error) => void }
+  >();
   readonly #sessions = new Map<SessionId, SessionEvents>();
   #inputs: Input[] = [];
   #scheduled = false;
@@ -139,7 +150,11 @@ export class Driver {
         this.#append(effect);
         return;
       case 'load':
-        this.#track(this.#ports.journal.load(effect.queue, effect.blocks).then((entries) => this.input({ kind: 'loaded', queue: effect.queue, entries })));
+        this.#track(
+          this.#ports.journal
+            .load(effect.queue, effect.blocks)
+            .then((entries) => this.input({ kind: 'loaded', queue: effect.queue, entries })),
+        );
         return;
       case 'reply':
         this.#reply(effect.request, effect.reply);
@@ -198,7 +213,9 @@ export class Driver {
 
   #abort(error: Error): void {
     if (this.#state === 'stopped') return;
-    this.#end(error instanceof MeshError ? error : new MeshError('storage-failed', error.message, { cause: error }));
+    this.#end(
+      error instanceof MeshError ? error : new MeshError('storage-failed', error.message, { cause: error }),
+    );
     this.#fail(error);
   }
 
@@ -215,7 +232,11 @@ export class Driver {
       this.#registryState = state;
       const { address } = this.#ports.registry;
       if (state === 'up') this.#ports.log.info({ registry: address }, 'registry reached');
-      else this.#ports.log.warn({ registry: address, err: error }, 'registry not reached; going on with what is known');
+      else
+        this.#ports.log.warn(
+          { registry: address, err: error },
+          'registry not reached; going on with what is known',
+        );
     }
     this.input({ kind: 'registry', state });
   }
@@ -256,5 +277,8 @@ export class Driver {
 }
 
 function stopping(): MeshError {
-  return new MeshError('shutting-down', 'this mesher is stopping; send it to another, or again when it is back');
+  return new MeshError(
+    'shutting-down',
+    'this mesher is stopping; send it to another, or again when it is back',
+  );
 }

@@ -7,7 +7,15 @@ import { MeshError } from './core/errors.ts';
 import { hash32, type NewEvent, type StoredEvent } from './core/event.ts';
 import type { Limits } from './core/limits.ts';
 import type { MesherCore } from './core/mesher-core.ts';
-import type { Delivery, FrontDoor, PublishOptions, PublishResult, Session, SessionEvents, Settlement } from './core/ports.ts';
+import type {
+  Delivery,
+  FrontDoor,
+  PublishOptions,
+  PublishResult,
+  Session,
+  SessionEvents,
+  Settlement,
+} from './core/ports.ts';
 import type { SessionId } from './core/steps.ts';
 import type { Subscription, SubscriptionState } from './core/subscription.ts';
 import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
@@ -27,7 +35,11 @@ export class MesherDoor implements FrontDoor {
   readonly #sinkListeners = new Set<SinkListener>();
 
   /** `core` and `driver` throw `not-ready` as long as the mesher is starting. */
-  constructor(options: { node: string; cluster: string; federation: string; limits: Limits }, core: () => MesherCore, driver: () => Driver) {
+  constructor(
+    options: { node: string; cluster: string; federation: string; limits: Limits },
+    core: () => MesherCore,
+    driver: () => Driver,
+  ) {
     this.node = options.node;
     this.cluster = options.cluster;
     this.federation = options.federation;
@@ -40,16 +52,31 @@ export class MesherDoor implements FrontDoor {
     const driver = this.#driver();
     const { batchEventsMax, batchBytesMax } = this.#limits;
     if (events.length > batchEventsMax) {
-      throw new MeshError('batch-too-large', `the batch has ${events.length} events, the limit is ${batchEventsMax}; send it in parts`, { details: { limit: batchEventsMax } });
+      throw new MeshError(
+        'batch-too-large',
+        `the batch has ${events.length} events, the limit is ${batchEventsMax}; send it in parts`,
+        { details: { limit: batchEventsMax } },
+      );
     }
     checkCloudEvents(events);
     if (options.topic !== undefined) checkTopic(options.topic, this.#limits);
-    const encoded = events.map((event, index) => this.#encode(event, options.topic, events.length > 1 ? index : undefined));
+    const encoded = events.map((event, index) =>
+      this.#encode(event, options.topic, events.length > 1 ? index : undefined),
+    );
     const bytes = encoded.reduce((sum, event) => sum + event.cloudEvent.length, 0);
     if (bytes > batchBytesMax) {
-      throw new MeshError('batch-too-large', `the batch has ${bytes} bytes, the limit is ${batchBytesMax}; send it in parts`, { details: { limit: batchBytesMax } });
+      throw new MeshError(
+        'batch-too-large',
+        `the batch has ${bytes} bytes, the limit is ${batchBytesMax}; send it in parts`,
+        { details: { limit: batchBytesMax } },
+      );
     }
-    const reply = await driver.request((request) => ({ kind: 'publish', request, qos: options.qos, events: encoded }));
+    const reply = await driver.request((request) => ({
+      kind: 'publish',
+      request,
+      qos: options.qos,
+      events: encoded,
+    }));
     if (reply.kind !== 'published') throw unexpected(reply.kind);
     return reply.results.map(({ sequence, destinations }, i) => ({
       source: events[i]?.source ?? '',
@@ -65,9 +92,13 @@ export class MesherDoor implements FrontDoor {
     const { eventBytesMax } = this.#limits;
     const which = index === undefined ? 'the event' : `event ${index}`;
     if (cloudEvent.length > eventBytesMax) {
-      throw new MeshError('event-too-large', `${which} has ${cloudEvent.length} bytes, the limit is ${eventBytesMax}`, {
-        details: { limit: eventBytesMax, ...(index === undefined ? {} : { index }) },
-      });
+      throw new MeshError(
+        'event-too-large',
+        `${which} has ${cloudEvent.length} bytes, the limit is ${eventBytesMax}`,
+        {
+          details: { limit: eventBytesMax, ...(index === undefined ? {} : { index }) },
+        },
+      );
     }
     const key = textAttribute(event, 'partitionkey');
     const expiry = Date.parse(textAttribute(event, 'expirytime'));
@@ -85,13 +116,21 @@ export class MesherDoor implements FrontDoor {
       return checkTopic(topicOfType(type), this.#limits);
     } catch (cause) {
       const why = cause instanceof MeshError ? cause.message : String(cause);
-      throw new MeshError('invalid-topic', `${which} names no topic, and its type ${JSON.stringify(type.slice(0, 80))} makes none (${why}); name one with ?topic=`, { cause });
+      throw new MeshError(
+        'invalid-topic',
+        `${which} names no topic, and its type ${JSON.stringify(type.slice(0, 80))} makes none (${why}); name one with ?topic=`,
+        { cause },
+      );
     }
   }
 
   async putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }> {
     checkFilter(subscription.topic, this.#limits);
-    const reply = await this.#driver().request((request) => ({ kind: 'put-subscription', request, subscription }));
+    const reply = await this.#driver().request((request) => ({
+      kind: 'put-subscription',
+      request,
+      subscription,
+    }));
     if (reply.kind !== 'put') throw unexpected(reply.kind);
     return { created: reply.created, state: reply.state };
   }
@@ -112,21 +151,39 @@ export class MesherDoor implements FrontDoor {
 
   attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session {
     const { credit, resumeAfter } = options;
-    if (!this.#core().subscriptions.get(name)) throw new MeshError('subscription-not-found', `there is no subscription ${JSON.stringify(name)} on this mesher`);
+    if (!this.#core().subscriptions.get(name))
+      throw new MeshError(
+        'subscription-not-found',
+        `there is no subscription ${JSON.stringify(name)} on this mesher`,
+      );
     this.#checkSessions();
     return this.#session(events, (session) => ({ kind: 'attach', session, name, credit, resumeAfter }));
   }
 
-  attachEphemeral(topic: string, options: { credit: number; group?: string }, events: SessionEvents): Session {
+  attachEphemeral(
+    topic: string,
+    options: { credit: number; group?: string },
+    events: SessionEvents,
+  ): Session {
     checkFilter(topic, this.#limits);
     this.#checkSessions();
     const { credit, group = '' } = options;
-    return this.#session(events, (session) => ({ kind: 'attach-ephemeral', session, filter: topic, group, credit }));
+    return this.#session(events, (session) => ({
+      kind: 'attach-ephemeral',
+      session,
+      filter: topic,
+      group,
+      credit,
+    }));
   }
 
   #checkSessions(): void {
     const { sessionsMax } = this.#limits;
-    if (this.#driver().sessions >= sessionsMax) throw new MeshError('overloaded', `this mesher serves ${sessionsMax} streams; close one, or use another mesher`);
+    if (this.#driver().sessions >= sessionsMax)
+      throw new MeshError(
+        'overloaded',
+        `this mesher serves ${sessionsMax} streams; close one, or use another mesher`,
+      );
   }
 
   #session(events: SessionEvents, make: Parameters<Driver['openSession']>[1]): Session {
@@ -138,13 +195,22 @@ export class MesherDoor implements FrontDoor {
     };
   }
 
-  async pull(name: string, { max, waitMs, signal }: { max: number; waitMs: number; signal?: AbortSignal }): Promise<Delivery[]> {
-    const reply = await this.#driver().request((request) => ({ kind: 'pull', request, name, max, waitMs }), signal);
+  async pull(
+    name: string,
+    { max, waitMs, signal }: { max: number; waitMs: number; signal?: AbortSignal },
+  ): Promise<Delivery[]> {
+    const reply = await this.#driver().request(
+      (request) => ({ kind: 'pull', request, name, max, waitMs }),
+      signal,
+    );
     if (reply.kind !== 'pulled') throw unexpected(reply.kind);
     return [...reply.deliveries];
   }
 
-  async settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }> {
+  async settle(
+    name: string,
+    settlements: readonly Settlement[],
+  ): Promise<{ settled: number; stale: string[] }> {
     const reply = await this.#driver().request((request) => ({ kind: 'settle', request, name, settlements }));
     if (reply.kind !== 'settled') throw unexpected(reply.kind);
     return { settled: reply.settled, stale: [...reply.stale] };
@@ -168,7 +234,8 @@ export class MesherDoor implements FrontDoor {
 
   #tellSinks(listeners: Iterable<SinkListener>): void {
     const sinks = this.subscriptions().filter(({ subscription }) => subscription.sink !== undefined);
-    for (const listener of listeners) for (const { subscription } of sinks) listener(subscription.name, subscription);
+    for (const listener of listeners)
+      for (const { subscription } of sinks) listener(subscription.name, subscription);
   }
 
   sinkChanged(name: string, subscription: Subscription | undefined): void {

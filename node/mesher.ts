@@ -14,7 +14,14 @@ import type { Config } from './config.ts';
 import { splitHostPort } from './config/relations.ts';
 import { readSecrets } from './config/secrets.ts';
 import { MeshError } from './core/errors.ts';
-import { notReady, viewFederation, viewLinks, viewMetrics, viewQueues, viewRoutes } from './core/inspection.ts';
+import {
+  notReady,
+  viewFederation,
+  viewLinks,
+  viewMetrics,
+  viewQueues,
+  viewRoutes,
+} from './core/inspection.ts';
 import { chooseIncarnation, signMember } from './core/membership.ts';
 import { MesherCore } from './core/mesher-core.ts';
 import type { Clock, Journal, NetworkEvents, Registry } from './core/ports.ts';
@@ -62,7 +69,12 @@ export async function startMesher(config: Config, { log }: { readonly log: Logge
   }
 }
 
-async function build(config: Config, log: Logger, stops: (() => Promise<void>)[], stopAll: () => Promise<void>): Promise<Mesher> {
+async function build(
+  config: Config,
+  log: Logger,
+  stops: (() => Promise<void>)[],
+  stopAll: () => Promise<void>,
+): Promise<Mesher> {
   const { federation, cluster, limits, timing } = config;
   const random = Math.random;
   await mkdir(config.data, { recursive: true });
@@ -86,7 +98,15 @@ async function build(config: Config, log: Logger, stops: (() => Promise<void>)[]
   const { incarnation, rejoining } = await takeIncarnation(journal, registry, log);
 
   const network = new Libp2pNetwork(
-    { federation, cluster, incarnation, listen: config.link.listen, announce: config.link.advertise, encryption: config.link.encryption, limits },
+    {
+      federation,
+      cluster,
+      incarnation,
+      listen: config.link.listen,
+      announce: config.link.advertise,
+      encryption: config.link.encryption,
+      limits,
+    },
     { keys, random },
   );
   let running: { core: MesherCore; driver: Driver } | undefined;
@@ -98,12 +118,25 @@ async function build(config: Config, log: Logger, stops: (() => Promise<void>)[]
   await network.start(lateEvents(early, () => running?.driver.networkEvents));
   stops.push(() => network.stop());
 
-  const door = new MesherDoor({ node, cluster, federation, limits }, () => current().core, () => current().driver);
+  const door = new MesherDoor(
+    { node, cluster, federation, limits },
+    () => current().core,
+    () => current().driver,
+  );
   const { host, port } = splitHostPort(config.http.listen);
-  const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise, ratePerMinute: undefined };
+  const webhook = {
+    origin: `${cluster}.${federation}`,
+    publicUrl: config.http.advertise,
+    ratePerMinute: undefined,
+  };
   const server = await startHttpServer(
     { host, port, version, limits },
-    { view: viewOf(() => running?.core, registry, journal, limits), plugins: [httpBridge({ limits, webhook }, { door, clock, random, log })], log, process },
+    {
+      view: viewOf(() => running?.core, registry, journal, limits),
+      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log })],
+      log,
+      process,
+    },
   );
   stops.push(() => server.close());
 
@@ -118,7 +151,14 @@ async function build(config: Config, log: Logger, stops: (() => Promise<void>)[]
     version,
   });
   const core = new MesherCore({ self, limits, timing, keys, random, rejoining }, recovered, nowOf(clock));
-  const driver = new Driver(core, { journal, network, registry, clock, log, sinkChanged: (name, subscription) => door.sinkChanged(name, subscription) });
+  const driver = new Driver(core, {
+    journal,
+    network,
+    registry,
+    clock,
+    log,
+    sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
+  });
   running = { core, driver };
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   const abort = new AbortController();
@@ -129,21 +169,33 @@ async function build(config: Config, log: Logger, stops: (() => Promise<void>)[]
     stopDiskWatch();
     await driver.stop();
     abort.abort();
-    await registry.deregister().catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
+    await registry
+      .deregister()
+      .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
   });
   // HTTP stops first of all, so that requests under way still meet a running driver
   const closeHttp = stops.splice(stops.length - 2, 1);
   stops.push(...closeHttp);
-  log.info({ node, cluster, federation, incarnation, http: server.url, addresses: network.addresses }, 'mesher started');
+  log.info(
+    { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
+    'mesher started',
+  );
   const ready = whenReady(core, driver, abort.signal, log);
   ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
 }
 
-async function takeIncarnation(journal: Journal, registry: Registry, log: Logger): Promise<{ incarnation: number; rejoining: boolean }> {
+async function takeIncarnation(
+  journal: Journal,
+  registry: Registry,
+  log: Logger,
+): Promise<{ incarnation: number; rejoining: boolean }> {
   const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
   const revision = await registry.nextRevision().catch((error: unknown) => {
-    log.warn({ err: error, registry: registry.address }, 'registry not reached; starting from what is on disk');
+    log.warn(
+      { err: error, registry: registry.address },
+      'registry not reached; starting from what is on disk',
+    );
     return undefined;
   });
   const incarnation = chooseIncarnation(persisted, revision);
@@ -171,7 +223,12 @@ function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefin
   };
 }
 
-function viewOf(running: () => MesherCore | undefined, registry: Registry, journal: LevelJournal, limits: Config['limits']): MesherView {
+function viewOf(
+  running: () => MesherCore | undefined,
+  registry: Registry,
+  journal: LevelJournal,
+  limits: Config['limits'],
+): MesherView {
   const core = (): MesherCore => {
     const found = running();
     if (!found) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
@@ -195,7 +252,12 @@ function viewOf(running: () => MesherCore | undefined, registry: Registry, journ
 
 function journalMetrics(journal: LevelJournal): MetricFamily[] {
   const { appends, syncs, bytesWritten, bytesRead } = journal.counters();
-  const counter = (name: string, help: string, value: number): MetricFamily => ({ name, help, type: 'counter', samples: [{ labels: {}, value }] });
+  const counter = (name: string, help: string, value: number): MetricFamily => ({
+    name,
+    help,
+    type: 'counter',
+    samples: [{ labels: {}, value }],
+  });
   return [
     counter('journal_appends_total', 'Batches written to the journal', appends),
     counter('journal_syncs_total', 'Writes of the journal that ended with an fsync', syncs),
@@ -216,7 +278,10 @@ function watchDisk(folder: string, driver: Driver, log: Logger): () => void {
     const next = bavail * bsize < DISK_RESERVE_BYTES ? 'full' : 'ok';
     if (next === state) return;
     state = next;
-    log.warn({ folder, freeBytes: bavail * bsize }, next === 'full' ? 'disk nearly full: publishing is refused' : 'disk has room again');
+    log.warn(
+      { folder, freeBytes: bavail * bsize },
+      next === 'full' ? 'disk nearly full: publishing is refused' : 'disk has room again',
+    );
     driver.input({ kind: 'disk', state });
   };
   const timer = setInterval(() => {

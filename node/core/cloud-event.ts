@@ -13,8 +13,7 @@ export type AttributeValue =
  * the JSON text. `binary`: bytes.
  */
 export type EventData =
-  | { readonly type: 'text'; readonly value: string }
-  | { readonly type: 'binary'; readonly value: Uint8Array };
+  { readonly type: 'text'; readonly value: string } | { readonly type: 'binary'; readonly value: Uint8Array };
 
 export interface CloudEvent {
   readonly id: string;

@@ -72,10 +72,21 @@ export class Commits implements QueuePorts {
    * Puts the event into the batch once, for all `queues`. Positions, where given, are consecutive for a queue within a
    * block: a lane hands out one after the other.
    */
-  store(event: StoredEvent, queues: readonly { readonly queue: Queue; readonly position?: Position; readonly directive?: Directive }[]): void {
+  store(
+    event: StoredEvent,
+    queues: readonly {
+      readonly queue: Queue;
+      readonly position?: Position;
+      readonly directive?: Directive;
+    }[],
+  ): void {
     const batch = this.#staged;
     let block = batch.blocks.at(-1);
-    if (!block || block.events.length >= this.#limits.blockEventsMax || block.bytes + event.record.length > this.#limits.blockBytesMax) {
+    if (
+      !block ||
+      block.events.length >= this.#limits.blockEventsMax ||
+      block.bytes + event.record.length > this.#limits.blockBytesMax
+    ) {
       block = { block: this.#nextBlock++, events: [], bytes: 0, entries: new Map() };
       batch.blocks.push(block);
     }
@@ -89,7 +100,10 @@ export class Commits implements QueuePorts {
         entry = { queue, indices: [], first: position, directives: [] };
         block.entries.set(queue.id, entry);
       }
-      if (entry.directives.at(-1)?.directive !== directive && !(entry.directives.length === 0 && directive === NO_GROUPS)) {
+      if (
+        entry.directives.at(-1)?.directive !== directive &&
+        !(entry.directives.length === 0 && directive === NO_GROUPS)
+      ) {
         entry.directives.push({ from: entry.indices.length, directive });
       }
       entry.indices.push(index);

@@ -15,7 +15,10 @@ export const COUNTERS = {
   events_forward_acked_total: ['Events whose custody the other end has taken', ['cluster']],
   events_landed_total: ['Events taken from links', ['cluster', 'qos']],
   events_duplicate_total: ['Events that came again over a link and were dropped', ['cluster']],
-  events_doubtful_total: ['Events that came over a link and may have reached the cluster before', ['cluster']],
+  events_doubtful_total: [
+    'Events that came over a link and may have reached the cluster before',
+    ['cluster'],
+  ],
   lane_gaps_total: ['Gaps seen on lanes by their receiver', ['cluster']],
   lane_moves_total: ['Lanes that changed their landing mesher', ['cluster', 'reason']],
   publish_refused_total: ['Publish requests refused', ['reason']],

@@ -18,19 +18,39 @@ export const ERRORS = {
   'invalid-subscription': { title: 'The subscription is malformed', status: 400, retryable: false, exit: 3 },
   'invalid-token': { title: 'The settle token is not known', status: 400, retryable: false, exit: 3 },
   'invalid-config': { title: 'The configuration is wrong', status: 500, retryable: false, exit: 2 },
-  'sink-refused': { title: 'The webhook sink did not agree to deliveries', status: 400, retryable: false, exit: 3 },
-  'not-a-member': { title: 'The peer is no member of this federation', status: 403, retryable: true, exit: 3 },
+  'sink-refused': {
+    title: 'The webhook sink did not agree to deliveries',
+    status: 400,
+    retryable: false,
+    exit: 3,
+  },
+  'not-a-member': {
+    title: 'The peer is no member of this federation',
+    status: 403,
+    retryable: true,
+    exit: 3,
+  },
   'subscription-not-found': { title: 'No such subscription', status: 404, retryable: false, exit: 3 },
   'not-found': { title: 'No such resource', status: 404, retryable: false, exit: 3 },
   'method-not-allowed': { title: 'The resource does not do that', status: 405, retryable: false, exit: 2 },
   'request-timeout': { title: 'The request took too long to arrive', status: 408, retryable: true, exit: 4 },
   'event-too-large': { title: 'The event is larger than the limit', status: 413, retryable: false, exit: 3 },
   'batch-too-large': { title: 'The batch is larger than the limit', status: 413, retryable: false, exit: 3 },
-  'unsupported-media-type': { title: 'The content type is not supported', status: 415, retryable: false, exit: 3 },
-  'too-many-subscriptions': { title: 'The mesher holds as many subscriptions as it may', status: 429, retryable: true, exit: 3 },
-  'internal': { title: 'A fault in Causeway', status: 500, retryable: false, exit: 4 },
+  'unsupported-media-type': {
+    title: 'The content type is not supported',
+    status: 415,
+    retryable: false,
+    exit: 3,
+  },
+  'too-many-subscriptions': {
+    title: 'The mesher holds as many subscriptions as it may',
+    status: 429,
+    retryable: true,
+    exit: 3,
+  },
+  internal: { title: 'A fault in Causeway', status: 500, retryable: false, exit: 4 },
   'storage-failed': { title: 'The journal could not be written', status: 500, retryable: true, exit: 4 },
-  'overloaded': { title: 'The mesher has as much in hand as it may', status: 503, retryable: true, exit: 4 },
+  overloaded: { title: 'The mesher has as much in hand as it may', status: 503, retryable: true, exit: 4 },
   'not-ready': { title: 'The mesher is not ready yet', status: 503, retryable: true, exit: 4 },
   'shutting-down': { title: 'The mesher is stopping', status: 503, retryable: true, exit: 4 },
   'registry-unavailable': { title: 'The registry cannot be reached', status: 503, retryable: true, exit: 4 },
@@ -47,7 +67,11 @@ export class MeshError extends Error {
   /** Facts for machines: problem details members, log fields. Never secrets. */
   readonly details: Readonly<Record<string, unknown>>;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};

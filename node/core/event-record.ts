@@ -34,7 +34,13 @@ export function encodeRecord(event: NewEvent, from: Origin): StoredEvent {
   const dead = from.deadLetter;
   let length = FIXED_BYTES + 1 + event.cloudEvent.length;
   for (const text of texts) length += 2 + Buffer.byteLength(text);
-  if (dead) length += 4 + 6 + Buffer.byteLength(dead.subscription) + Buffer.byteLength(dead.reason) + Buffer.byteLength(dead.topic);
+  if (dead)
+    length +=
+      4 +
+      6 +
+      Buffer.byteLength(dead.subscription) +
+      Buffer.byteLength(dead.reason) +
+      Buffer.byteLength(dead.topic);
   const record = Buffer.allocUnsafe(length);
   record[0] = VERSION;
   record[1] = dead ? FLAG_DEAD_LETTER : 0;
@@ -68,7 +74,8 @@ export function encodeRecord(event: NewEvent, from: Origin): StoredEvent {
 /** The event's `record` and `cloudEvent` are views of `bytes`, which must not change afterwards. */
 export function decodeRecord(bytes: Uint8Array): StoredEvent {
   const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION) throw new RecordError('not an event record of version 1');
+  if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
+    throw new RecordError('not an event record of version 1');
   const flags = record.readUInt8(1);
   if (flags > FLAG_DEAD_LETTER) throw new RecordError(`unknown flags ${flags}`);
   let at = FIXED_BYTES;

@@ -3,7 +3,14 @@
 
 import type { Commits } from './commits.ts';
 import type { Counters } from './counters.ts';
-import { hash32, type Directive, type LaneName, type NodeId, type Position, type StoredEvent } from './event.ts';
+import {
+  hash32,
+  type Directive,
+  type LaneName,
+  type NodeId,
+  type Position,
+  type StoredEvent,
+} from './event.ts';
 import { Lane, type LandingChoice } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Links } from './links.ts';
@@ -59,13 +66,21 @@ export class Forwarder {
   recover(queue: Queue): void {
     const match = /^(?:p:(.+)|c:([^:]+):(\d+))$/.exec(queue.name);
     if (match?.[1] !== undefined) this.#addLane(match[1], this.#options.cluster, PEER_LANE, queue);
-    else if (match?.[2] !== undefined) this.#addLane(match[2], match[2], { scope: 'cluster', lane: Number(match[3]) }, queue);
+    else if (match?.[2] !== undefined)
+      this.#addLane(match[2], match[2], { scope: 'cluster', lane: Number(match[3]) }, queue);
   }
 
   /** Where an event for this destination is to be queued, at which position. */
-  toCluster(cluster: string, hash: number, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
+  toCluster(
+    cluster: string,
+    hash: number,
+    directive: Directive,
+  ): { queue: Queue; position: Position; directive: Directive } {
     const lane = hash % this.#options.limits.lanesPerCluster;
-    return this.#place(this.#lane(`c:${cluster}:${lane}`, cluster, cluster, { scope: 'cluster', lane }), directive);
+    return this.#place(
+      this.#lane(`c:${cluster}:${lane}`, cluster, cluster, { scope: 'cluster', lane }),
+      directive,
+    );
   }
 
   toPeer(node: NodeId, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
@@ -102,14 +117,32 @@ export class Forwarder {
   // ─────────────────────────────────────────────────────────── best effort
 
   looseToCluster(cluster: string, hash: number, directive: Directive, event: StoredEvent): void {
-    this.#sendLoose(this.#best(cluster, hash % this.#options.limits.lanesPerCluster), cluster, 'cluster', directive, event);
+    this.#sendLoose(
+      this.#best(cluster, hash % this.#options.limits.lanesPerCluster),
+      cluster,
+      'cluster',
+      directive,
+      event,
+    );
   }
 
   looseToPeer(node: NodeId, directive: Directive, event: StoredEvent): void {
-    this.#sendLoose(this.#options.links.isUp(node) ? node : undefined, this.#options.cluster, 'peer', directive, event);
+    this.#sendLoose(
+      this.#options.links.isUp(node) ? node : undefined,
+      this.#options.cluster,
+      'peer',
+      directive,
+      event,
+    );
   }
 
-  #sendLoose(peer: NodeId | undefined, cluster: string, scope: LaneName['scope'], directive: Directive, event: StoredEvent): void {
+  #sendLoose(
+    peer: NodeId | undefined,
+    cluster: string,
+    scope: LaneName['scope'],
+    directive: Directive,
+    event: StoredEvent,
+  ): void {
     const { counters, links, limits } = this.#options;
     if (peer === undefined || links.get(peer)?.full) {
       counters.add('events_dropped_total', 1, peer === undefined ? 'no-link' : 'slow-link');
@@ -121,7 +154,8 @@ export class Forwarder {
     this.#loose.set(key, waiting);
     waiting.events.push({ event, directive });
     waiting.bytes += event.record.length;
-    if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax) this.#flushOne(key, waiting);
+    if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
+      this.#flushOne(key, waiting);
   }
 
   #flushOne(key: string, { peer, scope, events, bytes }: Loose): void {
@@ -149,7 +183,11 @@ export class Forwarder {
       (member.status === 'alive' ? alive : suspect).push(member);
     }
     // the lane and the sender are in the hash: the lanes of one sender, and those of several, spread differently
-    return rendezvous(alive.length > 0 ? alive : suspect, hash32(`${self}/${lane}`), (member) => member.record.node)?.record.node;
+    return rendezvous(
+      alive.length > 0 ? alive : suspect,
+      hash32(`${self}/${lane}`),
+      (member) => member.record.node,
+    )?.record.node;
   }
 
   #choice(lane: Lane): LandingChoice {

@@ -4,7 +4,14 @@ import type { MesherCore } from './mesher-core.ts';
 import type { Now } from './steps.ts';
 import type { Limits } from './limits.ts';
 import { checkTopic, matches } from './topic.ts';
-import type { FederationView, LinksView, MetricFamily, QueueView, RouteDestination, RoutesView } from './views.ts';
+import type {
+  FederationView,
+  LinksView,
+  MetricFamily,
+  QueueView,
+  RouteDestination,
+  RoutesView,
+} from './views.ts';
 
 const EVERY_GROUP = { groups: 'except', names: [] } as const;
 /** Live peers that were not linked yet count against readiness this long after the start, ms. */
@@ -14,12 +21,15 @@ const LINKING_MS = 10_000;
 export function notReady(core: MesherCore, now: Now): string[] {
   const why: string[] = [];
   const { registry } = core.members;
-  if (registry.state === 'never-reached' && !core.options.rejoining) why.push('the registry was never reached');
+  if (registry.state === 'never-reached' && !core.options.rejoining)
+    why.push('the registry was never reached');
   if (registry.state === 'up' && !core.members.joined) why.push('not registered yet');
   for (const { record, status } of core.members.all()) {
     if (status !== 'alive' || core.table.complete(record.node)) continue;
-    if (core.links.isUp(record.node)) why.push(`routes of ${record.node} (${record.cluster}) are not complete`);
-    else if (now.monotonic - core.startedAt.monotonic < LINKING_MS) why.push(`no link to ${record.node} (${record.cluster}) yet`);
+    if (core.links.isUp(record.node))
+      why.push(`routes of ${record.node} (${record.cluster}) are not complete`);
+    else if (now.monotonic - core.startedAt.monotonic < LINKING_MS)
+      why.push(`no link to ${record.node} (${record.cluster}) yet`);
   }
   if (core.diskFull) why.push('the disk is nearly full');
   return why;
@@ -54,7 +64,9 @@ export function viewFederation(core: MesherCore, registryAddress: string, now: N
     self: { node: self.node, cluster: self.cluster, incarnation: self.incarnation, version: self.version },
     registry: { address: registryAddress, state, revision, sinceMs: Math.round(now.monotonic - since) },
     ready: { ready: why.length === 0, why },
-    members: [own, ...others].sort((a, b) => a.cluster.localeCompare(b.cluster) || a.node.localeCompare(b.node)),
+    members: [own, ...others].sort(
+      (a, b) => a.cluster.localeCompare(b.cluster) || a.node.localeCompare(b.node),
+    ),
   };
 }
 
@@ -85,7 +97,9 @@ export function viewRoutes(core: MesherCore, topic: string, limits: Limits): Rou
   const because = (wanted: (node: string) => boolean): RouteDestination['because'] =>
     routes.filter((route) => wanted(route.node)).map(({ filter, group, node }) => ({ filter, group, node }));
   const why = (directive: { groups: string }): string =>
-    directive.groups === 'except' ? 'its interests are not known yet, so it is sent everything' : 'somebody there wants it';
+    directive.groups === 'except'
+      ? 'its interests are not known yet, so it is sent everything'
+      : 'somebody there wants it';
   const destinations: RouteDestination[] = [];
   for (const [node, directive] of decision.peers) {
     destinations.push({
@@ -114,7 +128,10 @@ export function viewRoutes(core: MesherCore, topic: string, limits: Limits): Rou
     .map(({ record, status }) => ({
       destination: record.node,
       cluster: record.cluster,
-      why: whyNot(status, because((one) => one === record.node)),
+      why: whyNot(
+        status,
+        because((one) => one === record.node),
+      ),
     }));
   return { topic, subscriptions: localSubscriptions(core, topic, decision.local), destinations, others };
 }
@@ -122,29 +139,55 @@ export function viewRoutes(core: MesherCore, topic: string, limits: Limits): Rou
 function whyNot(status: string, interests: RouteDestination['because']): string {
   const groups = interests.filter((one) => one.group !== '').map((one) => one.group);
   if (interests.length === 0) return 'no interest: nobody there has a filter that matches';
-  if (groups.length === interests.length) return `its group ${groups.join(', ')} is served by another member, which is nearer`;
+  if (groups.length === interests.length)
+    return `its group ${groups.join(', ')} is served by another member, which is nearer`;
   return `it is ${status}, and its interest is not durable`;
 }
 
-function localSubscriptions(core: MesherCore, topic: string, chosen: readonly { readonly name: string; readonly filter: string; readonly group: string }[]): RoutesView['subscriptions'] {
-  const served = chosen.map(({ name, filter, group }) => ({ name, filter, group, why: group === '' ? 'its filter matches' : 'chosen for its group' }));
+function localSubscriptions(
+  core: MesherCore,
+  topic: string,
+  chosen: readonly { readonly name: string; readonly filter: string; readonly group: string }[],
+): RoutesView['subscriptions'] {
+  const served = chosen.map(({ name, filter, group }) => ({
+    name,
+    filter,
+    group,
+    why: group === '' ? 'its filter matches' : 'chosen for its group',
+  }));
   const names = new Set(served.map((one) => one.name));
   for (const { subscription } of core.subscriptions.all()) {
-    if (names.has(subscription.name) || !matches(subscription.topic, topic) || subscription.topic.startsWith('$')) continue;
-    served.push({ name: subscription.name, filter: subscription.topic, group: subscription.group ?? '', why: 'not now: another member of its group is next' });
+    if (
+      names.has(subscription.name) ||
+      !matches(subscription.topic, topic) ||
+      subscription.topic.startsWith('$')
+    )
+      continue;
+    served.push({
+      name: subscription.name,
+      filter: subscription.topic,
+      group: subscription.group ?? '',
+      why: 'not now: another member of its group is next',
+    });
   }
   return served;
 }
 
 /** Counters, and gauges of what is held now. */
 export function viewMetrics(core: MesherCore, now: Now): MetricFamily[] {
-  const gauge = (name: string, help: string, samples: MetricFamily['samples']): MetricFamily => ({ name, help, type: 'gauge', samples });
+  const gauge = (name: string, help: string, samples: MetricFamily['samples']): MetricFamily => ({
+    name,
+    help,
+    type: 'gauge',
+    samples,
+  });
   const one = (value: number): MetricFamily['samples'] => [{ labels: {}, value }];
   const links = core.links.views(now);
   const byStatus = new Map<string, number>([['alive', 1]]);
   for (const { status } of core.members.all()) byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
   const lanes = new Map<string, number>();
-  for (const lane of core.forwarder.views()) lanes.set(lane.destination, (lanes.get(lane.destination) ?? 0) + lane.queued);
+  for (const lane of core.forwarder.views())
+    lanes.set(lane.destination, (lanes.get(lane.destination) ?? 0) + lane.queued);
   let depth = 0;
   let inFlight = 0;
   for (const delivery of core.subscriptions.all()) {
@@ -154,21 +197,61 @@ export function viewMetrics(core: MesherCore, now: Now): MetricFamily[] {
   }
   return [
     ...core.counters.families(),
-    gauge('ready', '1 when the mesher has joined, has all routes and can write', one(notReady(core, now).length === 0 ? 1 : 0)),
-    gauge('registry_up', '1 when the last call to the registry succeeded', one(core.members.registry.state === 'up' ? 1 : 0)),
-    gauge('members', 'Meshers known, by status, this one included', [...byStatus].map(([status, value]) => ({ labels: { status }, value }))),
-    gauge('link_up', '1 when the link to the peer stands', links.map((link) => ({ labels: { peer: link.peer, cluster: link.cluster }, value: link.state === 'up' ? 1 : 0 }))),
+    gauge(
+      'ready',
+      '1 when the mesher has joined, has all routes and can write',
+      one(notReady(core, now).length === 0 ? 1 : 0),
+    ),
+    gauge(
+      'registry_up',
+      '1 when the last call to the registry succeeded',
+      one(core.members.registry.state === 'up' ? 1 : 0),
+    ),
+    gauge(
+      'members',
+      'Meshers known, by status, this one included',
+      [...byStatus].map(([status, value]) => ({ labels: { status }, value })),
+    ),
+    gauge(
+      'link_up',
+      '1 when the link to the peer stands',
+      links.map((link) => ({
+        labels: { peer: link.peer, cluster: link.cluster },
+        value: link.state === 'up' ? 1 : 0,
+      })),
+    ),
     gauge(
       'link_round_trip_seconds',
       'Smoothed round trip of the link',
-      links.flatMap((link) => (link.roundTripMs === undefined ? [] : [{ labels: { peer: link.peer, cluster: link.cluster }, value: link.roundTripMs / 1000 }])),
+      links.flatMap((link) =>
+        link.roundTripMs === undefined
+          ? []
+          : [{ labels: { peer: link.peer, cluster: link.cluster }, value: link.roundTripMs / 1000 }],
+      ),
     ),
-    gauge('lane_queued_events', 'Events waiting for, or in flight to, a destination', [...lanes].map(([destination, value]) => ({ labels: { destination }, value }))),
+    gauge(
+      'lane_queued_events',
+      'Events waiting for, or in flight to, a destination',
+      [...lanes].map(([destination, value]) => ({ labels: { destination }, value })),
+    ),
     gauge('subscriptions', 'Durable subscriptions of this mesher', one(core.subscriptions.all().length)),
-    gauge('subscription_queued_events', 'Events held for durable subscriptions, delivered and unsettled ones included', one(depth)),
+    gauge(
+      'subscription_queued_events',
+      'Events held for durable subscriptions, delivered and unsettled ones included',
+      one(depth),
+    ),
     gauge('subscription_in_flight_events', 'Events delivered and not settled', one(inFlight)),
     gauge('journal_blocks', 'Blocks of events that some queue still wants', one(core.commits.blocks)),
     gauge('staged_bytes', 'Bytes of events accepted and not yet on disk', one(core.commits.pendingBytes)),
-    gauge('routes', 'Interests known of other meshers', one([...core.members.all()].reduce((sum, member) => sum + core.table.describe(member.record.node).interests, 0))),
+    gauge(
+      'routes',
+      'Interests known of other meshers',
+      one(
+        [...core.members.all()].reduce(
+          (sum, member) => sum + core.table.describe(member.record.node).interests,
+          0,
+        ),
+      ),
+    ),
   ];
 }

@@ -62,7 +62,15 @@ export class Landing {
     let inbound = lanes.get(key);
     if (!inbound) {
       const { scope, lane } = name;
-      inbound = { sender, name: { scope, lane }, committed: START, accepted: START, starved: false, ackWaiting: false, markStaged: false };
+      inbound = {
+        sender,
+        name: { scope, lane },
+        committed: START,
+        accepted: START,
+        starved: false,
+        ackWaiting: false,
+        markStaged: false,
+      };
       lanes.set(key, inbound);
       this.#count++;
     }
@@ -80,7 +88,12 @@ export class Landing {
     this.#options.emit({
       kind: 'control',
       peer: sender,
-      message: { kind: 'lane-ready', ...inbound.name, mark: inbound.committed, credit: this.#credit(inbound) },
+      message: {
+        kind: 'lane-ready',
+        ...inbound.name,
+        mark: inbound.committed,
+        credit: this.#credit(inbound),
+      },
     });
   }
 
@@ -90,7 +103,11 @@ export class Landing {
     const cluster = clusterOf(sender);
     if (comparePositions(message.previous, inbound.accepted) > 0) {
       counters.add('lane_gaps_total', 1, cluster);
-      this.#options.emit({ kind: 'control', peer: sender, message: { kind: 'gap', ...inbound.name, last: inbound.accepted } });
+      this.#options.emit({
+        kind: 'control',
+        peer: sender,
+        message: { kind: 'gap', ...inbound.name, last: inbound.accepted },
+      });
       return;
     }
     let fresh = 0;
@@ -148,14 +165,17 @@ export class Landing {
   #credit(inbound: Inbound): number {
     const { limits, commits, diskFull } = this.#options;
     const share = (limits.stagedBytesMax - commits.pendingBytes) / Math.max(1, this.#count);
-    const credit = diskFull() ? 0 : Math.floor(Math.max(limits.frameBytesMax, Math.min(limits.laneInFlightBytes, share)));
+    const credit = diskFull()
+      ? 0
+      : Math.floor(Math.max(limits.frameBytesMax, Math.min(limits.laneInFlightBytes, share)));
     inbound.starved = credit === 0;
     return credit;
   }
 
   /** The disk takes more again: lanes that were held are told. */
   release(): void {
-    for (const lanes of this.#lanes.values()) for (const inbound of lanes.values()) if (inbound.starved) this.#ack(inbound);
+    for (const lanes of this.#lanes.values())
+      for (const inbound of lanes.values()) if (inbound.starved) this.#ack(inbound);
   }
 
   forget(sender: NodeId): void {

@@ -49,7 +49,7 @@ export class Lane {
   #sent: Position = START;
   /** Position of the last event sent since the lane was opened, or where it was opened. */
   #cursor: Position = START;
-  /** Sent to another mesher, and not acked: what is sent again up to here is in doubt. */
+  /** Perhaps sent to another mesher, and not acked: what is sent up to here is in doubt. */
   #doubtUpTo: Position = START;
   #inFlight: QueueItem[] = [];
   #inFlightBytes = 0;
@@ -66,6 +66,8 @@ export class Lane {
     this.#options = options;
     const first = queue.firstPosition();
     if (first) this.#acked = this.#sent = before(first);
+    // what an earlier life left may have been sent, nobody remembers to whom; a mesher's own lane has one receiver only
+    if (name.scope === 'cluster') this.#doubtUpTo = queue.lastPosition() ?? START;
   }
 
   /** The next place on this lane. Each incarnation counts anew, so a restored backup cannot reuse one. */
@@ -75,7 +77,14 @@ export class Lane {
 
   view(): LaneView {
     const { destination, name, queue } = this;
-    return { destination, ...name, landing: this.#landing, state: this.#state, queued: queue.depth, inFlight: this.#inFlight.length };
+    return {
+      destination,
+      ...name,
+      landing: this.#landing,
+      state: this.#state,
+      queued: queue.depth,
+      inFlight: this.#inFlight.length,
+    };
   }
 
   get landing(): NodeId | undefined {
@@ -94,7 +103,8 @@ export class Lane {
     if (current !== undefined && !choice.isLinked(current)) {
       this.#landingLostAt ??= now.monotonic;
       if (this.#state !== 'waiting') this.#rewind('waiting');
-      const wait = choice.isAlive(current) && now.monotonic - this.#landingLostAt < this.#options.timing.linkGraceMs;
+      const wait =
+        choice.isAlive(current) && now.monotonic - this.#landingLostAt < this.#options.timing.linkGraceMs;
       if (choice.best === undefined || wait) return;
     } else {
       this.#landingLostAt = undefined;
@@ -107,6 +117,8 @@ export class Lane {
       this.#open(current, now); // also where another is preferred: first hear what this one has
     } else if (choice.best === current) {
       if (this.#state === 'moving') this.#state = 'open';
+    } else if (this.#state === 'opening' && comparePositions(this.#sent, this.#acked) > 0) {
+      return; // it may have what was sent before: its answer says, and spares a doubt
     } else if (this.#inFlight.length === 0) {
       this.#move(choice.best, 'preferred', now);
     } else if (this.#state === 'open') {
@@ -127,11 +139,19 @@ export class Lane {
     const first = this.queue.firstPosition();
     // all before the oldest unsettled event is acked, whoever acked it
     if (first && comparePositions(before(first), this.#acked) > 0) this.#acked = before(first);
-    if (this.#sentTo !== undefined && this.#sentTo !== landing && comparePositions(this.#sent, this.#acked) > 0) {
+    if (
+      this.#sentTo !== undefined &&
+      this.#sentTo !== landing &&
+      comparePositions(this.#sent, this.#acked) > 0
+    ) {
       this.#doubtUpTo = this.#sent;
     }
     this.#progressAt = now.monotonic;
-    this.#options.emit({ kind: 'control', peer: landing, message: { kind: 'lane-open', ...this.name, base: this.#acked } });
+    this.#options.emit({
+      kind: 'control',
+      peer: landing,
+      message: { kind: 'lane-open', ...this.name, base: this.#acked },
+    });
   }
 
   /** What is in flight goes back to the front of the queue. */
@@ -162,7 +182,11 @@ export class Lane {
       this.#cursor = frame.at(-1)?.position ?? first;
       this.#inFlightBytes += bytes;
       const doubt = comparePositions(first, this.#doubtUpTo) <= 0;
-      this.#options.emit({ kind: 'data', peer: landing, message: { kind: 'data', ...this.name, previous, first, doubt, events } });
+      this.#options.emit({
+        kind: 'data',
+        peer: landing,
+        message: { kind: 'data', ...this.name, previous, first, doubt, events },
+      });
       if (comparePositions(this.#cursor, this.#sent) > 0) this.#sent = this.#cursor;
       this.#sentTo = landing;
       this.#options.counters.add('events_forwarded_total', events.length, this.cluster, 'durable');
@@ -181,8 +205,19 @@ export class Lane {
       const { event, position } = item;
       const expired = event.expiresAt !== 0 && event.expiresAt <= now.wall;
       const inDoubt = comparePositions(position, this.#doubtUpTo) <= 0;
-      if (last && (expired || position.incarnation !== last.incarnation || position.sequence !== last.sequence + 1 || inDoubt !== doubt)) break;
-      if (frame.length > 0 && (frame.length >= limits.frameEventsMax || bytes + event.record.length > limits.frameBytesMax)) break;
+      if (
+        last &&
+        (expired ||
+          position.incarnation !== last.incarnation ||
+          position.sequence !== last.sequence + 1 ||
+          inDoubt !== doubt)
+      )
+        break;
+      if (
+        frame.length > 0 &&
+        (frame.length >= limits.frameEventsMax || bytes + event.record.length > limits.frameBytesMax)
+      )
+        break;
       if (expired && this.#inFlight.length > 0) return undefined; // its turn comes when all before it is acked
       this.queue.take();
       if (expired) {
@@ -230,12 +265,18 @@ export class Lane {
 
   /** The receiver misses something of this lane: open it again, from what it has. */
   gap(peer: NodeId, _message: LaneGap, now: Now): void {
-    if (peer === this.#landing && this.#state !== 'waiting' && this.#state !== 'opening') this.#open(peer, now);
+    if (peer === this.#landing && this.#state !== 'waiting' && this.#state !== 'opening')
+      this.#open(peer, now);
   }
 
   tick(choice: LandingChoice, now: Now): void {
     const waiting = this.#state === 'opening' || this.#inFlight.length > 0;
-    if (waiting && this.#state !== 'waiting' && now.monotonic - this.#progressAt > this.#options.timing.laneStallMs && this.#landing !== undefined) {
+    if (
+      waiting &&
+      this.#state !== 'waiting' &&
+      now.monotonic - this.#progressAt > this.#options.timing.laneStallMs &&
+      this.#landing !== undefined
+    ) {
       this.#open(this.#landing, now);
     }
     if (this.queue.depth > 0 || this.#inFlight.length > 0) this.pump(choice, now);

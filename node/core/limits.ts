@@ -91,13 +91,19 @@ export function brokenRelations(limits: Limits): string[] {
     if (!holds) broken.push(text);
   };
   // A single event may exceed blockBytesMax or frameBytesMax: it then travels alone.
-  must(limits.eventBytesMax + 64 * 1024 <= limits.linkFrameBytesMax, 'linkFrameBytesMax must hold one event and 64 KiB of headers');
+  must(
+    limits.eventBytesMax + 64 * 1024 <= limits.linkFrameBytesMax,
+    'linkFrameBytesMax must hold one event and 64 KiB of headers',
+  );
   must(limits.frameBytesMax <= limits.linkFrameBytesMax, 'frameBytesMax must not exceed linkFrameBytesMax');
   must(limits.frameBytesMax <= limits.laneInFlightBytes, 'laneInFlightBytes must hold one frame');
   must(limits.eventBytesMax <= limits.batchBytesMax, 'batchBytesMax must hold one event');
   must(limits.batchBytesMax <= limits.stagedBytesMax, 'stagedBytesMax must hold one batch');
   must(limits.blockEventsMax <= 65_536, 'blockEventsMax must fit 16-bit indices');
   must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');
-  must(limits.pullBytesMax * 2 <= limits.linkFrameBytesMax, 'pullBytesMax must be at most half of linkFrameBytesMax');
+  must(
+    limits.pullBytesMax * 2 <= limits.linkFrameBytesMax,
+    'pullBytesMax must be at most half of linkFrameBytesMax',
+  );
   return broken;
 }

@@ -72,7 +72,15 @@ export class Links {
       };
       this.#links.set(peer, link);
     }
-    Object.assign(link, { cluster, up: true, reason: '', since: now.monotonic, heardAt: now.monotonic, pingAt: 0, full: false });
+    Object.assign(link, {
+      cluster,
+      up: true,
+      reason: '',
+      since: now.monotonic,
+      heardAt: now.monotonic,
+      pingAt: 0,
+      full: false,
+    });
     this.#relist();
   }
 
@@ -101,7 +109,8 @@ export class Links {
     const link = this.#links.get(peer);
     const measured = now.monotonic - sentAt;
     if (!link || measured < 0 || measured > this.#timing.linkSilenceMs * 2) return; // not one of our probes
-    link.roundTripMs = link.roundTripMs === undefined ? measured : link.roundTripMs * (1 - SMOOTHING) + measured * SMOOTHING;
+    link.roundTripMs =
+      link.roundTripMs === undefined ? measured : link.roundTripMs * (1 - SMOOTHING) + measured * SMOOTHING;
   }
 
   /** Probes what is due. A link that is silent for too long is dialled anew; the network says when it is down. */

@@ -41,7 +41,9 @@ export interface MembershipEvents {
 export function memberBytes(record: Omit<MemberRecord, 'signature'>): Uint8Array {
   const labels = Object.entries(record.labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const { federation, cluster, node, incarnation, addresses, http, version } = record;
-  return Buffer.from(JSON.stringify([federation, cluster, node, incarnation, addresses, http, version, labels]));
+  return Buffer.from(
+    JSON.stringify([federation, cluster, node, incarnation, addresses, http, version, labels]),
+  );
 }
 
 export function signMember(keys: Keys, record: Omit<MemberRecord, 'signature'>): MemberRecord {
@@ -144,9 +146,12 @@ export class Membership {
     const { counters, federation, keys, limits } = this.#options;
     let reason = '';
     if (record.federation !== federation) reason = 'other-federation';
-    else if (!keys.verify(record.node, memberBytes(record), Buffer.from(record.signature, 'base64url'))) reason = 'bad-signature';
-    else if (record.incarnation < (this.#members.get(record.node)?.record.incarnation ?? 0)) reason = 'old-incarnation';
-    else if (!this.#members.has(record.node) && this.#members.size >= limits.membersMax) reason = 'too-many-members';
+    else if (!keys.verify(record.node, memberBytes(record), Buffer.from(record.signature, 'base64url')))
+      reason = 'bad-signature';
+    else if (record.incarnation < (this.#members.get(record.node)?.record.incarnation ?? 0))
+      reason = 'old-incarnation';
+    else if (!this.#members.has(record.node) && this.#members.size >= limits.membersMax)
+      reason = 'too-many-members';
     if (reason !== '') counters.add('members_refused_total', 1, reason);
     return reason === '';
   }
@@ -154,7 +159,13 @@ export class Membership {
   #take(record: MemberRecord, now: Now, fresh: boolean): void {
     const known = this.#members.get(record.node);
     if (!known) {
-      const member: Member = { record, listed: true, linked: false, changedAt: now.monotonic, status: 'alive' };
+      const member: Member = {
+        record,
+        listed: true,
+        linked: false,
+        changedAt: now.monotonic,
+        status: 'alive',
+      };
       this.#members.set(record.node, member);
       if (fresh) this.#events.remember(record);
       this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
@@ -196,7 +207,8 @@ export class Membership {
   #setSignal(member: Member, signal: 'listed' | 'linked', value: boolean, now: Now): void {
     member[signal] = value;
     member.changedAt = now.monotonic;
-    if (member.status === 'dead') this.#emit({ kind: 'connect', peer: member.record.node, addresses: member.record.addresses });
+    if (member.status === 'dead')
+      this.#emit({ kind: 'connect', peer: member.record.node, addresses: member.record.addresses });
     member.status = member.listed ? 'alive' : 'suspect';
     this.#events.statusChanged(member.record.node);
   }

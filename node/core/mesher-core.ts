@@ -75,17 +75,26 @@ export class MesherCore {
     const nextQueueId = (): number => this.#nextQueueId++;
     this.commits = new Commits(recovered.nextBlock, limits, emit);
     this.links = new Links(timing, emit);
-    this.members = new Membership({ keys, federation: self.federation, limits, timing, random, counters }, self, {
-      remember: (member) => this.commits.op({ op: 'member', member }),
-      forget: (node) => this.#forget(node),
-      statusChanged: () => {
-        this.#lanesStale = true;
+    this.members = new Membership(
+      { keys, federation: self.federation, limits, timing, random, counters },
+      self,
+      {
+        remember: (member) => this.commits.op({ op: 'member', member }),
+        forget: (node) => this.#forget(node),
+        statusChanged: () => {
+          this.#lanesStale = true;
+        },
       },
-    }, emit);
-    this.table = new RouteTable({ keys, incarnation: self.incarnation, limits, timing, random, counters }, {
-      isMember: (node) => this.members.get(node) !== undefined,
-      linked: () => this.links.linked(),
-    }, emit);
+      emit,
+    );
+    this.table = new RouteTable(
+      { keys, incarnation: self.incarnation, limits, timing, random, counters },
+      {
+        isMember: (node) => this.members.get(node) !== undefined,
+        linked: () => this.links.linked(),
+      },
+      emit,
+    );
     this.router = new Router({
       cluster: self.cluster,
       table: this.table,
@@ -122,7 +131,13 @@ export class MesherCore {
       commits: this.commits,
       announcer: this.#announcer,
       router: this.router,
-      delivery: { limits, counters, random, emit, deadLetter: (subscription, item, reason) => this.#deadLetter(subscription, item, reason) },
+      delivery: {
+        limits,
+        counters,
+        random,
+        emit,
+        deadLetter: (subscription, item, reason) => this.#deadLetter(subscription, item, reason),
+      },
       emit,
       nextQueueId,
     });
@@ -210,7 +225,8 @@ export class MesherCore {
         return;
       case 'cancel-pull':
         for (const delivery of this.subscriptions.all()) {
-          if (delivery.cancelPull(input.request)) this.#reply(input.request, { kind: 'pulled', deliveries: [] });
+          if (delivery.cancelPull(input.request))
+            this.#reply(input.request, { kind: 'pulled', deliveries: [] });
         }
         return;
       case 'settle':
@@ -336,13 +352,19 @@ export class MesherCore {
 
   #refusal(events: readonly NewEvent[]): MeshError | undefined {
     if (this.#disk === 'full') {
-      return new MeshError('disk-full', 'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered');
+      return new MeshError(
+        'disk-full',
+        'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered',
+      );
     }
     let bytes = this.commits.pendingBytes;
     for (const event of events) bytes += event.cloudEvent.length;
     const { stagedBytesMax } = this.options.limits;
     if (bytes <= stagedBytesMax) return undefined;
-    return new MeshError('overloaded', `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`);
+    return new MeshError(
+      'overloaded',
+      `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`,
+    );
   }
 
   #record(event: NewEvent, acceptedAt: number, deadLetter: DeadLetter | undefined): StoredEvent {
@@ -356,7 +378,11 @@ export class MesherCore {
     });
   }
 
-  #decide(event: StoredEvent, reach: 'anywhere' | 'cluster' | 'here', directive: ForwardedEvent['directive']): Decision<Target> {
+  #decide(
+    event: StoredEvent,
+    reach: 'anywhere' | 'cluster' | 'here',
+    directive: ForwardedEvent['directive'],
+  ): Decision<Target> {
     return this.router.decide(event.topic, event.hash, event.key !== '', reach, directive);
   }
 
@@ -367,7 +393,8 @@ export class MesherCore {
     const ephemeral: EphemeralTarget[] = [];
     for (const target of decision.local) {
       if (!target.durable) ephemeral.push(target);
-      else if (this.#isFull(target.delivery.queue, target.delivery.subscription)) this.counters.add('events_dropped_total', 1, 'queue-limit');
+      else if (this.#isFull(target.delivery.queue, target.delivery.subscription))
+        this.counters.add('events_dropped_total', 1, 'queue-limit');
       else if (durable) places.push({ queue: target.delivery.queue });
       else this.#offerVolatile(target.delivery.queue, event);
     }
@@ -388,7 +415,11 @@ export class MesherCore {
   }
 
   #isFull(queue: Queue, { delivery }: Subscription): boolean {
-    return delivery.whenFull === 'drop-newest' && delivery.queueEventsMax !== undefined && queue.depth >= delivery.queueEventsMax;
+    return (
+      delivery.whenFull === 'drop-newest' &&
+      delivery.queueEventsMax !== undefined &&
+      queue.depth >= delivery.queueEventsMax
+    );
   }
 
   #offerVolatile(queue: Queue, event: StoredEvent): void {
@@ -397,7 +428,12 @@ export class MesherCore {
   }
 
   /** An event that came over a link. */
-  #land(sender: NodeId, scope: LaneName['scope'], { event, directive }: ForwardedEvent, qos: 'durable' | 'best-effort'): void {
+  #land(
+    sender: NodeId,
+    scope: LaneName['scope'],
+    { event, directive }: ForwardedEvent,
+    qos: 'durable' | 'best-effort',
+  ): void {
     const link = this.links.get(sender);
     if (link) {
       link.receivedEvents++;
@@ -427,12 +463,17 @@ export class MesherCore {
     }
     const { event } = item;
     const topic = event.deadLetter ? undefined : subscription.delivery.deadLetterTopic;
-    const record = this.#record(
-      { ...event, topic: topic ?? event.topic, expiresAt: 0 },
-      event.acceptedAt,
-      { subscription: subscription.name, reason: reason.slice(0, 1024), attempts: item.attempt, topic: event.topic },
-    );
-    if (topic !== undefined && this.#dispatch(record, this.#decide(record, 'anywhere', EVERY_GROUP), 'durable')) return;
+    const record = this.#record({ ...event, topic: topic ?? event.topic, expiresAt: 0 }, event.acceptedAt, {
+      subscription: subscription.name,
+      reason: reason.slice(0, 1024),
+      attempts: item.attempt,
+      topic: event.topic,
+    });
+    if (
+      topic !== undefined &&
+      this.#dispatch(record, this.#decide(record, 'anywhere', EVERY_GROUP), 'durable')
+    )
+      return;
     this.commits.store(record, [{ queue: this.#deadLetters.queue }]);
   }
 
@@ -441,7 +482,11 @@ export class MesherCore {
   #put(request: RequestId, subscription: Subscription): void {
     try {
       const { created, delivery } = this.subscriptions.put(subscription, this.#now);
-      this.#effects.push({ kind: 'sink', name: subscription.name, subscription: subscription.sink === undefined ? undefined : subscription });
+      this.#effects.push({
+        kind: 'sink',
+        name: subscription.name,
+        subscription: subscription.sink === undefined ? undefined : subscription,
+      });
       this.commits.whenDurable(() => this.#reply(request, { kind: 'put', created, state: delivery.state() }));
       delivery.pump(this.#now);
     } catch (error) {
@@ -478,7 +523,10 @@ export class MesherCore {
     const stale = delivery.settle(input.settlements, this.#now);
     delivery.pump(this.#now);
     const settled = input.settlements.length - stale.length;
-    this.commits.whenDurable(() => this.#reply(input.request, { kind: 'settled', settled, stale }), settled > 0);
+    this.commits.whenDurable(
+      () => this.#reply(input.request, { kind: 'settled', settled, stale }),
+      settled > 0,
+    );
   }
 
   #pumpQueue(queue: Queue): void {
@@ -490,7 +538,8 @@ export class MesherCore {
   #queueById(id: number): Queue | undefined {
     const known = this.#queues.get(id);
     if (known) return known;
-    for (const queue of [...this.subscriptions.all().map((one) => one.queue), ...this.forwarder.queues()]) this.#queues.set(queue.id, queue);
+    for (const queue of [...this.subscriptions.all().map((one) => one.queue), ...this.forwarder.queues()])
+      this.#queues.set(queue.id, queue);
     return this.#queues.get(id);
   }
 
@@ -565,7 +614,12 @@ export class MesherCore {
   }
 
   #bestEffort(peer: NodeId, message: BestEffort): void {
-    this.counters.add('events_landed_total', message.events.length, this.members.clusterOf(peer) ?? 'unknown', 'best-effort');
+    this.counters.add(
+      'events_landed_total',
+      message.events.length,
+      this.members.clusterOf(peer) ?? 'unknown',
+      'best-effort',
+    );
     for (const forwarded of message.events) this.#land(peer, message.scope, forwarded, 'best-effort');
   }
 
@@ -585,5 +639,8 @@ export class MesherCore {
 }
 
 function noSubscription(name: string): MeshError {
-  return new MeshError('subscription-not-found', `there is no subscription ${JSON.stringify(name)} on this mesher; make it with PUT /v1/subscriptions/${name}`);
+  return new MeshError(
+    'subscription-not-found',
+    `there is no subscription ${JSON.stringify(name)} on this mesher; make it with PUT /v1/subscriptions/${name}`,
+  );
 }

@@ -61,7 +61,11 @@ export interface Recovered {
     readonly queue: number;
     readonly name: string;
     /** Blocks with an entry of this queue, ascending, and how many events it still wants of each. */
-    readonly blocks: readonly { readonly block: number; readonly count: number; readonly first: Position | undefined }[];
+    readonly blocks: readonly {
+      readonly block: number;
+      readonly count: number;
+      readonly first: Position | undefined;
+    }[];
   }[];
   /** Blocks on disk that no queue wants: left over by a crash between two batches; the core drops them. */
   readonly unclaimedBlocks: readonly number[];
@@ -247,5 +251,8 @@ export interface FrontDoor {
   /** The CloudEvent of a delivery. */
   decode(event: StoredEvent): CloudEvent;
   /** Told of every subscription with a `sink` that appears, changes or goes, and of all at the time of the call. */
-  watchSinks(listener: (name: string, subscription: Subscription | undefined) => void, signal: AbortSignal): void;
+  watchSinks(
+    listener: (name: string, subscription: Subscription | undefined) => void,
+    signal: AbortSignal,
+  ): void;
 }

@@ -104,22 +104,45 @@ export class Queue {
     return undefined;
   }
 
+  /** Position of the newest event on disk; undefined: none. Lanes only. O(blocks): asked once, at start. */
+  lastPosition(): Position | undefined {
+    return [...this.#blocks.values()].at(-1)?.last;
+  }
+
   /** A block with something for this queue is on disk. `events` are those of `entry.indices`. */
   committed(block: number, entry: QueueEntry, events: readonly StoredEvent[]): void {
     const count = entry.indices.length;
     this.#depth += count;
-    this.#blocks.set(block, { count, first: entry.first, last: lastOf(entry.first, count), remaining: undefined });
+    this.#blocks.set(block, {
+      count,
+      first: entry.first,
+      last: lastOf(entry.first, count),
+      remaining: undefined,
+    });
     const caughtUp = this.#unloaded.size === 0 && !this.#loading;
-    const room = this.#windowBytes < this.#limits.queueWindowBytes && this.#window.size < this.#limits.queueWindowEvents;
+    const room =
+      this.#windowBytes < this.#limits.queueWindowBytes && this.#window.size < this.#limits.queueWindowEvents;
     if (caughtUp && room) this.#fill({ block, entry, events });
     else this.#unloaded.pushBack(block);
   }
 
   /** An event that is kept in memory only. False: no room. */
   pushVolatile(event: StoredEvent): boolean {
-    if (this.#window.size >= this.#limits.queueWindowEvents || this.#windowBytes >= this.#limits.queueWindowBytes) return false;
+    if (
+      this.#window.size >= this.#limits.queueWindowEvents ||
+      this.#windowBytes >= this.#limits.queueWindowBytes
+    )
+      return false;
     const index = this.#volatileIndex++;
-    this.#push({ block: VOLATILE_BLOCK, index, event, position: undefined, directive: NO_GROUPS, attempt: 0, failures: 0 });
+    this.#push({
+      block: VOLATILE_BLOCK,
+      index,
+      event,
+      position: undefined,
+      directive: NO_GROUPS,
+      attempt: 0,
+      failures: 0,
+    });
     this.#depth++;
     return true;
   }
@@ -139,7 +162,10 @@ export class Queue {
       const index = entry.indices[i];
       const event = events[i];
       if (index === undefined || !event) continue;
-      const position = entry.first && { incarnation: entry.first.incarnation, sequence: entry.first.sequence + i };
+      const position = entry.first && {
+        incarnation: entry.first.incarnation,
+        sequence: entry.first.sequence + i,
+      };
       if (position && this.#settledUpTo && comparePositions(position, this.#settledUpTo) <= 0) continue;
       const directive = entry.directives[run]?.directive ?? NO_GROUPS;
       this.#push({ block, index, event, position, directive, attempt: 0, failures: 0 });
@@ -173,7 +199,11 @@ export class Queue {
   /** Asks for the next blocks when the window runs low. Called after taking. */
   refill(): void {
     if (this.#loading || this.#unloaded.size === 0) return;
-    if (this.#window.size * 2 > this.#limits.queueWindowEvents || this.#windowBytes * 2 > this.#limits.queueWindowBytes) return;
+    if (
+      this.#window.size * 2 > this.#limits.queueWindowEvents ||
+      this.#windowBytes * 2 > this.#limits.queueWindowBytes
+    )
+      return;
     const blocks: number[] = [];
     while (blocks.length < BLOCKS_PER_LOAD) {
       const block = this.#unloaded.popFront();
@@ -214,7 +244,12 @@ export class Queue {
         state.count = left;
       }
     }
-    for (let item = this.#window.front(); item?.position && comparePositions(item.position, position) <= 0; item = this.#window.front()) this.take();
+    for (
+      let item = this.#window.front();
+      item?.position && comparePositions(item.position, position) <= 0;
+      item = this.#window.front()
+    )
+      this.take();
   }
 
   /** Gives up the oldest events beyond `keep` that nobody has in hand; returns how many. Whole unread blocks go unread. */
@@ -264,7 +299,12 @@ export class Queue {
       const remaining = this.#blocks.get(block)?.remaining;
       if (!remaining) continue;
       // a Set keeps its order of insertion, which was ascending
-      this.#ports.op({ op: 'entry', queue: this.id, block, entry: { indices: [...remaining], first: undefined, directives: [] } });
+      this.#ports.op({
+        op: 'entry',
+        queue: this.id,
+        block,
+        entry: { indices: [...remaining], first: undefined, directives: [] },
+      });
     }
     this.#dirty.clear();
   }

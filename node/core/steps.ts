@@ -26,18 +26,51 @@ export type SessionId = number;
 export type Input =
   | { readonly kind: 'tick' }
   // clients
-  | { readonly kind: 'publish'; readonly request: RequestId; readonly qos: 'durable' | 'best-effort'; readonly events: readonly NewEvent[] }
+  | {
+      readonly kind: 'publish';
+      readonly request: RequestId;
+      readonly qos: 'durable' | 'best-effort';
+      readonly events: readonly NewEvent[];
+    }
   | { readonly kind: 'put-subscription'; readonly request: RequestId; readonly subscription: Subscription }
   | { readonly kind: 'delete-subscription'; readonly request: RequestId; readonly name: string }
-  | { readonly kind: 'attach'; readonly session: SessionId; readonly name: string; readonly credit: number; readonly resumeAfter: string | undefined }
-  | { readonly kind: 'attach-ephemeral'; readonly session: SessionId; readonly filter: string; readonly group: string; readonly credit: number }
+  | {
+      readonly kind: 'attach';
+      readonly session: SessionId;
+      readonly name: string;
+      readonly credit: number;
+      readonly resumeAfter: string | undefined;
+    }
+  | {
+      readonly kind: 'attach-ephemeral';
+      readonly session: SessionId;
+      readonly filter: string;
+      readonly group: string;
+      readonly credit: number;
+    }
   | { readonly kind: 'grant'; readonly session: SessionId; readonly count: number }
   | { readonly kind: 'detach'; readonly session: SessionId }
-  | { readonly kind: 'pull'; readonly request: RequestId; readonly name: string; readonly max: number; readonly waitMs: number }
+  | {
+      readonly kind: 'pull';
+      readonly request: RequestId;
+      readonly name: string;
+      readonly max: number;
+      readonly waitMs: number;
+    }
   | { readonly kind: 'cancel-pull'; readonly request: RequestId }
-  | { readonly kind: 'settle'; readonly request: RequestId; readonly name: string; readonly settlements: readonly Settlement[] }
+  | {
+      readonly kind: 'settle';
+      readonly request: RequestId;
+      readonly name: string;
+      readonly settlements: readonly Settlement[];
+    }
   // links and gossip
-  | { readonly kind: 'link-up'; readonly peer: NodeId; readonly cluster: string; readonly incarnation: number }
+  | {
+      readonly kind: 'link-up';
+      readonly peer: NodeId;
+      readonly cluster: string;
+      readonly incarnation: number;
+    }
   | { readonly kind: 'link-down'; readonly peer: NodeId; readonly reason: string }
   | { readonly kind: 'messages'; readonly peer: NodeId; readonly messages: readonly LinkMessage[] }
   /** The data stream to the peer is full, or takes more again. */
@@ -56,7 +89,12 @@ export type Input =
   | { readonly kind: 'disk'; readonly state: 'ok' | 'full' };
 
 export type Effect =
-  | { readonly kind: 'append'; readonly batch: number; readonly ops: readonly JournalOp[]; readonly sync: boolean }
+  | {
+      readonly kind: 'append';
+      readonly batch: number;
+      readonly ops: readonly JournalOp[];
+      readonly sync: boolean;
+    }
   | { readonly kind: 'load'; readonly queue: number; readonly blocks: readonly number[] }
   | { readonly kind: 'reply'; readonly request: RequestId; readonly reply: Reply }
   | { readonly kind: 'deliver'; readonly session: SessionId; readonly deliveries: readonly Delivery[] }
@@ -74,7 +112,10 @@ export type Effect =
   | { readonly kind: 'register'; readonly record: MemberRecord };
 
 export type Reply =
-  | { readonly kind: 'published'; readonly results: readonly { readonly sequence: number; readonly destinations: Destinations }[] }
+  | {
+      readonly kind: 'published';
+      readonly results: readonly { readonly sequence: number; readonly destinations: Destinations }[];
+    }
   | { readonly kind: 'put'; readonly created: boolean; readonly state: SubscriptionState }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'pulled'; readonly deliveries: readonly Delivery[] }

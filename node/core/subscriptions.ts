@@ -98,7 +98,10 @@ export class Subscriptions {
     if (!known) {
       const { subscriptionsMax } = this.#options.limits;
       if (this.#durable.size >= subscriptionsMax) {
-        throw new MeshError('too-many-subscriptions', `this mesher holds ${subscriptionsMax} subscriptions; delete one, or use another mesher`);
+        throw new MeshError(
+          'too-many-subscriptions',
+          `this mesher holds ${subscriptionsMax} subscriptions; delete one, or use another mesher`,
+        );
       }
       return { created: true, delivery: this.#create(subscription).delivery };
     }
@@ -113,7 +116,12 @@ export class Subscriptions {
 
   #create(subscription: Subscription): DurableTarget {
     const { commits, limits } = this.#options;
-    const queue = new Queue(this.#options.nextQueueId(), Subscriptions.queueName(subscription.name), limits, commits);
+    const queue = new Queue(
+      this.#options.nextQueueId(),
+      Subscriptions.queueName(subscription.name),
+      limits,
+      commits,
+    );
     commits.op({ op: 'queue', queue: queue.id, name: queue.name });
     commits.op({ op: 'subscription', subscription });
     return this.#add(subscription, queue);
@@ -164,7 +172,13 @@ export class Subscriptions {
   // ─────────────────────────────────────────────────────────── sessions
 
   /** False: no such subscription. */
-  attach(session: SessionId, name: string, credit: number, resumeAfter: string | undefined, now: Now): boolean {
+  attach(
+    session: SessionId,
+    name: string,
+    credit: number,
+    resumeAfter: string | undefined,
+    now: Now,
+  ): boolean {
     const target = this.#durable.get(name);
     if (!target) return false;
     this.#streams.set(session, target);
@@ -174,7 +188,15 @@ export class Subscriptions {
   }
 
   attachEphemeral(session: SessionId, filter: string, group: string, credit: number): void {
-    const target: EphemeralTarget = { name: `session-${session}`, filter, group, durable: false, session, waiting: new Deque(), credit };
+    const target: EphemeralTarget = {
+      name: `session-${session}`,
+      filter,
+      group,
+      durable: false,
+      session,
+      waiting: new Deque(),
+      credit,
+    };
     this.#ephemeral.set(session, target);
     this.#options.router.addLocal(target);
     this.#options.announcer.add(filter, group, false);

@@ -7,8 +7,18 @@ export type MemberStatus = 'alive' | 'suspect' | 'dead' | 'left';
 
 export interface FederationView {
   readonly federation: string;
-  readonly self: { readonly node: NodeId; readonly cluster: string; readonly incarnation: number; readonly version: string };
-  readonly registry: { readonly address: string; readonly state: 'up' | 'down' | 'never-reached'; readonly revision: number; readonly sinceMs: number };
+  readonly self: {
+    readonly node: NodeId;
+    readonly cluster: string;
+    readonly incarnation: number;
+    readonly version: string;
+  };
+  readonly registry: {
+    readonly address: string;
+    readonly state: 'up' | 'down' | 'never-reached';
+    readonly revision: number;
+    readonly sinceMs: number;
+  };
   readonly ready: { readonly ready: boolean; readonly why: readonly string[] };
   readonly members: readonly MemberView[];
 }
@@ -22,7 +32,12 @@ export interface MemberView {
   readonly addresses: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   /** Route record as known here; `complete` false: nothing whole was ever seen, so it is sent everything. */
-  readonly routes: { readonly sequence: number; readonly interests: number; readonly complete: boolean; readonly gapped: boolean };
+  readonly routes: {
+    readonly sequence: number;
+    readonly interests: number;
+    readonly complete: boolean;
+    readonly gapped: boolean;
+  };
 }
 
 export interface LinkView {
@@ -67,9 +82,18 @@ export interface LinksView {
 /** Who would get an event on `topic`, and why not the others. */
 export interface RoutesView {
   readonly topic: string;
-  readonly subscriptions: readonly { readonly name: string; readonly filter: string; readonly group: string; readonly why: string }[];
+  readonly subscriptions: readonly {
+    readonly name: string;
+    readonly filter: string;
+    readonly group: string;
+    readonly why: string;
+  }[];
   readonly destinations: readonly RouteDestination[];
-  readonly others: readonly { readonly destination: string; readonly cluster: string; readonly why: string }[];
+  readonly others: readonly {
+    readonly destination: string;
+    readonly cluster: string;
+    readonly why: string;
+  }[];
 }
 
 export interface RouteDestination {

@@ -9,7 +9,9 @@ import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
 const EVENTS = 100_000;
 
 test(`${EVENTS} events reach two subscriptions in each of two remote clusters exactly once, and a group once in all`, async (t) => {
-  const federation = await Federation.start(t, { clusters: { 'aws-eu-west-1': 1, 'gcp-us-east1': 1, 'azure-ap-southeast1': 1 } });
+  const federation = await Federation.start(t, {
+    clusters: { 'aws-eu-west-1': 1, 'gcp-us-east1': 1, 'azure-ap-southeast1': 1 },
+  });
   const origin = federation.mesher('aws-eu-west-1');
   const remotes = ['gcp-us-east1', 'azure-ap-southeast1'];
   const ledgers: Ledger[] = [];
@@ -49,7 +51,9 @@ test(`${EVENTS} events reach two subscriptions in each of two remote clusters ex
   }
   await until('every queue is empty and the journal truncated', async () => {
     const queues = await Promise.all(federation.meshers().map((mesher) => mesher.queues()));
-    const blocks = await Promise.all(federation.meshers().map((mesher) => mesher.metric('causeway_journal_blocks')));
+    const blocks = await Promise.all(
+      federation.meshers().map((mesher) => mesher.metric('causeway_journal_blocks')),
+    );
     return queues.flat().every((queue) => queue.depth === 0) && blocks.every((count) => count === 0);
   });
 });

@@ -24,7 +24,13 @@ for (const victim of ['landing', 'origin'] as const) {
   });
 }
 
-async function publishUnderKills(t: TestContext, origin: RunningMesher, victim: RunningMesher, ledger: Ledger, consumer: Consumer): Promise<void> {
+async function publishUnderKills(
+  t: TestContext,
+  origin: RunningMesher,
+  victim: RunningMesher,
+  ledger: Ledger,
+  consumer: Consumer,
+): Promise<void> {
   const publisher = new Publisher();
   let published = false;
   const killing = (async () => {

@@ -39,7 +39,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** Polls until `check` gives something other than undefined or false; fails with `what` after two minutes. */
-export async function until<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, everyMs = 50): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  everyMs = 50,
+): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS;
   let last: unknown;
   for (;;) {
@@ -131,7 +135,10 @@ export class RunningMesher {
     try {
       await until(`${this.cluster} ready`, async () => (await fetch(`${this.http}/readyz`)).ok);
     } catch (cause) {
-      throw new Error(`${this.cluster} at ${this.http} is not ready; it printed:\n${this.program.output.slice(-4000)}`, { cause });
+      throw new Error(
+        `${this.cluster} at ${this.http} is not ready; it printed:\n${this.program.output.slice(-4000)}`,
+        { cause },
+      );
     }
   }
 
@@ -166,7 +173,8 @@ export class RunningMesher {
     for (const line of text.split('\n')) {
       const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)/.exec(line);
       if (match?.[1] !== name) continue;
-      if (Object.entries(labels).every(([label, value]) => (match[2] ?? '').includes(`${label}="${value}"`))) sum += Number(match[3]);
+      if (Object.entries(labels).every(([label, value]) => (match[2] ?? '').includes(`${label}="${value}"`)))
+        sum += Number(match[3]);
     }
     return sum;
   }
@@ -236,13 +244,31 @@ export class Federation {
     return ((await response.json()) as { members: { node: string; incarnation: number }[] }).members;
   }
 
-  async #startMesher(cluster: string, index: number, registry: string, partitions: boolean, flags: readonly string[]): Promise<RunningMesher> {
+  async #startMesher(
+    cluster: string,
+    index: number,
+    registry: string,
+    partitions: boolean,
+    flags: readonly string[],
+  ): Promise<RunningMesher> {
     const data = join(this.folder, `${cluster}-${index}`);
     const [http, link] = [await freePort(), await freePort()];
-    const args = ['node', '--federation', 'acme', '--cluster', cluster, '--registry', registry, '--data', data];
+    const args = [
+      'node',
+      '--federation',
+      'acme',
+      '--cluster',
+      cluster,
+      '--registry',
+      registry,
+      '--data',
+      data,
+    ];
     args.push('--http', `127.0.0.1:${http}`, '--listen', `/ip4/127.0.0.1/tcp/${link}`, ...flags);
     if (partitions) {
-      const relay = this.#relay((dialler) => this.#cut.has(cluster) !== this.#cut.has(this.#clusterOf(dialler)));
+      const relay = this.#relay(
+        (dialler) => this.#cut.has(cluster) !== this.#cut.has(this.#clusterOf(dialler)),
+      );
       const port = await relay.listen();
       relay.target(link);
       args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
@@ -286,7 +312,10 @@ export class Federation {
       await until(`${mesher.cluster} linked with all`, async () => {
         const { links } = await mesher.links();
         const { members } = await mesher.federation();
-        return links.filter((link) => link.state === 'up').length === this.#meshers.length - 1 && members.every((member) => member.routes.complete);
+        return (
+          links.filter((link) => link.state === 'up').length === this.#meshers.length - 1 &&
+          members.every((member) => member.routes.complete)
+        );
       });
     }
   }
@@ -295,7 +324,9 @@ export class Federation {
   async whenRouted(mesher: RunningMesher, topic: string, clusters: readonly string[]): Promise<void> {
     await until(`${topic} routed to ${clusters.join(', ')}`, async () => {
       const { destinations } = await mesher.routes(topic);
-      return clusters.every((cluster) => destinations.some((one) => one.destination === cluster && one.because.length > 0));
+      return clusters.every((cluster) =>
+        destinations.some((one) => one.destination === cluster && one.because.length > 0),
+      );
     });
   }
 

@@ -39,7 +39,8 @@ export class Relay {
   update(): void {
     for (const pair of this.#pairs) {
       const cut = this.#isCut(pair.pid);
-      if (pair.cut && !cut) this.#drop(pair); // swallowed bytes are gone: the connection cannot go on
+      if (pair.cut && !cut)
+        this.#drop(pair); // swallowed bytes are gone: the connection cannot go on
       else if (cut) pair.cut = true;
     }
   }

@@ -21,11 +21,19 @@ export interface Payloads {
 export function realEvents(): Payloads {
   try {
     const lines = readFileSync(REAL_EVENTS, 'utf8').trim().split('\n');
-    return { source: 'real events of the shared data', events: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+    return {
+      source: 'real events of the shared data',
+      events: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    };
   } catch {
     const events = githubEvents()
       .filter(({ data }) => data.length < 8192)
-      .map(({ type, source, data }) => ({ specversion: '1.0', type, source, data: JSON.parse(data) as unknown }));
+      .map(({ type, source, data }) => ({
+        specversion: '1.0',
+        type,
+        source,
+        data: JSON.parse(data) as unknown,
+      }));
     return { source: 'GitHub webhook examples (the shared data is absent)', events };
   }
 }
@@ -47,7 +55,12 @@ export class Publisher {
   }
 
   /** Publishes `count` events from number `from` on, in batches, one after another; `target` may change between them. */
-  async publish(target: () => RunningMesher, from: number, count: number, { batch = 250, pace }: { batch?: number; pace?: (done: number) => Promise<void> } = {}): Promise<void> {
+  async publish(
+    target: () => RunningMesher,
+    from: number,
+    count: number,
+    { batch = 250, pace }: { batch?: number; pace?: (done: number) => Promise<void> } = {},
+  ): Promise<void> {
     for (let at = from; at < from + count; at += batch) {
       const events = Array.from({ length: Math.min(batch, from + count - at) }, (_, i) => this.event(at + i));
       await this.#send(target, JSON.stringify(events), events.length);
@@ -73,7 +86,8 @@ export class Publisher {
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         // refused: nothing was sent; else the connection broke, and whether the batch was taken is in doubt
-        if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'ECONNREFUSED') this.repeated += count;
+        if ((error.cause as NodeJS.ErrnoException | undefined)?.code !== 'ECONNREFUSED')
+          this.repeated += count;
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -121,7 +135,11 @@ export class Ledger {
 }
 
 interface Pulled {
-  readonly events: readonly { readonly event: { readonly id: string }; readonly token: string; readonly attempt: number }[];
+  readonly events: readonly {
+    readonly event: { readonly id: string };
+    readonly token: string;
+    readonly attempt: number;
+  }[];
 }
 
 /** Pulls and settles until stopped; a mesher that is away is asked again. Each event is taken down once it is settled or in doubt. */

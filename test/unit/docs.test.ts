@@ -1,0 +1,42 @@
+// The documents say what the code says.
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ERRORS } from '../../node/core/errors.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const architecture = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+
+test("the README's table of errors is the catalogue", () => {
+  const rows = [...readme.matchAll(/^\| `([a-z-]+)` +\| (\d+) +\| (yes|no) +\| (\d) +\| (.+?) +\|$/gm)].map(
+    ([, code, status, retry, exit, title]) => [
+      code,
+      { title, status: Number(status), retryable: retry === 'yes', exit: Number(exit) },
+    ],
+  );
+  assert.deepEqual(Object.fromEntries(rows), ERRORS);
+});
+
+test('every file and folder that the documents name is there', () => {
+  const named = [
+    ...`${readme}${architecture}`.matchAll(
+      /`((?:node|core|registry|bridge|test|scripts|deploy|docs)\/[\w./-]*)`/g,
+    ),
+  ].map(([, path]) => path ?? '');
+  assert.ok(named.length > 20);
+  for (const path of named) {
+    const at = path.startsWith('core/') ? `node/${path}` : path;
+    assert.ok(existsSync(join(ROOT, at)), `${path} is named but not there`);
+  }
+});
+
+test('every npm script that the README names exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  for (const [, name] of readme.matchAll(/npm run ([a-z:]+)/g))
+    assert.ok(scripts[name ?? ''], `npm run ${name}`);
+});
