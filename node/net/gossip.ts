@@ -43,6 +43,8 @@ export class Gossip {
   readonly #links = new Map<NodeId, Connection>();
   /** Inbound streams that came before their link was up here: one for each connection. */
   #early = new WeakMap<Connection, Stream>();
+  /** Links without a stream of ours at the last check. */
+  #silent = new Set<Connection>();
   #pubsub: GossipSub | undefined;
 
   constructor(options: GossipOptions, events: GossipEvents) {
@@ -111,17 +113,30 @@ export class Gossip {
     const connection = this.#links.get(peer);
     if (!connection) return;
     this.#links.delete(peer);
-    for (const topology of this.#distinctTopologies()) void topology.onDisconnect?.(connection.remotePeer);
+    this.#disconnect(connection);
   }
 
-  /** Gives peers whose stream gossipsub has lost (reset for a full buffer, a bad RPC) a new one. To be called now and then. */
+  /**
+   * Begins anew with peers to whom no stream of ours stood at two checks in a row: it was reset, for a full buffer or a
+   * bad RPC. To be called now and then. All of it, both ways: gossipsub keeps a stream that was reset while it was opened
+   * for a good one, and hears of the peer's subscriptions only on a new one.
+   */
   check(): void {
+    const before = this.#silent;
+    this.#silent = new Set();
     for (const connection of this.#links.values()) {
       const stands = connection.streams.some(
         (stream) =>
-          stream.direction === 'outbound' && stream.status === 'open' && this.#isGossip(stream.protocol),
+          stream.direction === 'outbound' && stream.status === 'open' && this.#mayBeGossip(stream.protocol),
       );
-      if (!stands) this.#connect(connection);
+      if (stands) continue;
+      this.#silent.add(connection);
+      if (!before.has(connection)) continue; // its stream may be about to be opened
+      this.#disconnect(connection);
+      for (const stream of connection.streams.filter(({ protocol }) => this.#handlers.has(protocol))) {
+        stream.abort(new Error('gossip begins anew'));
+      }
+      this.#connect(connection);
     }
   }
 
@@ -130,8 +145,12 @@ export class Gossip {
       void topology.onConnect?.(connection.remotePeer, connection);
   }
 
+  #disconnect(connection: Connection): void {
+    for (const topology of this.#distinctTopologies()) void topology.onDisconnect?.(connection.remotePeer);
+  }
+
   /** An unnegotiated stream may be one of ours under way. */
-  #isGossip(protocol: string): boolean {
+  #mayBeGossip(protocol: string): boolean {
     return protocol === '' || this.#handlers.has(protocol);
   }
 
