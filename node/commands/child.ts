@@ -17,7 +17,8 @@ export interface ChildEnd {
 
 // Longer than a mesher takes for its own deadlines.
 const stopDeadlineMs = 25_000;
-const logLinesShown = 5;
+const logLinesShown = 3;
+const logWordsMax = 200;
 const logBytesRead = 16 * 1024;
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -73,7 +74,7 @@ export class Child {
   failure(): MeshError {
     const { code, signal } = this.#end ?? {};
     const how = signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`;
-    const lines = this.#lastLogLines().map((line) => line.slice(0, 300));
+    const lines = this.#lastLogLines().map(logWords);
     const words = lines.length === 0 ? '' : `, its last words: ${lines.join(' | ')}`;
     return new MeshError(
       'mesher-unreachable',
@@ -102,4 +103,17 @@ export class Child {
       return []; // the failure itself is what must be said
     }
   }
+}
+
+/** What a line of JSON log says to people; other lines as they are. */
+function logWords(line: string): string {
+  let words = line;
+  try {
+    const { msg, err } = asObject(JSON.parse(line)) ?? {};
+    const why = asObject(err)?.['message'];
+    if (typeof msg === 'string') words = typeof why === 'string' ? `${msg} (${why})` : msg;
+  } catch {
+    // Not every line is JSON: a crash is told in words.
+  }
+  return words.slice(0, logWordsMax);
 }

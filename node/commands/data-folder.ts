@@ -20,7 +20,7 @@ export class DataFolder {
     this.store = store;
   }
 
-  /** Throws `storage-failed` where another `up` holds it. Waits for what a killed one has left running. */
+  /** Throws `invalid-config` where another `up` holds it. Waits for what a killed one has left running. */
   static async open(path: string): Promise<DataFolder> {
     const store = new Level<string, string>(join(path, 'up'));
     try {
@@ -86,7 +86,7 @@ function cannotOpen(path: string, cause: unknown): MeshError {
     const { pid } = readNote(path);
     const holder = pid === undefined ? '' : ` (process ${pid})`;
     return new MeshError(
-      'storage-failed',
+      'invalid-config',
       `another 'causeway up'${holder} uses the data in ${path}; stop it, or name another folder with --data`,
       { cause },
     );

@@ -23,10 +23,12 @@ const catchUpMax = 100;
 // Above, publishing waits: subscribers that far behind are not reached sooner by more events.
 const inFlightMax = 10_000;
 const pullMax = 200;
-const pullWaitMs = 2_000;
+// A pull is never cut off (what it was about to bring would come again later), so this is how long stopping takes.
+const pullWaitMs = 500;
 const retryPauseMs = 500;
 const routesDeadlineMs = 30_000;
 const drainDeadlineMs = 10_000;
+const lastBatchDeadlineMs = 3_000;
 
 export interface TrafficFigures extends LedgerCounts {
   readonly p50: number | undefined;
@@ -58,10 +60,13 @@ export class SampleTraffic {
   readonly #latencies = new Latencies();
   readonly #stopPublishing = new AbortController();
   readonly #stopConsuming = new AbortController();
+  /** For a batch that a mesher does not take, long after publishing was to stop. */
+  readonly #stopTrying = new AbortController();
   readonly #run = randomUUID().slice(0, 8);
   #work: Promise<unknown> = Promise.resolve();
   #publishing: Promise<void> = Promise.resolve();
-  #trouble = '';
+  /** Who does not answer right now, and how. */
+  readonly #troubles = new Map<string, string>();
 
   constructor(publisher: LocalMesher, consumers: readonly LocalMesher[], ledger: TrafficLedger) {
     this.#publisher = new Api(publisher.http);
@@ -83,13 +88,14 @@ export class SampleTraffic {
   figures(): TrafficFigures {
     const counts = this.#ledger.counts(wallMs());
     const [p50, p99] = [this.#latencies.percentile(0.5), this.#latencies.percentile(0.99)];
-    return { ...counts, p50, p99, trouble: this.#trouble };
+    return { ...counts, p50, p99, trouble: [...this.#troubles.values()].join(', ') };
   }
 
   /** Publishes no more, gives what is on its way some time to arrive, and stops. */
   async stop(): Promise<void> {
     this.#stopPublishing.abort();
-    await this.#publishing;
+    const giveUp = setTimeout(() => this.#stopTrying.abort(), lastBatchDeadlineMs);
+    await this.#publishing.finally(() => clearTimeout(giveUp));
     const deadline = performance.now() + drainDeadlineMs;
     while (this.#ledger.counts(wallMs()).inFlight > 0 && performance.now() < deadline) {
       await pause(50, this.#stopConsuming.signal);
@@ -124,13 +130,13 @@ export class SampleTraffic {
       qos: 'durable',
       parallel: 1,
       patienceMs: Infinity,
-      signal,
+      signal: this.#stopTrying.signal,
       published: async (results) => {
-        this.#trouble = '';
+        this.#troubles.delete('');
         await this.#ledger.acked(results.map(({ id }) => id));
       },
       waiting: ({ code }) => {
-        this.#trouble = `publishing waits: ${code}`;
+        this.#troubles.set('', `publishing waits: ${code}`);
       },
     });
     const startedMs = performance.now();
@@ -155,7 +161,7 @@ export class SampleTraffic {
         .publish(batch.map(({ text }) => text))
         .then(() => publisher.flush())
         .catch((error: unknown) => {
-          if (!hasAborted(signal)) throw error;
+          if (!this.#stopTrying.signal.aborted) throw error;
         });
     }
   }
@@ -164,8 +170,9 @@ export class SampleTraffic {
     const { signal } = this.#stopConsuming;
     while (!signal.aborted) {
       try {
-        const body = await api.post(`${path}/pull`, { max: pullMax, waitMs: pullWaitMs }, { signal });
+        const body = await api.post(`${path}/pull`, { max: pullMax, waitMs: pullWaitMs });
         const arrivedAt = wallMs();
+        this.#troubles.delete(cluster);
         const deliveries = asArray(asObject(body)?.['events']).map((delivery) => asObject(delivery) ?? {});
         if (deliveries.length === 0) continue;
         const ids = deliveries.flatMap(({ event }) => {
@@ -174,7 +181,6 @@ export class SampleTraffic {
         });
         for (const sentAt of await this.#ledger.delivered(cluster, ids))
           this.#latencies.add(arrivedAt - sentAt);
-        // Not under `signal`: what is counted is settled.
         await api.post(`${path}/settle`, {
           ack: deliveries.map(({ token }) => token),
           retry: [],
@@ -183,9 +189,8 @@ export class SampleTraffic {
       } catch (error) {
         if (hasAborted(signal)) return;
         if (!(error instanceof MeshError) || !error.facts.retryable) throw error;
-        this.#trouble = `${cluster} does not answer: ${error.code}`;
+        this.#troubles.set(cluster, `${cluster} does not answer: ${error.code}`);
         await pause(retryPauseMs, signal);
-        this.#trouble = '';
       }
     }
   }

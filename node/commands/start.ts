@@ -11,6 +11,7 @@ import { TrafficLedger } from './traffic-ledger.ts';
 import { upFlags, welcome, withFederation } from './up.ts';
 import { pause, untilAborted } from './waiting.ts';
 
+const firstLineAfterMs = 1_000;
 const redrawMs = 250;
 const plainLineEveryMs = 5_000;
 
@@ -64,6 +65,7 @@ async function showTraffic(federation: LocalFederation, data: DataFolder, termin
 }
 
 async function drawUntil(signal: AbortSignal, line: LiveLine, traffic: SampleTraffic): Promise<void> {
+  await pause(firstLineAfterMs, signal);
   for (; !signal.aborted; await pause(line.everyMs, signal)) await line.draw(traffic.figures());
 }
 

@@ -81,7 +81,9 @@ export function statusText(status: Status, now: number): string {
       ),
     );
   }
-  const full = queues.filter((queue) => queue.kind === 'subscription').sort((a, b) => b.depth - a.depth);
+  const full = queues
+    .filter(({ kind, name, depth }) => kind === 'subscription' && (depth > 0 || !name.startsWith('$')))
+    .sort((a, b) => b.depth - a.depth);
   if (full.length > 0) {
     parts.push(
       formatTable(

@@ -6,7 +6,9 @@ export type Cell = string | number | undefined;
 /** Lines without a trailing newline. Columns of numbers are right-aligned; undefined is shown as `-`. */
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const right = head.map(
-    (_, column) => rows.length > 0 && rows.every((row) => typeof (row[column] ?? 0) === 'number'),
+    (_, column) =>
+      rows.some((row) => typeof row[column] === 'number') &&
+      rows.every((row) => typeof row[column] !== 'string'),
   );
   const texts = [
     head.map((title) => title.toUpperCase()),

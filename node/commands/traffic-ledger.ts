@@ -48,6 +48,7 @@ export class TrafficLedger {
   #duplicates = 0;
   #earlier = new Set<string>();
   #earlierFound = 0;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(store: LedgerStore, clusters: readonly string[]) {
     this.#store = store;
@@ -133,23 +134,22 @@ export class TrafficLedger {
     };
   }
 
-  /** An id that is acked and everywhere is forgotten; one that is everywhere and not yet acked will be, at its ack. */
+  /** Writes go one after the other: LevelDB does not keep the order of batches under way at once. */
   async #save(ids: readonly string[]): Promise<void> {
-    await this.#store.batch(
-      ids.flatMap((id): LedgerOperation[] => {
-        const entry = this.#entries.get(id);
-        if (entry === undefined) return [];
-        if (entry.waiting.size > 0) {
-          const value = JSON.stringify({
-            sentAt: entry.sentAt,
-            acked: entry.acked,
-            waiting: [...entry.waiting],
-          });
-          return [{ type: 'put', key: id, value }];
-        }
-        this.#entries.delete(id);
-        return [{ type: 'del', key: id }];
-      }),
-    );
+    const operations = ids.flatMap((id) => this.#operation(id));
+    const written = this.#written.then(() => this.#store.batch(operations));
+    this.#written = written.catch(() => undefined); // told to whoever asked for that write
+    await written;
+  }
+
+  /** An id that is everywhere is forgotten; its ack, should it come later, changes nothing. */
+  #operation(id: string): LedgerOperation[] {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return [];
+    const { sentAt, acked, waiting } = entry;
+    if (waiting.size > 0)
+      return [{ type: 'put', key: id, value: JSON.stringify({ sentAt, acked, waiting: [...waiting] }) }];
+    this.#entries.delete(id);
+    return [{ type: 'del', key: id }];
   }
 }

@@ -47,6 +47,26 @@ test('waits for every acked event in every cluster, and counts what comes twice'
   assert.equal(store.kept.size, 0);
 });
 
+test('forgets what is everywhere, though the store finishes writes in another order', async () => {
+  const store = new MemoryStore();
+  const waiting: (() => void)[] = [];
+  const slow: LedgerStore = {
+    iterator: () => store.iterator(),
+    // The first of two writes under way ends last.
+    batch: async (operations) => {
+      await new Promise<void>((resolve) => {
+        waiting.unshift(resolve);
+        setImmediate(() => waiting.shift()?.());
+      });
+      await store.batch(operations);
+    },
+  };
+  const ledger = await TrafficLedger.open(slow, ['us'], 0);
+  await ledger.sending(['1'], 0);
+  await Promise.all([ledger.acked(['1']), ledger.delivered('us', ['1'])]);
+  assert.equal(store.kept.size, 0);
+});
+
 test('goes on with what an earlier run left on its way, and says when all of it has come', async () => {
   const store = new MemoryStore();
   const first = await TrafficLedger.open(store, ['us'], 0);
