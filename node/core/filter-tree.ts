@@ -79,7 +79,14 @@ export class FilterTree<V> {
   /** All values whose filter matches; a value is given once per matching filter. */
   match(topic: string): V[] {
     const found: V[] = [];
-    walk(this.#root, topic.split('/'), 0, found);
+    const names = topic.split('/');
+    if (topic.startsWith('$')) {
+      // internal topics are not caught by a wildcard in the first level [MQTT-4.7.2-1]
+      const named = this.#root.exact?.get(names[0] ?? '');
+      if (named) walk(named, names, 1, found);
+    } else {
+      walk(this.#root, names, 0, found);
+    }
     return found;
   }
 }

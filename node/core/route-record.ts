@@ -68,7 +68,9 @@ export interface Head {
 
 /** The interests of one record, with digests kept up to date lazily. */
 export class InterestSet {
-  readonly #buckets: (Map<string, Interest> | undefined)[] = new Array<Map<string, Interest> | undefined>(BUCKETS);
+  readonly #buckets: (Map<string, Interest> | undefined)[] = new Array<Map<string, Interest> | undefined>(
+    BUCKETS,
+  );
   readonly #digests: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(BUCKETS);
   #root: Uint8Array | undefined;
   #size = 0;
@@ -136,15 +138,23 @@ function digestOf(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer').subarray(0, DIGEST_BYTES);
 }
 
-/** Independent of the order of `interests`. */
+/** Independent of the order of `interests`. Lengths are part of what is digested: no other interests read the same. */
 export function bucketDigest(interests: readonly Interest[]): Uint8Array {
   if (interests.length === 0) return NO_DIGEST;
-  const lines = interests.map((one) => `${one.filter}\u0000${one.group}\u0000${one.durable ? 1 : 0}`);
-  return digestOf(Buffer.from(lines.sort().join('\n')));
+  const lines = interests.map(
+    ({ filter, group, durable }) => `${filter.length}:${filter}${group.length}:${group}${durable ? 1 : 0}`,
+  );
+  return digestOf(Buffer.from(lines.sort().join('')));
 }
 
 /** Signs what `interests` holds after `ops` as version (incarnation, sequence). */
-export function signDelta(keys: Keys, incarnation: number, sequence: number, interests: InterestSet, ops: readonly RouteOp[]): { proof: Proof; bytes: Uint8Array } {
+export function signDelta(
+  keys: Keys,
+  incarnation: number,
+  sequence: number,
+  interests: InterestSet,
+  ops: readonly RouteOp[],
+): { proof: Proof; bytes: Uint8Array } {
   const opBytes = encodeOps(ops);
   const unsigned = {
     node: keys.node,
@@ -168,7 +178,8 @@ export function encodeHead(proof: Proof, interests: InterestSet): Uint8Array {
 /** Checks shape and signature. */
 export function decodeDelta(bytes: Uint8Array, keys: Keys, opsMax: number): Delta {
   const { proof, rest } = decodeProof(bytes, keys);
-  if (!same(digestOf(rest), proof.change)) throw new RouteError('bad-digest', 'the changes are not the ones signed');
+  if (!same(digestOf(rest), proof.change))
+    throw new RouteError('bad-digest', 'the changes are not the ones signed');
   return { proof, ops: decodeOps(rest, opsMax) };
 }
 
@@ -176,8 +187,10 @@ export function decodeDelta(bytes: Uint8Array, keys: Keys, opsMax: number): Delt
 export function decodeHead(bytes: Uint8Array, keys: Keys, interestsMax: number): Head {
   const { proof, rest } = decodeProof(bytes, keys);
   if (rest.length !== BUCKETS * DIGEST_BYTES) throw new RouteError('malformed', 'a head needs 256 digests');
-  if (!same(digestOf(rest), proof.root)) throw new RouteError('bad-digest', 'the digests are not the ones signed');
-  if (proof.count > interestsMax) throw new RouteError('too-many-interests', `${proof.count} interests, the limit is ${interestsMax}`);
+  if (!same(digestOf(rest), proof.root))
+    throw new RouteError('bad-digest', 'the digests are not the ones signed');
+  if (proof.count > interestsMax)
+    throw new RouteError('too-many-interests', `${proof.count} interests, the limit is ${interestsMax}`);
   const digests: Uint8Array[] = [];
   for (let i = 0; i < BUCKETS; i++) digests.push(rest.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
   return { proof, digests };
@@ -200,7 +213,8 @@ function encodeProof(proof: Omit<Proof, 'signature'>): Buffer {
 
 function decodeProof(input: Uint8Array, keys: Keys): { proof: Proof; rest: Buffer } {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  if (bytes.length < 3 || bytes[0] !== VERSION) throw new RouteError('malformed', 'not a route message of version 1');
+  if (bytes.length < 3 || bytes[0] !== VERSION)
+    throw new RouteError('malformed', 'not a route message of version 1');
   const nodeEnd = 3 + bytes.readUInt16BE(1);
   const signed = nodeEnd + 20 + DIGEST_BYTES * 2;
   if (bytes.length < signed + SIGNATURE_BYTES) throw new RouteError('malformed', 'cut short');
@@ -209,9 +223,10 @@ function decodeProof(input: Uint8Array, keys: Keys): { proof: Proof; rest: Buffe
     incarnation: integer(bytes.readDoubleBE(nodeEnd)),
     sequence: integer(bytes.readDoubleBE(nodeEnd + 8)),
     count: bytes.readUInt32BE(nodeEnd + 16),
-    root: bytes.subarray(nodeEnd + 20, nodeEnd + 20 + DIGEST_BYTES),
-    change: bytes.subarray(nodeEnd + 20 + DIGEST_BYTES, signed),
-    signature: bytes.subarray(signed, signed + SIGNATURE_BYTES),
+    // copied: a proof is kept long after the message it came in
+    root: Uint8Array.from(bytes.subarray(nodeEnd + 20, nodeEnd + 20 + DIGEST_BYTES)),
+    change: Uint8Array.from(bytes.subarray(nodeEnd + 20 + DIGEST_BYTES, signed)),
+    signature: Uint8Array.from(bytes.subarray(signed, signed + SIGNATURE_BYTES)),
   };
   if (!keys.verify(proof.node, bytes.subarray(0, signed), proof.signature)) {
     throw new RouteError('bad-signature', `not signed by ${proof.node}`);
@@ -245,7 +260,8 @@ function decodeOps(bytes: Buffer, opsMax: number): RouteOp[] {
     return bytes.toString('utf8', start, at);
   };
   while (at < bytes.length) {
-    if (ops.length >= opsMax) throw new RouteError('too-many-ops', `more than ${opsMax} changes in one delta`);
+    if (ops.length >= opsMax)
+      throw new RouteError('too-many-ops', `more than ${opsMax} changes in one delta`);
     const flags = bytes[at++] ?? 0;
     if (flags > 3) throw new RouteError('malformed', `unknown flags ${flags}`);
     const filter = text16();

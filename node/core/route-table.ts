@@ -2,15 +2,24 @@
 // finds who wants a topic. Gossip brings deltas, each good for exactly the version before it; whatever else arrives
 // marks the record *gapped*, and a pull from the owner (or from anyone: records are signed) repairs it.
 //
-// Invariants. A record's version is that of a proof whose content it holds whole. Buckets fetched on the way there are
-// applied one by one, each checked against a signed head, so an interest is never missing that was in both versions.
-// A record never seen whole is `complete: false`, and its mesher is sent everything.
+// Invariants. A record's version is that of a proof whose content it holds whole. Buckets fetched on the way to a newer one
+// are applied one by one, each checked against a signed head, so an interest is never missing that was in both versions;
+// meanwhile the record is `diverged`: deltas are not applied to it, and it is not served to others. A record
+// never seen whole is `complete: false`, and its mesher is sent everything. Only signatures prove that a version is
+// there: what a peer merely says it has is forgotten when a pull shows nothing of it.
 
 import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
 import type { Limits } from './limits.ts';
-import type { ControlMessage, Interest, RouteBucketPull, RouteBuckets, RouteHeads, RoutePull } from './messages.ts';
+import type {
+  ControlMessage,
+  Interest,
+  RouteBucketPull,
+  RouteBuckets,
+  RouteHeads,
+  RoutePull,
+} from './messages.ts';
 import type { Keys, Random } from './ports.ts';
 import {
   bucketDigest,
@@ -48,6 +57,8 @@ const NEVER: Version = { incarnation: 0, sequence: 0 };
 interface Pull {
   readonly from: NodeId;
   progressAt: number;
+  /** Some of the answer has come, as deltas. */
+  progressed: boolean;
   /** Once the head has come: what it names, and the buckets still to be fetched. */
   head: Head | undefined;
   missing: Set<number>;
@@ -59,12 +70,20 @@ interface Owned {
   complete: boolean;
   /** The content is not what the owner signed for this version: only a head and its buckets can repair it. */
   diverged: boolean;
+  /** For each bucket, the sequence at which it was last seen to change. */
+  readonly changedAt: Float64Array;
   proof: Proof | undefined;
   readonly interests: InterestSet;
   readonly routes: Map<string, Route>;
   /** Highest version heard of. Above `version`: gapped. */
   wanted: Version;
+  /** Highest version seen signed. */
+  proven: Version;
+  /** Who said last that it has more than is held here. */
+  hint: NodeId | undefined;
   pull: Pull | undefined;
+  /** The last pull failed with this one: others are asked first. */
+  failedWith: NodeId | undefined;
   /** Not before this is the next pull tried; grows while pulls fail. */
   pullAfter: number;
   failures: number;
@@ -123,7 +142,7 @@ export class RouteTable {
       sequence: record.version.sequence,
       interests: record.interests.size,
       complete: record.complete,
-      gapped: newer(record.wanted, record.version),
+      gapped: isGapped(record),
     };
   }
 
@@ -142,17 +161,19 @@ export class RouteTable {
   announce(ops: readonly RouteOp[], gossip: boolean): void {
     const { keys, incarnation, limits } = this.#options;
     const own = this.#own;
+    const sequence = own.version.sequence + 1;
     for (const { add, interest } of ops) {
       const key = interestKey(interest.filter, interest.group);
       if (add) own.interests.set(key, interest);
       else own.interests.delete(key);
+      own.changedAt[bucketOf(key)] = sequence;
     }
-    const sequence = own.version.sequence + 1;
-    const { proof, bytes } = signDelta(keys, incarnation, sequence, own.interests, ops);
+    const small = ops.length <= limits.deltaOpsMax; // others are never sent as a delta: their bytes are not needed
+    const { proof, bytes } = signDelta(keys, incarnation, sequence, own.interests, small ? ops : []);
     own.version = { incarnation, sequence };
     own.wanted = own.version;
     own.proof = proof;
-    if (ops.length <= limits.deltaOpsMax && bytes.length <= limits.gossipBytesMax) {
+    if (small && bytes.length <= limits.gossipBytesMax) {
       this.#ring.set(sequence, bytes);
       this.#ring.delete(sequence - limits.deltaRingMax);
       if (gossip) this.#emit({ kind: 'gossip', bytes });
@@ -170,22 +191,36 @@ export class RouteTable {
       const { proof, ops } = decodeDelta(bytes, this.#options.keys, this.#options.limits.deltaOpsMax);
       const record = this.#ownerOf(proof.node);
       if (!record || !newer(proof, record.version)) return;
-      const next = proof.incarnation === record.version.incarnation && proof.sequence === record.version.sequence + 1;
-      if (!next || !record.complete || record.diverged) {
+      if (newer(proof, record.proven)) record.proven = versionOf(proof);
+      const next =
+        proof.incarnation === record.version.incarnation && proof.sequence === record.version.sequence + 1;
+      // while a head's buckets are on their way, a change between here and there would undo part of them
+      if (!next || !record.complete || record.diverged || record.pull?.head) {
         this.#want(record, proof, by, now);
         return;
       }
-      for (const { add, interest } of ops) this.#apply(record, interest, add);
-      if (record.interests.size !== proof.count) {
-        record.diverged = true;
+      this.#applyDelta(record, proof, ops);
+      if (record.diverged) {
+        record.pull = undefined; // an answer in deltas could not be used
         this.#want(record, proof, by, now);
         return;
       }
-      this.#advance(record, proof);
+      this.#advance(record, proof, now);
       this.#options.counters.add('routes_applied_total', ops.length, by);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  #applyDelta(record: Owned, proof: Proof, ops: readonly RouteOp[]): void {
+    record.diverged = true; // until all of them are in
+    if (proof.count > this.#options.limits.interestsMax)
+      throw new RouteError('too-many-interests', 'record too large');
+    for (const { add, interest } of ops) {
+      this.#apply(record, interest, add);
+      record.changedAt[bucketOf(interestKey(interest.filter, interest.group))] = proof.sequence;
+    }
+    record.diverged = record.interests.size !== proof.count;
   }
 
   #ownerOf(node: NodeId): Owned | undefined {
@@ -202,32 +237,48 @@ export class RouteTable {
   }
 
   #want(record: Owned, version: Version, by: string, now: Now): void {
-    if (!newer(version, record.wanted)) return;
-    if (!newer(record.wanted, record.version)) this.#options.counters.add('routes_gapped_total', 1, by);
-    record.wanted = { incarnation: version.incarnation, sequence: version.sequence };
+    if (newer(version, record.wanted)) {
+      if (!isGapped(record)) this.#options.counters.add('routes_gapped_total', 1, by);
+      record.wanted = versionOf(version);
+    }
     this.#pullIfDue(record, now);
   }
 
-  #advance(record: Owned, proof: Proof): void {
-    record.version = { incarnation: proof.incarnation, sequence: proof.sequence };
+  #advance(record: Owned, proof: Proof, now: Now): void {
+    if (proof.incarnation !== record.version.incarnation) record.changedAt.fill(0);
+    record.version = versionOf(proof);
     record.proof = proof;
     if (newer(record.version, record.wanted)) record.wanted = record.version;
     record.failures = 0;
-    if (record.pull && !record.pull.head) record.pull = undefined; // it was answered with deltas
+    record.failedWith = undefined;
+    if (record.pull && !record.pull.head) {
+      // it is being answered with deltas
+      record.pull.progressAt = now.monotonic;
+      record.pull.progressed = true;
+      if (!isGapped(record)) record.pull = undefined;
+    }
     this.revision++;
   }
 
   #apply(record: Owned, interest: Interest, add: boolean): void {
     const key = interestKey(interest.filter, interest.group);
     const route = record.routes.get(key);
+    // twice: between two versions a record may hold what is in either
+    if (add && !route && record.interests.size >= 2 * this.#options.limits.interestsMax) {
+      throw new RouteError('too-many-interests', 'record too large');
+    }
     if (route) {
       if (add && route.durable === interest.durable) return;
       this.#tree.remove(route.filter, route);
       record.routes.delete(key);
     }
     if (add) {
-      if (record.interests.size >= this.#options.limits.interestsMax) throw new RouteError('too-many-interests', 'record too large');
-      const added: Route = { node: record.node, filter: interest.filter, group: interest.group, durable: interest.durable };
+      const added: Route = {
+        node: record.node,
+        filter: interest.filter,
+        group: interest.group,
+        durable: interest.durable,
+      };
       record.interests.set(key, interest);
       record.routes.set(key, added);
       this.#tree.add(added.filter, added);
@@ -240,20 +291,42 @@ export class RouteTable {
   // ─────────────────────────────────────────────────────────── pulls
 
   #pullIfDue(record: Owned, now: Now): void {
-    if (record.pull || now.monotonic < record.pullAfter || !newer(record.wanted, record.version)) return;
-    const linked = this.#peers.linked();
-    const from = linked.includes(record.node) ? record.node : linked[Math.floor(this.#options.random() * linked.length)];
+    if (record.pull || now.monotonic < record.pullAfter || !isGapped(record)) return;
+    const from = this.#chooseSource(record);
     if (from === undefined) return;
-    record.pull = { from, progressAt: now.monotonic, head: undefined, missing: new Set() };
+    record.pull = { from, progressAt: now.monotonic, progressed: false, head: undefined, missing: new Set() };
     const have = record.complete && !record.diverged ? record.version : NEVER;
     this.#send(from, { kind: 'route-pull', node: record.node, ...have });
   }
 
+  /** The owner; else who said that it has more; else anyone. One that failed last is asked only where there is no other. */
+  #chooseSource(record: Owned): NodeId | undefined {
+    const linked = this.#peers.linked();
+    const others = linked.length > 1 ? linked.filter((peer) => peer !== record.failedWith) : linked;
+    if (others.includes(record.node)) return record.node;
+    if (record.hint !== undefined && others.includes(record.hint)) return record.hint;
+    return others[Math.floor(this.#options.random() * others.length)];
+  }
+
+  /** What is held whole of this record, and so may be served; undefined: nothing. */
+  #whole(node: NodeId): (Owned & { readonly proof: Proof }) | undefined {
+    const record = node === this.#own.node ? this.#own : this.#records.get(node);
+    return record && isWhole(record) ? record : undefined;
+  }
+
   /** A peer asks for what is newer than it has: a few deltas where we own and still have them, else the head. */
   answerPull(peer: NodeId, pull: RoutePull): void {
-    const record = pull.node === this.#own.node ? this.#own : this.#records.get(pull.node);
-    if (!record?.proof || !newer(record.version, pull)) return;
-    if (record === this.#own && pull.incarnation === record.version.incarnation && this.#ring.has(pull.sequence + 1)) {
+    const record = this.#whole(pull.node);
+    if (!record || !newer(record.version, pull)) {
+      const held = record ? headOf(record) : { node: pull.node, ...NEVER, digest: 0 };
+      this.#send(peer, { kind: 'route-heads', answer: true, heads: [held] }); // so that it asks somebody else at once
+      return;
+    }
+    if (
+      record === this.#own &&
+      pull.incarnation === record.version.incarnation &&
+      this.#ring.has(pull.sequence + 1)
+    ) {
       let bytes = 0;
       for (let next = pull.sequence + 1; bytes < this.#options.limits.pullBytesMax; next++) {
         const delta = this.#ring.get(next);
@@ -268,23 +341,29 @@ export class RouteTable {
     this.#send(peer, { kind: 'route-head', head: encodeHead(record.proof, record.interests) });
   }
 
+  /**
+   * Where the record moved on meanwhile, its new head goes first, and the buckets that changed go with those asked for:
+   * a puller gets on with each answer, however often the owner changes something.
+   */
   answerBucketPull(peer: NodeId, pull: RouteBucketPull): void {
-    const record = pull.node === this.#own.node ? this.#own : this.#records.get(pull.node);
-    if (!record?.proof) return;
-    if (comparePositions(record.version, pull) !== 0) {
-      // it moved on meanwhile: the new head says which of the buckets still hold
-      if (newer(record.version, pull)) this.#send(peer, { kind: 'route-head', head: encodeHead(record.proof, record.interests) });
-      return;
+    const record = this.#whole(pull.node);
+    if (!record || newer(pull, record.version)) return;
+    const wanted = new Set(pull.buckets);
+    if (newer(record.version, pull)) {
+      this.#send(peer, { kind: 'route-head', head: encodeHead(record.proof, record.interests) });
+      if (record.version.incarnation === pull.incarnation) {
+        for (const [index, at] of record.changedAt.entries()) if (at > pull.sequence) wanted.add(index);
+      }
     }
     const buckets: { index: number; interests: readonly Interest[] }[] = [];
     let bytes = 0;
-    for (const index of pull.buckets) {
+    for (const index of wanted) {
       const interests = record.interests.bucket(index);
       for (const one of interests) bytes += (one.filter.length + one.group.length) * 3 + 16;
       if (buckets.length > 0 && bytes > this.#options.limits.pullBytesMax) break;
       buckets.push({ index, interests });
     }
-    this.#send(peer, { kind: 'route-buckets', node: pull.node, incarnation: pull.incarnation, sequence: pull.sequence, buckets });
+    this.#send(peer, { kind: 'route-buckets', node: pull.node, ...record.version, buckets });
   }
 
   takeHead(peer: NodeId, bytes: Uint8Array, now: Now): void {
@@ -292,15 +371,20 @@ export class RouteTable {
       const head = decodeHead(bytes, this.#options.keys, this.#options.limits.interestsMax);
       const record = this.#ownerOf(head.proof.node);
       const pull = record?.pull;
-      if (!record || !pull || pull.from !== peer || !newer(head.proof, record.version)) return;
+      if (!record || !pull || pull.from !== peer || newer(record.version, head.proof)) return;
+      if (!record.diverged && !newer(head.proof, record.version)) return;
+      const first = !pull.head;
       pull.head = head;
       pull.progressAt = now.monotonic;
-      if (newer(head.proof, record.wanted)) record.wanted = head.proof;
+      if (newer(head.proof, record.proven)) record.proven = versionOf(head.proof);
+      if (newer(head.proof, record.wanted)) record.wanted = versionOf(head.proof);
       pull.missing = new Set();
       for (let i = 0; i < BUCKETS; i++) {
-        if (Buffer.compare(record.interests.digest(i), head.digests[i] ?? new Uint8Array(0)) !== 0) pull.missing.add(i);
+        if (Buffer.compare(record.interests.digest(i), head.digests[i] ?? new Uint8Array(0)) !== 0)
+          pull.missing.add(i);
       }
-      this.#continuePull(record, pull, now);
+      if (first || pull.missing.size === 0) this.#continuePull(record, pull, now);
+      // else buckets follow it: it is part of the answer to a bucket pull
     } catch (error) {
       this.#refuse(error);
     }
@@ -309,12 +393,15 @@ export class RouteTable {
   takeBuckets(peer: NodeId, message: RouteBuckets, now: Now): void {
     const record = this.#records.get(message.node);
     const pull = record?.pull;
-    if (!record || !pull?.head || pull.from !== peer || comparePositions(pull.head.proof, message) !== 0) return;
+    if (!record || !pull?.head || pull.from !== peer || comparePositions(pull.head.proof, message) !== 0)
+      return;
     try {
       for (const { index, interests } of message.buckets) {
         if (!pull.missing.has(index)) continue;
         this.#checkBucket(pull.head, index, interests);
+        record.diverged = true;
         this.#replaceBucket(record, index, interests);
+        record.changedAt[index] = message.sequence;
         pull.missing.delete(index);
         pull.progressAt = now.monotonic;
       }
@@ -331,7 +418,8 @@ export class RouteTable {
       throw new RouteError('bad-digest', `bucket ${index} is not what its owner signed`);
     }
     for (const one of interests) {
-      if (bucketOf(interestKey(one.filter, one.group)) !== index) throw new RouteError('bad-bucket', `an interest in the wrong bucket`);
+      if (bucketOf(interestKey(one.filter, one.group)) !== index)
+        throw new RouteError('bad-bucket', `an interest in the wrong bucket`);
     }
   }
 
@@ -353,7 +441,13 @@ export class RouteTable {
     if (!head) return;
     if (pull.missing.size > 0) {
       const { node, incarnation, sequence } = head.proof;
-      this.#send(pull.from, { kind: 'route-bucket-pull', node, incarnation, sequence, buckets: [...pull.missing] });
+      this.#send(pull.from, {
+        kind: 'route-bucket-pull',
+        node,
+        incarnation,
+        sequence,
+        buckets: [...pull.missing],
+      });
       return;
     }
     if (record.interests.size !== head.proof.count) {
@@ -364,20 +458,24 @@ export class RouteTable {
     record.complete = true;
     record.diverged = false;
     record.pull = undefined;
-    this.#advance(record, head.proof);
+    this.#advance(record, head.proof, now);
     this.#pullIfDue(record, now);
   }
 
   #failPull(record: Owned, now: Now): void {
+    record.failedWith = record.pull?.from;
     record.pull = undefined;
+    record.wanted = newer(record.version, record.proven) ? record.version : record.proven;
     record.failures++;
-    record.pullAfter = now.monotonic + Math.min(60_000, this.#options.timing.exchangeEveryMs * record.failures);
+    record.pullAfter =
+      now.monotonic + Math.min(60_000, this.#options.timing.exchangeEveryMs * record.failures);
   }
 
   // ─────────────────────────────────────────────────────────── exchange
 
   /** Tells peers which versions are held here; they answer with what they know better, and pull what they lack. */
   tellHeads(peers: readonly NodeId[]): void {
+    if (peers.length === 0) return;
     const heads = this.#heads(() => true);
     for (const peer of peers) this.#send(peer, { kind: 'route-heads', answer: false, heads });
   }
@@ -385,8 +483,7 @@ export class RouteTable {
   #heads(which: (record: Owned) => boolean): RouteHeads['heads'] {
     const heads: RouteHeads['heads'][number][] = [];
     for (const record of [this.#own, ...this.#records.values()]) {
-      if (!record.complete || !record.proof || !which(record)) continue;
-      heads.push({ node: record.node, ...record.version, digest: Buffer.from(record.interests.root()).readUInt32BE(0) });
+      if (isWhole(record) && which(record)) heads.push(headOf(record));
     }
     return heads;
   }
@@ -397,22 +494,36 @@ export class RouteTable {
       theirs.set(head.node, head);
       const record = this.#ownerOf(head.node);
       if (!record) continue;
-      if (newer(head, record.version)) this.#want(record, head, 'exchange', now);
-      else if (record.complete && comparePositions(head, record.version) === 0) this.#compareContent(record, head);
+      const asked = record.pull?.from === peer && !record.pull.head;
+      if (newer(head, record.version)) {
+        if (asked && record.pull?.progressed) record.pull = undefined; // what it sent before this was all that fitted in
+        if (peer !== record.failedWith) record.pullAfter = 0;
+        record.hint = peer;
+        this.#want(record, head, 'exchange', now);
+      } else if (asked && message.answer) {
+        if (peer === record.node) record.proven = record.wanted = record.version; // the owner knows best that there is no more
+        if (isGapped(record)) this.#failPull(record, now);
+        else record.pull = undefined;
+      } else if (record.complete && comparePositions(head, record.version) === 0) {
+        this.#compareContent(record, head, peer, now);
+      }
     }
     if (message.answer) return;
-    const better = this.#heads((record) => record.node !== peer && newer(record.version, theirs.get(record.node) ?? NEVER));
+    const better = this.#heads(
+      (record) => record.node !== peer && newer(record.version, theirs.get(record.node) ?? NEVER),
+    );
     if (better.length > 0) this.#send(peer, { kind: 'route-heads', answer: true, heads: better });
   }
 
   /** Same version, other content: ours is wrong if it is not what the owner signed. Fetch it anew. */
-  #compareContent(record: Owned, head: RouteHeads['heads'][number]): void {
+  #compareContent(record: Owned, head: RouteHeads['heads'][number], peer: NodeId, now: Now): void {
     const root = record.interests.root();
-    if (head.digest === Buffer.from(root).readUInt32BE(0)) return;
+    if (record.diverged || head.digest === Buffer.from(root).readUInt32BE(0)) return;
     if (record.proof && Buffer.compare(root, record.proof.root) === 0) return; // ours is what was signed: theirs is wrong
     this.#options.counters.add('routes_gapped_total', 1, 'digest');
-    record.version = { incarnation: record.version.incarnation, sequence: record.version.sequence - 1 };
     record.diverged = true;
+    record.hint = peer;
+    this.#pullIfDue(record, now);
   }
 
   /** A link came up: exchange at once, that routes are whole within a round trip. */
@@ -420,6 +531,8 @@ export class RouteTable {
     const record = this.#records.get(peer);
     if (record) {
       record.pullAfter = 0;
+      if (record.failedWith === peer) record.failedWith = undefined;
+      if (!record.pull?.head) record.pull = undefined; // whoever was asked has said nothing of use yet: the owner will
       this.#pullIfDue(record, now);
     }
     this.tellHeads([peer]);
@@ -431,7 +544,8 @@ export class RouteTable {
 
   tick(now: Now): void {
     for (const record of this.#records.values()) {
-      if (record.pull && now.monotonic - record.pull.progressAt > this.#options.timing.pullTimeoutMs) this.#failPull(record, now);
+      if (record.pull && now.monotonic - record.pull.progressAt > this.#options.timing.pullTimeoutMs)
+        this.#failPull(record, now);
       this.#pullIfDue(record, now);
     }
     if (now.monotonic < this.#exchangeAt) return;
@@ -467,14 +581,38 @@ function newRecord(node: NodeId): Owned {
     version: NEVER,
     complete: false,
     diverged: false,
+    changedAt: new Float64Array(BUCKETS),
     proof: undefined,
     interests: new InterestSet(),
     routes: new Map(),
     wanted: NEVER,
+    proven: NEVER,
+    hint: undefined,
     pull: undefined,
+    failedWith: undefined,
     pullAfter: 0,
     failures: 0,
   };
+}
+
+function isGapped(record: Owned): boolean {
+  return record.diverged || newer(record.wanted, record.version);
+}
+
+function isWhole(record: Owned): record is Owned & { readonly proof: Proof } {
+  return record.complete && !record.diverged && record.proof !== undefined;
+}
+
+function headOf(record: Owned): RouteHeads['heads'][number] {
+  return {
+    node: record.node,
+    ...record.version,
+    digest: Buffer.from(record.interests.root()).readUInt32BE(0),
+  };
+}
+
+function versionOf({ incarnation, sequence }: Version): Version {
+  return { incarnation, sequence };
 }
 
 function newer(a: Version, b: Version): boolean {

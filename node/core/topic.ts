@@ -11,7 +11,13 @@ type TopicLimits = Pick<Limits, 'topicBytesMax' | 'topicLevelsMax'>;
 export function checkTopic(topic: string, limits: TopicLimits): string {
   checkShape(topic, 'topic', limits);
   const wildcard = topic.search(/[+#]/);
-  if (wildcard >= 0) throw refusal('topic', topic, wildcard, `'${topic.charAt(wildcard)}' is a wildcard, which only filters may have`);
+  if (wildcard >= 0)
+    throw refusal(
+      'topic',
+      topic,
+      wildcard,
+      `'${topic.charAt(wildcard)}' is a wildcard, which only filters may have`,
+    );
   return topic;
 }
 
@@ -22,7 +28,12 @@ export function checkFilter(filter: string, limits: TopicLimits): string {
   for (const level of filter.split('/')) {
     const at = level.search(/[+#]/);
     if (at >= 0 && level.length > 1) {
-      throw refusal('filter', filter, start + at, `'${level.charAt(at)}' must stand alone between two '/' [MQTT-4.7.1-2]`);
+      throw refusal(
+        'filter',
+        filter,
+        start + at,
+        `'${level.charAt(at)}' must stand alone between two '/' [MQTT-4.7.1-2]`,
+      );
     }
     if (level === '#' && start + 1 < filter.length) {
       throw refusal('filter', filter, start, `'#' must be the last level [MQTT-4.7.1-1]`);
@@ -37,35 +48,55 @@ function checkShape(text: string, what: 'topic' | 'filter', limits: TopicLimits)
   if (text.startsWith('$')) throw refusal(what, text, 0, `names that start with '$' are internal`);
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.topicBytesMax) {
-    throw refusal(what, text, limits.topicBytesMax, `it has ${bytes} bytes, the limit is ${limits.topicBytesMax}`);
+    throw refusal(
+      what,
+      text,
+      limits.topicBytesMax,
+      `it has ${bytes} bytes, the limit is ${limits.topicBytesMax}`,
+    );
   }
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  const control = text.search(/[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/);
-  if (control >= 0) throw refusal(what, text, control, 'control characters and lone surrogates are not allowed');
+  const control = text.search(
+    /[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/,
+  );
+  if (control >= 0)
+    throw refusal(what, text, control, 'control characters and lone surrogates are not allowed');
   const levels = text.split('/');
   if (levels.length > limits.topicLevelsMax) {
     throw refusal(what, text, 0, `it has ${levels.length} levels, the limit is ${limits.topicLevelsMax}`);
   }
   let start = 0;
   for (const level of levels) {
-    if (level === '') throw refusal(what, text, start, `a level is empty (write 'a/b', without leading, trailing or double '/')`);
+    if (level === '')
+      throw refusal(
+        what,
+        text,
+        start,
+        `a level is empty (write 'a/b', without leading, trailing or double '/')`,
+      );
     start += level.length + 1;
   }
 }
 
 function refusal(what: 'topic' | 'filter', text: string, at: number, why: string): MeshError {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return new MeshError(what === 'topic' ? 'invalid-topic' : 'invalid-filter', `${what} ${JSON.stringify(shown)}, character ${at + 1}: ${why}`, {
-    details: { [what]: shown, position: at + 1 },
-  });
+  return new MeshError(
+    what === 'topic' ? 'invalid-topic' : 'invalid-filter',
+    `${what} ${JSON.stringify(shown)}, character ${at + 1}: ${why}`,
+    {
+      details: { [what]: shown, position: at + 1 },
+    },
+  );
 }
 
-/** `com.github.push` → `com/github/push`. Types are free text: what cannot be in a topic becomes `_`. */
+/**
+ * `com.github.push` → `com/github/push`. Types are free text: what cannot be in a topic becomes `_`. '' where nothing is
+ * left (`...`), and longer than a topic may be where the type is: the caller checks the result as it does a named topic.
+ */
 export function topicOfType(type: string): string {
   return type
     .split('.')
     .filter((level) => level !== '')
-    .map((level) => level.replace(/[+#/$\s\u0000-\u001f\u007f-\u009f]/g, '_')) // eslint-disable-line no-control-regex -- as above
+    .map((level) => level.toWellFormed().replace(/[+#/$\s\ufffd\u0000-\u001f\u007f-\u009f]/g, '_'))
     .join('/');
 }
 
@@ -73,6 +104,7 @@ export function topicOfType(type: string): string {
 export function matches(filter: string, topic: string): boolean {
   const wanted = filter.split('/');
   const levels = topic.split('/');
+  if (topic.startsWith('$') && (wanted[0] === '+' || wanted[0] === '#')) return false; // [MQTT-4.7.2-1]
   for (let i = 0; i < wanted.length; i++) {
     const level = wanted[i];
     if (level === '#') return true;
