@@ -216,6 +216,10 @@ export class Forwarder {
     if (lane) lane.pump(this.#choice(lane), now);
   }
 
+  linkDown(peer: NodeId, now: Now): void {
+    for (const lane of this.#lanes.values()) lane.linkDown(peer, now);
+  }
+
   /** A link or a member changed: every lane with something to send looks again. */
   pumpAll(now: Now): void {
     for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) lane.pump(this.#choice(lane), now);

@@ -98,11 +98,17 @@ export class Lane {
     this.queue.refill();
   }
 
+  /** At once, not at the next pump: the link may be back by then, and what was on it is gone all the same. */
+  linkDown(peer: NodeId, now: Now): void {
+    if (peer !== this.#landing) return;
+    this.#landingLostAt ??= now.monotonic;
+    if (this.#state !== 'waiting') this.#rewind('waiting');
+  }
+
   #reconsider(choice: LandingChoice, now: Now): void {
     const current = this.#landing;
     if (current !== undefined && !choice.isLinked(current)) {
       this.#landingLostAt ??= now.monotonic;
-      if (this.#state !== 'waiting') this.#rewind('waiting');
       const wait =
         choice.isAlive(current) && now.monotonic - this.#landingLostAt < this.#options.timing.linkGraceMs;
       if (choice.best === undefined || wait) return;

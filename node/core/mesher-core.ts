@@ -237,6 +237,7 @@ export class MesherCore {
         return;
       case 'link-down':
         this.links.down(input.peer, input.reason, now);
+        this.forwarder.linkDown(input.peer, now);
         this.members.linkDown(input.peer, now);
         this.table.linkDown(input.peer);
         this.#lanesStale = true;
