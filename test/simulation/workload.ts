@@ -192,9 +192,10 @@ export class Subscriber {
   }
 
   /** Asks again as long as the mesher dies or refuses; `ask` may be made when it is running only. */
-  #until(ask: (done: (reply: Reply | undefined) => void) => void, then: (reply: Reply) => void): void {
-    const again = (): void => this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then));
+  #until(ask: (done: (reply: Reply | undefined) => void) => void, then: (reply: Reply) => void, evenDeleted = false): void {
+    const again = (): void => this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then, evenDeleted));
     if (!this.#plan.home.running) return again();
+    if (this.#deleted && !evenDeleted) return;
     ask((reply) => {
       if (reply === undefined || (reply.kind === 'failed' && reply.error.facts.retryable)) again();
       else then(reply);
@@ -224,6 +225,7 @@ export class Subscriber {
     this.#until(
       (done) => this.#plan.home.request((request) => ({ kind: 'delete-subscription', request, name }), done),
       () => undefined,
+      true,
     );
   }
 
