@@ -12,6 +12,7 @@ import { upFlags, welcome, withFederation } from './up.ts';
 import { pause, untilAborted } from './waiting.ts';
 
 const firstLineAfterMs = 1_000;
+const separator = ' · ';
 const redrawMs = 250;
 const plainLineEveryMs = 5_000;
 
@@ -69,10 +70,11 @@ async function drawUntil(signal: AbortSignal, line: LiveLine, traffic: SampleTra
   for (; !signal.aborted; await pause(line.everyMs, signal)) await line.draw(traffic.figures());
 }
 
-/** One line that is drawn over on a terminal, and one every few seconds elsewhere. */
+/** Drawn over and over in place on a terminal, in as many lines as it needs there; one line every few seconds elsewhere. */
 class LiveLine {
   readonly everyMs: number;
   readonly #output: Output;
+  #drawnLines = 0;
 
   constructor(output: Output) {
     this.#output = output;
@@ -81,13 +83,30 @@ class LiveLine {
 
   async draw(figures: TrafficFigures): Promise<void> {
     const text = figuresText(figures);
-    if (this.#output.isTty) await this.#output.write(`\r\x1b[2K${text.slice(0, this.#output.columns() - 1)}`);
-    else if (figures.published > 0) await printLine(this.#output, text);
+    if (!this.#output.isTty) {
+      if (figures.published > 0) await printLine(this.#output, text);
+      return;
+    }
+    const lines = wrapFigures(text, this.#output.columns() - 1);
+    const up = this.#drawnLines > 1 ? `\x1b[${this.#drawnLines - 1}A` : '';
+    this.#drawnLines = lines.length;
+    await this.#output.write(`\r${up}\x1b[J${lines.join('\n')}`);
   }
 
   async end(): Promise<void> {
-    if (this.#output.isTty) await printLine(this.#output);
+    if (this.#drawnLines > 0) await printLine(this.#output);
   }
+}
+
+/** Lines of at most so many columns, broken between figures. Exported for its test. */
+export function wrapFigures(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const figure of text.split(separator)) {
+    const longer = lines.length === 0 ? figure : `${lines.at(-1) ?? ''}${separator}${figure}`;
+    if (lines.length > 0 && longer.length <= columns) lines[lines.length - 1] = longer;
+    else lines.push(figure.slice(0, columns));
+  }
+  return lines;
 }
 
 /** Exported for its test. */
@@ -109,7 +128,7 @@ export function figuresText({
     ...latency,
     `lost ${formatNumber(lost)}`,
     ...(trouble === '' ? [] : [trouble]),
-  ].join(' · ');
+  ].join(separator);
 }
 
 /** Exported for its test. */

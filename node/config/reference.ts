@@ -24,9 +24,13 @@ export function configReference(): string {
     setting.description,
   ]);
   const head = ['setting', 'type', 'default', 'variable', 'flag', 'what it does'];
-  const lines = [head, head.map(() => '---'), ...rows].map(
-    (cells) => `| ${cells.map(escapeCell).join(' | ')} |`,
-  );
+  const cells = [head, ...rows].map((row) => row.map(escapeCell));
+  // Padded as prettier pads, so that formatting the docs changes nothing.
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const [first = [], ...others] = cells;
+  const lines = [line(first), line(widths.map((width) => '-'.repeat(width))), ...others.map(line)];
   return `${introduction}\n${lines.join('\n')}\n`;
 }
 
