@@ -68,10 +68,8 @@ export interface Head {
 
 /** The interests of one record, with digests kept up to date lazily. */
 export class InterestSet {
-  readonly #buckets: (Map<string, Interest> | undefined)[] = new Array<Map<string, Interest> | undefined>(
-    BUCKETS,
-  );
-  readonly #digests: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(BUCKETS);
+  readonly #buckets = Array.from<Map<string, Interest> | undefined>({ length: BUCKETS });
+  readonly #digests = Array.from<Uint8Array | undefined>({ length: BUCKETS });
   #root: Uint8Array | undefined;
   #size = 0;
 

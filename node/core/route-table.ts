@@ -199,8 +199,7 @@ export class RouteTable {
         this.#want(record, proof, by, now);
         return;
       }
-      this.#applyDelta(record, proof, ops);
-      if (record.diverged) {
+      if (!this.#applyDelta(record, proof, ops)) {
         record.pull = undefined; // an answer in deltas could not be used
         this.#want(record, proof, by, now);
         return;
@@ -212,7 +211,8 @@ export class RouteTable {
     }
   }
 
-  #applyDelta(record: Owned, proof: Proof, ops: readonly RouteOp[]): void {
+  /** False: the content is not what the owner signed. */
+  #applyDelta(record: Owned, proof: Proof, ops: readonly RouteOp[]): boolean {
     record.diverged = true; // until all of them are in
     if (proof.count > this.#options.limits.interestsMax)
       throw new RouteError('too-many-interests', 'record too large');
@@ -221,6 +221,7 @@ export class RouteTable {
       record.changedAt[bucketOf(interestKey(interest.filter, interest.group))] = proof.sequence;
     }
     record.diverged = record.interests.size !== proof.count;
+    return !record.diverged;
   }
 
   #ownerOf(node: NodeId): Owned | undefined {

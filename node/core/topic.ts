@@ -55,9 +55,7 @@ function checkShape(text: string, what: 'topic' | 'filter', limits: TopicLimits)
       `it has ${bytes} bytes, the limit is ${limits.topicBytesMax}`,
     );
   }
-  const control = text.search(
-    /[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/,
-  );
+  const control = text.search(/[\p{Cc}\p{Cs}]/u);
   if (control >= 0)
     throw refusal(what, text, control, 'control characters and lone surrogates are not allowed');
   const levels = text.split('/');
@@ -96,7 +94,7 @@ export function topicOfType(type: string): string {
   return type
     .split('.')
     .filter((level) => level !== '')
-    .map((level) => level.toWellFormed().replace(/[+#/$\s\ufffd\u0000-\u001f\u007f-\u009f]/g, '_'))
+    .map((level) => level.replace(/[+#/$\s\p{Cc}\p{Cs}]/gu, '_'))
     .join('/');
 }
 
