@@ -5,7 +5,7 @@
 import { hash32, type Directive, type NodeId, NO_GROUPS } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
 import type { Route, RouteTable } from './route-table.ts';
-import type { Membership } from './membership.ts';
+import type { Member, Membership } from './membership.ts';
 import { interestKey } from './route-record.ts';
 
 /** A subscription of this mesher as the router sees it. */
@@ -32,6 +32,17 @@ export interface Decision<T extends LocalTarget> {
  */
 export type Reach = 'anywhere' | 'cluster' | 'here';
 
+/** A decision before what each destination is told of groups is put into words. */
+interface Undirected<T> {
+  readonly local: readonly T[];
+  readonly peers: ReadonlyMap<NodeId, ReadonlySet<string>>;
+  readonly clusters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly decided: readonly string[];
+  readonly orphanGroups: readonly string[];
+  readonly reach: Reach;
+  readonly directive: Directive;
+}
+
 interface Matched<T> {
   readonly revision: number;
   readonly plainLocal: readonly T[];
@@ -40,10 +51,10 @@ interface Matched<T> {
   readonly groupsRemote: ReadonlyMap<string, readonly Route[]>;
 }
 
-/** Round trips within the same power of √2 count as equal, so that a choice does not flap with noise. */
-function distance(roundTripMs: number | undefined): number {
-  return roundTripMs === undefined ? 1_000 : Math.max(0, Math.round(2 * Math.log2(Math.max(1, roundTripMs))));
-}
+/** Of a mesher whose round trip is not known: farther than any that is. */
+const FAR = 1_000;
+/** Steps by which a round trip must have left its distance before that is changed: half would be none. */
+const HYSTERESIS = 0.8;
 
 export class Router<T extends LocalTarget> {
   readonly #cluster: string;
@@ -53,6 +64,8 @@ export class Router<T extends LocalTarget> {
   readonly #locals = new FilterTree<T>();
   readonly #cache = new Map<string, Matched<T>>();
   readonly #directives = new Map<string, Directive>();
+  /** Last distance of each mesher, for hysteresis. */
+  readonly #distances = new Map<NodeId, number>();
   readonly #cacheMax: number;
   #localRevision = 0;
   #turn = 0;
@@ -97,12 +110,17 @@ export class Router<T extends LocalTarget> {
     for (const key of this.#groupsToServe(matched, directive)) {
       const members = matched.groupsLocal.get(key);
       if (members && members.length > 0) {
-        const chosen = keyed ? rendezvous(members, hash, (one) => one.name) : members[this.#turn++ % members.length];
+        const chosen = keyed
+          ? rendezvous(members, hash, (one) => one.name)
+          : members[this.#turn++ % members.length];
         if (chosen) local.push(chosen);
         decided.push(key);
         continue;
       }
-      const route = reach === 'here' ? undefined : this.#chooseMember(matched.groupsRemote.get(key) ?? [], hash, reach);
+      const route =
+        reach === 'here'
+          ? undefined
+          : this.#chooseMember(matched.groupsRemote.get(key) ?? [], hash, keyed, reach);
       if (!route) {
         if (directive.groups === 'only') orphanGroups.push(key);
         continue;
@@ -110,7 +128,7 @@ export class Router<T extends LocalTarget> {
       this.#add(route, reach, peers, clusters).add(key);
       decided.push(key);
     }
-    return this.#withUnknown(local, peers, clusters, decided, orphanGroups, reach);
+    return this.#withUnknown({ local, peers, clusters, decided, orphanGroups, reach, directive });
   }
 
   /** As `decide`, without taking a turn in any group. */
@@ -142,7 +160,9 @@ export class Router<T extends LocalTarget> {
   #groupsToServe(matched: Matched<T>, directive: Directive): readonly string[] {
     if (directive.groups === 'only') return directive.names;
     const done = new Set(directive.names);
-    return [...new Set([...matched.groupsLocal.keys(), ...matched.groupsRemote.keys()])].filter((key) => !done.has(key));
+    return [...new Set([...matched.groupsLocal.keys(), ...matched.groupsRemote.keys()])].filter(
+      (key) => !done.has(key),
+    );
   }
 
   /** The dead keep a claim only for what is durable. */
@@ -151,7 +171,12 @@ export class Router<T extends LocalTarget> {
     return member !== undefined && (route.durable || member.status !== 'dead');
   }
 
-  #add(route: Route, reach: Reach, peers: Map<NodeId, Set<string>>, clusters: Map<string, Set<string>>): Set<string> {
+  #add(
+    route: Route,
+    reach: Reach,
+    peers: Map<NodeId, Set<string>>,
+    clusters: Map<string, Set<string>>,
+  ): Set<string> {
     const cluster = this.#members.clusterOf(route.node);
     const none = new Set<string>();
     if (cluster === undefined || !this.#wants(route)) return none;
@@ -159,7 +184,7 @@ export class Router<T extends LocalTarget> {
     return reach === 'anywhere' ? slot(clusters, cluster) : none;
   }
 
-  #chooseMember(routes: readonly Route[], hash: number, reach: Reach): Route | undefined {
+  #chooseMember(routes: readonly Route[], hash: number, keyed: boolean, reach: Reach): Route | undefined {
     let best: Route[] = [];
     let bestRank = Infinity;
     for (const route of routes) {
@@ -167,9 +192,10 @@ export class Router<T extends LocalTarget> {
       if (!member || !this.#wants(route)) continue;
       const here = member.record.cluster === this.#cluster;
       if (!here && reach !== 'anywhere') continue;
-      // the living before the suspect, this cluster before others, then the nearest
+      // The living before the suspect, this cluster before others, then the nearest; among remote clusters the ordering key
+      // decides where there is one, for round trips change and would part the events of a key.
       const absent = member.status === 'alive' ? 0 : 1_000_000;
-      const rank = absent + (here ? 0 : 1 + distance(member.linked ? this.#roundTrip(route.node) : undefined));
+      const rank = absent + (here ? 0 : 1 + (keyed ? 0 : this.#distance(member)));
       if (rank < bestRank) {
         best = [];
         bestRank = rank;
@@ -179,15 +205,40 @@ export class Router<T extends LocalTarget> {
     return rendezvous(best, hash, (one) => one.node);
   }
 
-  /** A mesher of which nothing whole was ever seen gets every event, and serves the groups that nobody else was given. */
-  #withUnknown(
-    local: readonly T[],
-    peerSets: Map<NodeId, Set<string>>,
-    clusterSets: Map<string, Set<string>>,
-    decided: readonly string[],
-    orphanGroups: readonly string[],
-    reach: Reach,
-  ): Decision<T> {
+  /**
+   * Round trips within the same power of √2 count as equal, and one that swings about the border between two keeps the
+   * one it had: a choice does not flap with noise.
+   */
+  #distance({ linked, record: { node } }: Member): number {
+    const roundTripMs = linked ? this.#roundTrip(node) : undefined;
+    if (roundTripMs === undefined) return FAR;
+    const exact = 2 * Math.log2(Math.max(1, roundTripMs));
+    let distance = this.#distances.get(node);
+    if (distance === undefined || Math.abs(exact - distance) > HYSTERESIS) {
+      if (this.#distances.size >= this.#cacheMax) this.#distances.clear();
+      distance = Math.round(exact);
+      this.#distances.set(node, distance);
+    }
+    return distance;
+  }
+
+  /**
+   * A mesher of which nothing whole was ever seen gets every event. Of the groups it serves those that nobody else was
+   * given; where our sender named the groups, only those of them that nobody known here has.
+   */
+  #withUnknown({
+    local,
+    peers: peerSets,
+    clusters: clusterSets,
+    decided,
+    orphanGroups,
+    reach,
+    directive,
+  }: Undirected<T>): Decision<T> {
+    const named = directive.groups === 'only' ? orphanGroups : undefined;
+    const forUnknown = (given: ReadonlySet<string> | undefined): Directive =>
+      named ? this.#directive('only', [...(given ?? []), ...named]) : this.#except(decided, given);
+    let asked = false;
     const peers = new Map<NodeId, Directive>();
     const clusters = new Map<string, Directive>();
     for (const [node, groups] of peerSets) peers.set(node, this.#directive('only', [...groups]));
@@ -196,11 +247,13 @@ export class Router<T extends LocalTarget> {
       for (const member of this.#members.all()) {
         const { node, cluster } = member.record;
         if (member.status === 'dead' || this.#table.complete(node)) continue;
-        if (cluster === this.#cluster) peers.set(node, this.#except(decided, peerSets.get(node)));
-        else if (reach === 'anywhere') clusters.set(cluster, this.#except(decided, clusterSets.get(cluster)));
+        if (cluster === this.#cluster) peers.set(node, forUnknown(peerSets.get(node)));
+        else if (reach === 'anywhere') clusters.set(cluster, forUnknown(clusterSets.get(cluster)));
+        else continue;
+        asked = true;
       }
     }
-    return { local, peers, clusters, orphanGroups };
+    return { local, peers, clusters, orphanGroups: asked ? [] : orphanGroups };
   }
 
   #except(decided: readonly string[], given: ReadonlySet<string> | undefined): Directive {
@@ -243,7 +296,11 @@ function byGroup<R extends { filter: string; group: string }>(routes: readonly R
 }
 
 /** Highest random weight: each hash keeps its choice as long as that choice is there. */
-export function rendezvous<R>(candidates: readonly R[], hash: number, name: (one: R) => string): R | undefined {
+export function rendezvous<R>(
+  candidates: readonly R[],
+  hash: number,
+  name: (one: R) => string,
+): R | undefined {
   let best: R | undefined;
   let bestWeight = -1;
   for (const candidate of candidates) {
