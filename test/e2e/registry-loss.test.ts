@@ -37,7 +37,10 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   await federation.whenRouted(a, 'e2e/events', ['b', 'c']);
   const lateFrom = published;
   await publish();
-  await until('traffic flows without the registry', () => early.missing(published).length === 0 && since(late, lateFrom, published));
+  await until(
+    'traffic flows without the registry',
+    () => early.missing(published).length === 0 && since(late, lateFrom, published),
+  );
 
   const before = (await b.federation()).self.incarnation;
   await b.kill();
@@ -47,9 +50,15 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   await b.whenReady();
   const restarted = await b.federation();
   t.diagnostic(`ready again ${Date.now() - restarting} ms after a start without a registry`);
-  assert.ok(restarted.self.incarnation > before, `incarnation ${restarted.self.incarnation} follows ${before}`);
+  assert.ok(
+    restarted.self.incarnation > before,
+    `incarnation ${restarted.self.incarnation} follows ${before}`,
+  );
   assert.equal(restarted.registry.state === 'up', false, 'there was no registry to ask');
-  await until('what waited for the restarted mesher is delivered', () => early.missing(published).length === 0);
+  await until(
+    'what waited for the restarted mesher is delivered',
+    () => early.missing(published).length === 0,
+  );
 
   const pids = federation.meshers().map((mesher) => mesher.program.pid);
   if (data === 'wiped') await rm(federation.registryData, { recursive: true });
@@ -58,7 +67,11 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   await whenRegistered(federation);
   t.diagnostic(`everybody is listed ${Date.now() - back} ms after the registry's start`);
   await publish();
-  assert.deepEqual(federation.meshers().map((mesher) => mesher.program.pid), pids, 'nobody was restarted');
+  assert.deepEqual(
+    federation.meshers().map((mesher) => mesher.program.pid),
+    pids,
+    'nobody was restarted',
+  );
 
   const joining = Date.now();
   const d = await federation.join('d', FLAGS);
@@ -70,9 +83,14 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   const newcomerFrom = published;
   await publish();
   await until('everything is delivered', () => {
-    return early.missing(published).length === 0 && since(late, lateFrom, published) && since(newcomer, newcomerFrom, published);
+    return (
+      early.missing(published).length === 0 &&
+      since(late, lateFrom, published) &&
+      since(newcomer, newcomerFrom, published)
+    );
   });
-  for (const ledger of [early, late, newcomer]) assert.equal(ledger.outOfOrder, 0, `${ledger.name}: every key in order`);
+  for (const ledger of [early, late, newcomer])
+    assert.equal(ledger.outOfOrder, 0, `${ledger.name}: every key in order`);
   t.diagnostic(`${early.duplicates + late.duplicates + newcomer.duplicates} events came twice`);
 }
 
@@ -92,7 +110,9 @@ function since(ledger: Ledger, from: number, to: number): boolean {
 /** The key of each mesher is there, as it is now, and each mesher knows that the registry is back. */
 async function whenRegistered(federation: Federation): Promise<void> {
   await until('the registry lists everybody', async () => {
-    const listed = new Map((await federation.registered()).map(({ node, incarnation }) => [node, incarnation]));
+    const listed = new Map(
+      (await federation.registered()).map(({ node, incarnation }) => [node, incarnation]),
+    );
     const views = await Promise.all(federation.meshers().map((mesher) => mesher.federation()));
     return views.every(({ self, registry, ready, members }) => {
       return (

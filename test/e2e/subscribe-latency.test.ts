@@ -28,7 +28,9 @@ test(`a subscription is effective in another cluster within ${GOAL_MS} ms (media
     sincePut.push(performance.now() - put);
   }
   t.diagnostic(`bare HTTP round trip: median ${roundTrip.toFixed(2)} ms`);
-  t.diagnostic(`effective after the PUT's answer: ${words(sinceAnswer)}; after the PUT was sent: ${words(sincePut)}`);
+  t.diagnostic(
+    `effective after the PUT's answer: ${words(sinceAnswer)}; after the PUT was sent: ${words(sincePut)}`,
+  );
   const bound = GOAL_MS + SLACK_ROUND_TRIPS * roundTrip;
   assert.ok(median(sinceAnswer) <= bound, `median ${median(sinceAnswer)} ms, at most ${bound} ms`);
 });
@@ -50,7 +52,8 @@ test(`a subscription whose gossip was lost is effective within ${LOST_GOAL_MS / 
     await new Promise((resolve) => setTimeout(resolve, 700)); // at all points of the exchange's period
   }
   const took = await Promise.all(waits);
-  const lost = (await deaf.metric('causeway_messages_refused_total', { reason: 'gossip-too-large' })) - refused;
+  const lost =
+    (await deaf.metric('causeway_messages_refused_total', { reason: 'gossip-too-large' })) - refused;
   t.diagnostic(`${lost} gossip messages lost; effective after the PUT's answer: ${words(took)}`);
   assert.ok(lost >= LOST, 'the gossip of each subscription was lost');
   assert.equal(await deaf.metric('causeway_routes_applied_total', { by: 'gossip' }), 0);
