@@ -1,6 +1,8 @@
 // The mesher's one HTTP server: builds Fastify with what all routes share (errors as problem details, time-outs, limits,
 // OpenAPI), takes the bridges' routes as plugins, and closes in order. It knows no event and no bridge.
 
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import Fastify from 'fastify';
 import type { Limits } from '../core/limits.ts';
@@ -126,6 +128,7 @@ export async function buildHttpServer(
   app.server.maxConnections = CONNECTIONS_MAX;
   // Schemas describe answers; they must not drop what they do not know of.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  endSilentSocketsOnClose(app);
   handleErrors(app, send);
   await describeApi(app, options.version);
   await app.register(adminRoutes, { view: ports.view, limits: options.limits });
@@ -213,6 +216,20 @@ function urlOf(app: FastifyInstance, host: string): string {
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Sockets on which no request has come yet (a browser's spare ones): Node counts them as busy, and would wait for them. */
+function endSilentSocketsOnClose(app: FastifyInstance): void {
+  const silent = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  app.server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
+  app.addHook('preClose', (done) => {
+    for (const socket of silent) socket.destroy();
+    done();
+  });
 }
 
 async function closeGracefully(app: FastifyInstance, closeTimeoutMs: number): Promise<void> {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
 import { suite, test } from 'node:test';
@@ -162,6 +163,16 @@ suite('closing', () => {
     await server.close();
     const took = performance.now() - startedAt;
     assert.ok(took >= 400 && took < 3_000, `${took} ms`);
+  });
+
+  test('does not wait for a connection on which no request ever came', async (t) => {
+    const { url, server } = await startTestServer(t, { timing: { closeTimeoutMs: 3_600_000 } });
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    t.after(() => socket.destroy());
+    await once(socket, 'connect');
+    await fetch(`${url}/healthz`); // by now the server has taken the silent one too
+    await server.close();
   });
 
   test('lets a waiting pull go, with what there is', async (t) => {
