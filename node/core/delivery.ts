@@ -3,7 +3,8 @@
 //
 // Invariant: an event is in exactly one place: the queue's window, `returned`, `parked` behind its key, `retrying`, or in
 // flight; it leaves only by `#finish`, which settles it in the queue. A consumer that fails with an event too often
-// sends it to the dead letters, in the same batch.
+// sends it to the dead letters, in the same batch. Where order is asked for, an event that was handed out, or is the
+// next of its key to be, *holds* the key until it is finished; others of the key are parked.
 
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
@@ -52,12 +53,15 @@ export class SubscriptionDelivery {
   readonly #inFlight = new Map<string, Flight>();
   /** Keys of pulled events in the order of their deadlines: the ack time-out is the same for all. */
   readonly #timed = new Set<string>();
+  /** The ack time-out was changed while events were out: `#timed` is not in order until they are in. */
+  #untimely = false;
   /** Sorted by due time. */
   #retrying: { readonly item: QueueItem; readonly dueAt: number }[] = [];
   readonly #returned = new Deque<QueueItem>();
   readonly #parked = new Map<string, Deque<QueueItem>>();
   #parkedCount = 0;
-  readonly #busyKeys = new Set<string>();
+  /** More than one only where order was asked for while several were out. */
+  readonly #holders = new Map<string, Set<QueueItem>>();
   /** All up to here (block, index) was seen by the client that resumed. */
   #resume: { readonly block: number; readonly index: number } | undefined;
 
@@ -103,15 +107,16 @@ export class SubscriptionDelivery {
       if (flight.session !== session) continue;
       this.#inFlight.delete(key);
       this.#timed.delete(key);
-      this.#busyKeys.delete(flight.item.event.key);
       back.push(flight.item);
     }
     this.#return(back);
   }
 
-  #return(items: QueueItem[]): void {
-    items.sort((a, b) => a.block - b.block || a.index - b.index);
-    this.#returned.pushAllFront(items);
+  #return(items: readonly QueueItem[]): void {
+    const all = [...items];
+    for (let item = this.#returned.popFront(); item; item = this.#returned.popFront()) all.push(item);
+    all.sort((a, b) => a.block - b.block || a.index - b.index);
+    this.#returned.pushAllFront(all);
   }
 
   pull(request: RequestId, max: number, until: number): void {
@@ -127,19 +132,28 @@ export class SubscriptionDelivery {
 
   /** New settings for the same queue. */
   replace(subscription: Subscription): void {
+    this.#untimely ||= subscription.delivery.ackTimeoutMs !== this.subscription.delivery.ackTimeoutMs;
     this.subscription = subscription;
     const parked = [...this.#parked.values()].flatMap((behind) => [...behind]);
     this.#parked.clear();
     this.#parkedCount = 0;
     this.#return(parked);
-    this.#busyKeys.clear();
-    if (!subscription.delivery.ordered) return;
-    for (const { item } of [...this.#inFlight.values(), ...this.#retrying]) this.#busyKeys.add(item.event.key);
+    this.#holders.clear();
+    for (const { item } of [...this.#inFlight.values(), ...this.#retrying]) this.#hold(item);
+  }
+
+  #hold(item: QueueItem): void {
+    const { key } = item.event;
+    if (!this.subscription.delivery.ordered || key === '') return;
+    const holders = this.#holders.get(key);
+    if (holders) holders.add(item);
+    else this.#holders.set(key, new Set([item]));
   }
 
   /** The subscription is deleted, or its queue is: everybody waiting is sent home. */
   close(reason: 'deleted' | 'replaced'): void {
-    for (const session of this.#sessions.keys()) this.#options.emit({ kind: 'session-closed', session, reason });
+    for (const session of this.#sessions.keys())
+      this.#options.emit({ kind: 'session-closed', session, reason });
     for (const { request } of this.#pulls) this.#reply(request, []);
     this.#sessions.clear();
     this.#pulls = [];
@@ -165,14 +179,17 @@ export class SubscriptionDelivery {
   }
 
   #pumpPulls(now: Now): void {
-    while (this.#pulls.length > 0) {
-      const pull = this.#pulls[0];
-      if (!pull) return;
-      const deliveries = this.#gather(pull.max, undefined, now.monotonic + this.subscription.delivery.ackTimeoutMs, now);
-      if (deliveries.length === 0 && pull.until > now.monotonic) return;
-      this.#pulls.shift();
-      this.#reply(pull.request, deliveries);
+    const waiting: WaitingPull[] = [];
+    for (const pull of this.#pulls) {
+      // one that got nothing was told that there is nothing: those behind it need not ask
+      const deliveries =
+        waiting.length > 0
+          ? []
+          : this.#gather(pull.max, undefined, now.monotonic + this.subscription.delivery.ackTimeoutMs, now);
+      if (deliveries.length === 0 && pull.until > now.monotonic) waiting.push(pull);
+      else this.#reply(pull.request, deliveries);
     }
+    this.#pulls = waiting;
   }
 
   #reply(request: RequestId, deliveries: readonly Delivery[]): void {
@@ -190,7 +207,7 @@ export class SubscriptionDelivery {
 
   #gather(max: number, session: SessionId | undefined, deadline: number, now: Now): Delivery[] {
     const deliveries: Delivery[] = [];
-    const { maxInFlight, ordered } = this.subscription.delivery;
+    const { maxInFlight } = this.subscription.delivery;
     while (deliveries.length < max && this.#inFlight.size < maxInFlight) {
       const item = this.#next(now);
       if (!item) break;
@@ -198,10 +215,14 @@ export class SubscriptionDelivery {
       const key = itemKey(item);
       this.#inFlight.set(key, { item, session, deadline });
       if (session === undefined) this.#timed.add(key);
-      if (ordered && item.event.key !== '') this.#busyKeys.add(item.event.key);
+      this.#hold(item);
       deliveries.push({ event: item.event, token: formatToken(this.queue.id, item), attempt: item.attempt });
     }
-    this.#options.counters.add('events_delivered_total', deliveries.length, session === undefined ? 'pull' : 'stream');
+    this.#options.counters.add(
+      'events_delivered_total',
+      deliveries.length,
+      session === undefined ? 'pull' : 'stream',
+    );
     return deliveries;
   }
 
@@ -212,7 +233,7 @@ export class SubscriptionDelivery {
       if (item.event.expiresAt !== 0 && item.event.expiresAt <= now.wall) {
         this.#options.counters.add('events_dropped_total', 1, 'expired');
         this.#finish(item);
-      } else if (this.#resume && item.failures === 0 && isUpTo(item, this.#resume)) {
+      } else if (this.#resume && this.#isSeen(item) && isUpTo(item, this.#resume)) {
         this.#options.counters.add('events_settled_total', 1, 'resume');
         this.#finish(item);
       } else if (this.#mustPark(item)) {
@@ -223,11 +244,15 @@ export class SubscriptionDelivery {
     }
   }
 
+  /** Where order is kept, what was parked behind its key has a place before events that were handed out, and was not. */
+  #isSeen(item: QueueItem): boolean {
+    return item.failures === 0 && (item.attempt > 0 || !this.subscription.delivery.ordered);
+  }
+
   #takeRetry(now: Now): QueueItem | undefined {
     const first = this.#retrying[0];
     if (!first || first.dueAt > now.monotonic) return undefined;
     this.#retrying.shift();
-    if (this.subscription.delivery.ordered) this.#busyKeys.delete(first.item.event.key);
     return first.item;
   }
 
@@ -239,7 +264,8 @@ export class SubscriptionDelivery {
   }
 
   #mustPark(item: QueueItem): boolean {
-    return this.subscription.delivery.ordered && item.event.key !== '' && this.#busyKeys.has(item.event.key);
+    const holders = this.#holders.get(item.event.key);
+    return holders !== undefined && !holders.has(item);
   }
 
   #park(item: QueueItem): void {
@@ -259,7 +285,8 @@ export class SubscriptionDelivery {
     const stale: string[] = [];
     for (const settlement of settlements) {
       const token = parseToken(settlement.token);
-      if (!token || token.queue !== this.queue.id || !this.#settleOne(settlement, token, now)) stale.push(settlement.token);
+      if (!token || token.queue !== this.queue.id || !this.#settleOne(settlement, token, now))
+        stale.push(settlement.token);
     }
     return stale;
   }
@@ -279,7 +306,8 @@ export class SubscriptionDelivery {
     if (flight?.item.attempt !== token.attempt) return false;
     this.#forgetFlight(key);
     this.#options.counters.add('events_settled_total', 1, settlement.kind);
-    if (settlement.kind === 'reject') this.#deadLetter(flight.item, `rejected: ${settlement.reason}`, 'rejected');
+    if (settlement.kind === 'reject')
+      this.#deadLetter(flight.item, `rejected: ${settlement.reason}`, 'rejected');
     else this.#failed(flight.item, settlement.delayMs, 'retry', now);
     return true;
   }
@@ -306,10 +334,16 @@ export class SubscriptionDelivery {
       return;
     }
     this.#options.counters.add('events_redelivered_total', 1, reason);
-    const backoff = Math.min(BACKOFF_MAX_MS, backoffMs * 2 ** (item.failures - 1)) * (0.75 + this.#options.random() / 2);
+    const backoff =
+      Math.min(BACKOFF_MAX_MS, backoffMs * 2 ** (item.failures - 1)) * (0.75 + this.#options.random() / 2);
     const dueAt = now.monotonic + (delayMs ?? backoff);
-    const at = this.#retrying.findIndex((one) => one.dueAt > dueAt);
-    this.#retrying.splice(at < 0 ? this.#retrying.length : at, 0, { item, dueAt });
+    let at = 0;
+    for (let end = this.#retrying.length; at < end;) {
+      const middle = (at + end) >>> 1;
+      if ((this.#retrying[middle]?.dueAt ?? Infinity) > dueAt) end = middle;
+      else at = middle + 1;
+    }
+    this.#retrying.splice(at, 0, { item, dueAt });
   }
 
   #deadLetter(item: QueueItem, reason: string, label: string): void {
@@ -318,29 +352,37 @@ export class SubscriptionDelivery {
     this.#finish(item);
   }
 
-  /** The one way out: settled in the queue, and the next of its key may go. */
+  /** The one way out: settled in the queue, and if it held its key, the next of it may go. */
   #finish(item: QueueItem): void {
     this.queue.settle(item);
     const { key } = item.event;
-    if (!this.subscription.delivery.ordered || key === '') return;
-    this.#busyKeys.delete(key);
+    const holders = this.#holders.get(key);
+    if (!holders?.delete(item) || holders.size > 0) return;
+    this.#holders.delete(key);
     const behind = this.#parked.get(key);
     const next = behind?.popFront();
     if (!next) return;
     this.#parkedCount--;
     if (behind?.size === 0) this.#parked.delete(key);
+    this.#hold(next);
     this.#returned.pushFront(next);
   }
 
   tick(now: Now): void {
+    let timedOut = false;
     for (const key of this.#timed) {
       const flight = this.#inFlight.get(key);
-      if (!flight || flight.deadline > now.monotonic) break;
+      if (!flight || flight.deadline > now.monotonic) {
+        if (this.#untimely) continue;
+        break;
+      }
       this.#forgetFlight(key);
       this.#failed(flight.item, undefined, 'ack-timeout', now);
+      timedOut = true;
     }
+    if (this.#timed.size === 0) this.#untimely = false;
     const first = this.#retrying[0];
-    if (this.#pulls.length > 0 || (first && first.dueAt <= now.monotonic)) this.pump(now);
+    if (timedOut || this.#pulls.length > 0 || (first && first.dueAt <= now.monotonic)) this.pump(now);
   }
 }
 

@@ -19,6 +19,12 @@ export class Deque<T> {
 
   /** Puts `items` before all others, in their order. */
   pushAllFront(items: readonly T[]): void {
+    if (items.length > this.#head) {
+      // one move of all, instead of one for each
+      this.#items = [...items, ...this];
+      this.#head = 0;
+      return;
+    }
     for (let i = items.length - 1; i >= 0; i--) {
       const item = items[i];
       if (item !== undefined) this.pushFront(item);

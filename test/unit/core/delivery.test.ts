@@ -1,0 +1,541 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
+import { DeliveryBench } from './delivery-bench.ts';
+
+test('events are delivered in the order in which they were stored, when they are on disk and not before', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.store();
+  bench.store();
+  bench.flush();
+  assert.deepEqual(bench.sequences(), []);
+  bench.appended();
+  assert.deepEqual(bench.sequences(), [1, 2]);
+});
+
+test('a stream gets no more than it granted', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 2);
+  bench.publish(5);
+  assert.deepEqual(bench.sequences(), [1, 2]);
+  bench.delivery.grant(1, 2);
+  bench.delivery.pump(bench.now);
+  assert.deepEqual(bench.sequences(), [3, 4]);
+});
+
+test('no more is in flight over all consumers than the subscription allows', () => {
+  const bench = new DeliveryBench({ maxInFlight: 3 });
+  bench.attach(1);
+  bench.attach(2);
+  bench.publish(10);
+  bench.pull(9);
+  const held = bench.take();
+  assert.equal(held.length, 3);
+  bench.ack(held[0]?.token ?? '');
+  assert.equal(bench.take().length, 1);
+  assert.equal(bench.delivery.state().inFlight, 3);
+});
+
+test('several streams share the events', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 10);
+  bench.attach(2, 10);
+  for (let i = 0; i < 10; i++) bench.publish(1);
+  const to = bench.take().map((each) => each.to);
+  for (const session of ['session 1', 'session 2'])
+    assert.equal(to.filter((one) => one === session).length, 5);
+});
+
+test('what a stream held when it closed is delivered first, in order, with no failure counted', () => {
+  const bench = new DeliveryBench({ retries: 0 });
+  bench.attach(1, 3);
+  bench.publish(5);
+  bench.take();
+  bench.detach(1);
+  bench.attach(2);
+  const again = bench.take();
+  assert.deepEqual(
+    again.map(({ sequence, attempt }) => [sequence, attempt]),
+    [
+      [1, 2],
+      [2, 2],
+      [3, 2],
+      [4, 1],
+      [5, 1],
+    ],
+  );
+  assert.deepEqual(bench.deadLetters, []);
+});
+
+test('what several streams held is returned in the order of the queue, whichever closed first', () => {
+  for (const [first, second] of [
+    [1, 2],
+    [2, 1],
+  ] as const) {
+    const bench = new DeliveryBench();
+    bench.attach(1, 2);
+    bench.publish(2);
+    bench.attach(2, 2);
+    bench.publish(2);
+    bench.take();
+    bench.detach(first);
+    bench.detach(second);
+    bench.attach(3);
+    assert.deepEqual(bench.sequences(), [1, 2, 3, 4]);
+  }
+});
+
+test('a pulled event that is not settled in time comes again, after a pause that doubles', () => {
+  const bench = new DeliveryBench({ ackTimeoutMs: 1_000, backoffMs: 100, retries: 5 });
+  bench.publish(1);
+  const waits: number[] = [];
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    bench.pull(attempt, 10, 100_000);
+    let waited = 0;
+    while (bench.delivered.length === 0) {
+      bench.pass(5);
+      waited += 5;
+    }
+    assert.equal(bench.take()[0]?.attempt, attempt);
+    if (attempt > 1) waits.push(waited);
+    bench.pass(1_000);
+  }
+  waits.forEach((waited, i) => {
+    const nominal = 100 * 2 ** i;
+    assert.ok(waited >= nominal * 0.75 && waited <= nominal * 1.25 + 5, `${waited} ms before retry ${i + 1}`);
+  });
+});
+
+test('a stream may hold an event as long as it likes', () => {
+  const bench = new DeliveryBench({ ackTimeoutMs: 100 });
+  bench.attach(1);
+  bench.publish(1);
+  const [held] = bench.take();
+  bench.pass(1_000_000);
+  assert.deepEqual(bench.take(), []);
+  assert.deepEqual(bench.ack(held?.token ?? ''), []);
+});
+
+test('after its retries an event goes to the dead letters, with the reason and the number of attempts', () => {
+  const bench = new DeliveryBench({ retries: 2, backoffMs: 0 });
+  bench.attach(1);
+  bench.publish(1);
+  for (let i = 0; i < 3; i++) {
+    const [held] = bench.take();
+    assert.equal(held?.attempt, i + 1);
+    bench.retry(held?.token ?? '');
+    bench.pass(1);
+  }
+  assert.deepEqual(bench.take(), []);
+  assert.deepEqual(
+    bench.deadLetters.map(({ event, reason }) => [event.sequence, reason]),
+    [[1, 'retry after 3 attempts']],
+  );
+  assert.equal(bench.counters.total('events_dead_lettered_total', 'retries-exhausted'), 1);
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), []);
+});
+
+test('a rejected event goes to the dead letters at once', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(2);
+  bench.reject(bench.take()[0]?.token ?? '');
+  assert.equal(bench.deadLetters[0]?.reason, 'rejected: no');
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), [2]);
+});
+
+test('a retry with a delay comes after it, not before', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(1);
+  bench.retry(bench.take()[0]?.token ?? '', 5_000);
+  bench.pass(4_999);
+  assert.deepEqual(bench.sequences(), []);
+  bench.pass(1);
+  assert.deepEqual(bench.sequences(), [1]);
+});
+
+test('when dead-lettering makes room, waiting consumers get the next events', () => {
+  const bench = new DeliveryBench({ maxInFlight: 1, retries: 0, ackTimeoutMs: 100 });
+  bench.publish(2);
+  bench.pull(1);
+  assert.deepEqual(bench.sequences(), [1]);
+  bench.attach(1);
+  bench.pass(100);
+  assert.deepEqual(bench.sequences(), [2]);
+});
+
+test('expired events are dropped and counted, not delivered', () => {
+  const bench = new DeliveryBench();
+  bench.publish(2, { expiresAt: bench.now.wall + 1_000 });
+  bench.publish(1);
+  bench.pass(1_000);
+  bench.attach(1);
+  assert.deepEqual(bench.sequences(), [3]);
+  assert.equal(bench.counters.total('events_dropped_total', 'expired'), 2);
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), [3]);
+});
+
+test('tokens that name nothing, or another attempt, are reported; the others are settled', () => {
+  const bench = new DeliveryBench({ backoffMs: 0 });
+  bench.attach(1);
+  bench.publish(2);
+  const [one, two] = bench.take();
+  assert.ok(one && two);
+  bench.retry(one.token);
+  bench.pass(1);
+  const [again] = bench.take();
+  assert.ok(again);
+  assert.deepEqual(bench.retry(one.token), [one.token], 'a retry of an attempt that is over');
+  assert.deepEqual(bench.reject(one.token), [one.token]);
+  const unknown = ['', 'x', '7.1.99.1', '8.1.0.1', '7.zzzz.0.1', 'ü.1.1.1', '7.1.0.1.1', '7._.5.1'];
+  assert.deepEqual(bench.ack(...unknown, two.token), unknown);
+  assert.deepEqual(bench.ack(two.token), [two.token], 'settled already');
+  assert.deepEqual(bench.ack(one.token), [], 'an ack counts for whichever attempt');
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), []);
+});
+
+test('an ack that comes after the time-out still counts', () => {
+  const bench = new DeliveryBench({ ackTimeoutMs: 100, backoffMs: 10_000 });
+  bench.publish(1);
+  bench.pull(1);
+  const [held] = bench.take();
+  bench.pass(200);
+  assert.deepEqual(bench.ack(held?.token ?? ''), []);
+  bench.pull(2);
+  bench.pass(20_000);
+  assert.deepEqual(bench.sequences(), []);
+  assert.equal(bench.queue.depth, 0);
+});
+
+test('a token outlives a restart', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 3);
+  bench.publish(3);
+  const held = bench.take();
+  bench.crash();
+  bench.attach(2, 1);
+  bench.settleDisk();
+  assert.deepEqual(bench.sequences(), [1]);
+  assert.deepEqual(bench.ack(held[1]?.token ?? ''), []);
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), [1, 3]);
+});
+
+test('a client that resumes is not sent again what it has', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(5);
+  const held = bench.take();
+  bench.detach(1);
+  bench.attach(2, 1_000, held[2]?.token);
+  assert.deepEqual(bench.sequences(), [4, 5]);
+  assert.equal(bench.counters.total('events_settled_total', 'resume'), 3);
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), [4, 5]);
+});
+
+test('after a restart, too', () => {
+  const bench = new DeliveryBench({}, { blockEventsMax: 2, queueWindowEvents: 4 });
+  bench.attach(1);
+  bench.publish(9);
+  const token = bench.take()[4]?.token;
+  bench.crash();
+  bench.attach(2, 1_000, token);
+  bench.settleDisk();
+  assert.deepEqual(bench.sequences(), [6, 7, 8, 9]);
+});
+
+test('who resumes while another consumer is there settles nothing of its', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 2);
+  bench.publish(4);
+  const held = bench.take();
+  bench.attach(2, 1, held[1]?.token);
+  bench.detach(1);
+  bench.delivery.grant(2, 10);
+  bench.delivery.pump(bench.now);
+  assert.deepEqual(bench.sequences().sort(), [1, 2, 3, 4]);
+});
+
+test('a token of another queue resumes nothing', () => {
+  const bench = new DeliveryBench();
+  bench.publish(2);
+  bench.attach(1, 10, '6.zzz.0.1');
+  assert.deepEqual(bench.sequences(), [1, 2]);
+});
+
+test('a pull waits for events, takes what there is, and ends empty when its time is over', () => {
+  const bench = new DeliveryBench();
+  bench.pull(1, 10, 1_000);
+  assert.equal(bench.replies.length, 0);
+  bench.publish(2);
+  assert.deepEqual(
+    bench.replies.map(({ request, deliveries }) => [request, deliveries.length]),
+    [[1, 2]],
+  );
+  bench.pull(2, 10, 1_000);
+  bench.pass(999);
+  assert.equal(bench.replies.length, 1);
+  bench.pass(1);
+  assert.deepEqual(bench.replies[1], { request: 2, deliveries: [] });
+});
+
+test('a short pull behind a long one ends in its own time', () => {
+  const bench = new DeliveryBench();
+  bench.pull(1, 10, 30_000);
+  bench.pull(2, 10, 1_000);
+  bench.pass(1_000);
+  assert.deepEqual(
+    bench.replies.map(({ request }) => request),
+    [2],
+  );
+  bench.publish(1);
+  assert.deepEqual(
+    bench.replies.map(({ request }) => request),
+    [2, 1],
+  );
+});
+
+test('a pull that was cancelled takes nothing', () => {
+  const bench = new DeliveryBench();
+  bench.pull(1, 10, 30_000);
+  assert.equal(bench.delivery.cancelPull(1), true);
+  assert.equal(bench.delivery.cancelPull(1), false);
+  bench.publish(1);
+  assert.deepEqual(bench.sequences(), []);
+});
+
+// ─────────────────────────────────────────────────────────── order by key
+
+test('events of one key are delivered one after the other; others pass them', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1);
+  for (const key of ['a', 'a', 'b', 'a', '', '']) bench.store({ key });
+  bench.settleDisk();
+  const held = bench.take();
+  assert.deepEqual(
+    held.map(({ sequence }) => sequence),
+    [1, 3, 5, 6],
+  );
+  bench.ack(held[0]?.token ?? '');
+  assert.deepEqual(bench.sequences(), [2]);
+});
+
+test('an event that is retried holds its key', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1);
+  bench.publish(2, { key: 'a' });
+  bench.retry(bench.take()[0]?.token ?? '', 1_000);
+  assert.deepEqual(bench.sequences(), []);
+  bench.pass(1_000);
+  assert.deepEqual(bench.sequences(), [1]);
+});
+
+test('an event that was given back by a closed stream holds its key', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1, 2);
+  bench.publish(3, { key: 'a' });
+  bench.publish(1, { key: 'b' });
+  bench.take();
+  bench.detach(1);
+  bench.attach(2);
+  const held = bench.take();
+  assert.deepEqual(
+    held.map(({ sequence }) => sequence),
+    [1, 4],
+  );
+  bench.ack(held[0]?.token ?? '');
+  assert.deepEqual(bench.sequences(), [2]);
+});
+
+test('an expired event does not free the key that another holds', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1, 1);
+  bench.publish(1, { key: 'a' });
+  bench.publish(1, { key: 'a', expiresAt: bench.now.wall + 10 });
+  bench.publish(1, { key: 'a' });
+  bench.pass(20);
+  bench.delivery.grant(1, 10);
+  bench.delivery.pump(bench.now);
+  assert.deepEqual(bench.sequences(), [1]);
+});
+
+test('a late ack of an event further back does not free the key that another holds', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.publish(3, { key: 'a' });
+  bench.replace({ ordered: false });
+  bench.attach(1, 2);
+  const held = bench.take();
+  bench.crash();
+  bench.replace({ ordered: true });
+  bench.attach(2, 1);
+  bench.settleDisk();
+  assert.deepEqual(bench.sequences(), [1]);
+  bench.ack(held[1]?.token ?? '');
+  bench.delivery.grant(2, 10);
+  bench.delivery.pump(bench.now);
+  assert.deepEqual(bench.sequences(), []);
+});
+
+test('new settings keep what is parked, in its order', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1, 10);
+  bench.publish(4, { key: 'a' });
+  assert.deepEqual(bench.sequences(), [1]);
+  bench.detach(1);
+  bench.replace({ maxInFlight: 50 });
+  bench.attach(2, 10);
+  for (const expected of [1, 2, 3, 4]) {
+    const [held, more] = bench.take();
+    assert.equal(held?.sequence, expected);
+    assert.equal(more, undefined);
+    bench.ack(held?.token ?? '');
+  }
+});
+
+test('where order is no longer asked for, what was parked goes out', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1, 10);
+  bench.publish(4, { key: 'a' });
+  bench.take();
+  bench.replace({ ordered: false });
+  assert.deepEqual(bench.sequences(), [2, 3, 4]);
+});
+
+test('where order is asked for while several of a key are out, the next waits for all of them', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 2);
+  bench.publish(3, { key: 'a' });
+  const held = bench.take();
+  bench.replace({ ordered: true });
+  bench.delivery.grant(1, 10);
+  bench.ack(held[0]?.token ?? '');
+  assert.deepEqual(bench.sequences(), []);
+  bench.ack(held[1]?.token ?? '');
+  assert.deepEqual(bench.sequences(), [3]);
+});
+
+test('a shorter ack time-out holds for what is pulled from then on', () => {
+  const bench = new DeliveryBench({ ackTimeoutMs: 3_600_000, backoffMs: 0 });
+  bench.publish(2);
+  bench.pull(1, 1);
+  bench.replace({ ackTimeoutMs: 100 });
+  bench.pull(2, 1);
+  assert.deepEqual(bench.sequences(), [1, 2]);
+  bench.pull(3, 10, 10_000);
+  bench.pass(100);
+  bench.pass(1);
+  assert.deepEqual(bench.sequences(), [2]);
+});
+
+// ─────────────────────────────────────────────────────────── bounds
+
+test('a queue at its limit gives up the oldest that nobody has in hand', () => {
+  const bench = new DeliveryBench({ queueEventsMax: 5, whenFull: 'drop-oldest' });
+  bench.attach(1, 2);
+  bench.publish(2);
+  const held = bench.take();
+  assert.equal(held.length, 2);
+  bench.publish(8);
+  assert.equal(bench.queue.depth, 5);
+  assert.equal(bench.counters.total('events_dropped_total', 'queue-limit'), 5);
+  bench.delivery.grant(1, 100);
+  bench.delivery.pump(bench.now);
+  assert.deepEqual(bench.sequences(), [8, 9, 10]);
+  bench.ack(...held.map(({ token }) => token));
+  bench.settleDisk();
+  assert.deepEqual(bench.onDisk(), [8, 9, 10]);
+});
+
+test('blocks on disk that were never read are given up unread', () => {
+  const bench = new DeliveryBench({}, { blockEventsMax: 10, queueWindowEvents: 10 });
+  bench.publish(100);
+  bench.replace({ queueEventsMax: 30, whenFull: 'drop-oldest' });
+  bench.settleDisk();
+  assert.equal(bench.queue.depth, 30);
+  bench.attach(1, 1_000);
+  bench.settleDisk();
+  assert.deepEqual(
+    bench.sequences(),
+    Array.from({ length: 30 }, (_, i) => 71 + i),
+  );
+});
+
+test('a backlog of 100,000 events is read as it is consumed, a window at a time', () => {
+  const bench = new DeliveryBench({ maxInFlight: 100 });
+  for (let i = 0; i < 100_000; i++) {
+    bench.store();
+    if (i % 5_000 === 0) bench.settleDisk();
+  }
+  bench.settleDisk();
+  assert.equal(bench.queue.depth, 100_000);
+  const { queueWindowEvents, blockEventsMax } = bench.limits;
+  const most = queueWindowEvents * 1.5 + blockEventsMax;
+  let widest = bench.queue.ready;
+  let expected = 1;
+  bench.attach(1, 1_000_000);
+  while (expected <= 100_000) {
+    bench.settleDisk();
+    widest = Math.max(widest, bench.queue.ready);
+    const held = bench.take();
+    assert.ok(held.length > 0, `nothing came after ${expected - 1}`);
+    for (const { sequence } of held) assert.equal(sequence, expected++);
+    assert.deepEqual(bench.ack(...held.map(({ token }) => token)), []);
+  }
+  assert.ok(widest <= most, `${widest} events were in memory, at most ${most} may be`);
+  assert.equal(bench.queue.depth, 0);
+  bench.settleDisk();
+  assert.deepEqual([bench.onDisk(), bench.disk.blocks.size, bench.commits.blocks], [[], 0, 0]);
+});
+
+test('one key with a long tail does not fill the memory', () => {
+  const bench = new DeliveryBench({ ordered: true }, { blockEventsMax: 10, queueWindowEvents: 20 });
+  bench.publish(500, { key: 'a' });
+  bench.attach(1, 1_000);
+  bench.settleDisk();
+  const got: number[] = [];
+  for (;;) {
+    const [held, more] = bench.take();
+    if (!held) break;
+    assert.equal(more, undefined);
+    got.push(held.sequence);
+    bench.ack(held.token);
+    bench.settleDisk();
+  }
+  assert.deepEqual(
+    got,
+    Array.from({ length: 500 }, (_, i) => i + 1),
+  );
+});
+
+test('closing tells every consumer', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.pull(2, 1, 1_000);
+  bench.delivery.close('deleted');
+  assert.deepEqual(bench.replies, [{ request: 2, deliveries: [] }]);
+  assert.deepEqual(bench.delivery.sessionIds(), []);
+});
+
+test('the state says how much waits, is out, and since when', () => {
+  const bench = new DeliveryBench();
+  const [, second] = bench.publish(3);
+  bench.attach(1, 1);
+  const state = bench.delivery.state();
+  assert.deepEqual(
+    { ...state, subscription: state.subscription.delivery },
+    {
+      subscription: DELIVERY_DEFAULTS,
+      depth: 3,
+      inFlight: 1,
+      sessions: 1,
+      oldestAcceptedAt: second?.acceptedAt,
+    },
+  );
+});
