@@ -28,6 +28,8 @@ export interface FederationOptions {
   readonly partitions?: boolean;
   /** Further flags of `causeway node`. */
   readonly flags?: readonly string[];
+  /** Flags of Node for every mesher. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export async function freePort(): Promise<number> {
@@ -62,17 +64,21 @@ export async function until<T>(
 /** A child process of the command line, with what it printed. */
 export class Program {
   readonly #args: readonly string[];
+  readonly #nodeFlags: readonly string[];
   #child: ChildProcess | undefined;
   #output = '';
 
-  constructor(args: readonly string[]) {
+  /** `nodeFlags` are for Node itself. */
+  constructor(args: readonly string[], nodeFlags: readonly string[] = []) {
     this.#args = args;
+    this.#nodeFlags = nodeFlags;
   }
 
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
+  /** The last 200,000 characters, over all its starts. */
   get output(): string {
     return this.#output;
   }
@@ -82,7 +88,9 @@ export class Program {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [MAIN, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...this.#nodeFlags, MAIN, ...this.#args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString()).slice(-200_000);
     };
@@ -193,6 +201,7 @@ export class Federation {
   readonly #meshers: RunningMesher[] = [];
   readonly #relays: Relay[] = [];
   readonly #cut = new Set<string>();
+  #nodeFlags: readonly string[] = [];
   registry: Program | undefined;
   /** As the meshers were told, without any relay. */
   registryAddress = '';
@@ -209,7 +218,9 @@ export class Federation {
     return federation;
   }
 
-  async #start({ clusters, registry, partitions = false, flags = [] }: FederationOptions): Promise<void> {
+  async #start(options: FederationOptions): Promise<void> {
+    const { clusters, registry, partitions = false, flags = [], nodeFlags = [] } = options;
+    this.#nodeFlags = nodeFlags;
     this.registryAddress = registry ?? (await this.#startRegistry());
     for (const [cluster, count] of Object.entries(clusters)) {
       const address = partitions ? await this.#relayed(this.registryAddress, cluster) : this.registryAddress;
@@ -273,7 +284,8 @@ export class Federation {
       relay.target(link);
       args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
     }
-    const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, new Program(args));
+    const program = new Program(args, this.#nodeFlags);
+    const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, program);
     this.#meshers.push(mesher);
     mesher.start();
     return mesher;
@@ -339,6 +351,11 @@ export class Federation {
   heal(): void {
     this.#cut.clear();
     for (const relay of this.#relays) relay.update();
+  }
+
+  /** Breaks every connection there is, where partitions were asked for; new ones may be made at once. */
+  breakConnections(): void {
+    for (const relay of this.#relays) relay.breakAll();
   }
 
   async stop(): Promise<void> {

@@ -71,8 +71,13 @@ export class Relay {
     pair.to.destroy();
   }
 
-  async close(): Promise<void> {
+  /** Closes every connection there is; new ones are taken. */
+  breakAll(): void {
     for (const pair of this.#pairs) this.#drop(pair);
+  }
+
+  async close(): Promise<void> {
+    this.breakAll();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }
