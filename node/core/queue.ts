@@ -37,6 +37,8 @@ interface BlockState {
 
 /** How many blocks one load brings at most: two fill the default window with full blocks. */
 const BLOCKS_PER_LOAD = 4;
+/** Events that a queue keeps in memory though nobody takes any: thousands of idle subscriptions must cost little. */
+const IDLE_WINDOW_EVENTS = 32;
 
 export interface QueuePorts {
   /** Adds an op to the next batch. */
@@ -59,6 +61,9 @@ export class Queue {
   readonly #unloaded = new Deque<number>();
   readonly #dirty = new Set<number>();
   #windowBytes = 0;
+  /** Events put into the window since one was last taken, and how many may be: it grows with what is taken. */
+  #untaken = 0;
+  #appetite = IDLE_WINDOW_EVENTS;
   #loading = false;
   #depth = 0;
   #volatileIndex = 0;
@@ -119,11 +124,20 @@ export class Queue {
       last: lastOf(entry.first, count),
       remaining: undefined,
     });
-    const caughtUp = this.#unloaded.size === 0 && !this.#loading;
-    const room =
-      this.#windowBytes < this.#limits.queueWindowBytes && this.#window.size < this.#limits.queueWindowEvents;
-    if (caughtUp && room) this.#fill({ block, entry, events });
-    else this.#unloaded.pushBack(block);
+    if (this.#isWelcome(count)) {
+      this.#untaken += count;
+      this.#fill({ block, entry, events });
+    } else this.#unloaded.pushBack(block);
+  }
+
+  /** Whether events go straight into the window: it has caught up, has room, and its consumer takes what is there. */
+  #isWelcome(count: number): boolean {
+    if (this.#unloaded.size > 0 || this.#loading) return false;
+    if (this.#windowBytes >= this.#limits.queueWindowBytes) return false;
+    if (this.#window.size >= this.#limits.queueWindowEvents) return false;
+    if (this.#untaken + count <= this.#appetite) return true;
+    this.#appetite = Math.max(IDLE_WINDOW_EVENTS, this.#appetite / 2);
+    return false;
   }
 
   /** An event that is kept in memory only. False: no room. */
@@ -179,7 +193,10 @@ export class Queue {
 
   take(): QueueItem | undefined {
     const item = this.#window.popFront();
-    if (item) this.#windowBytes -= item.event.record.length;
+    if (!item) return undefined;
+    this.#windowBytes -= item.event.record.length;
+    this.#untaken = 0;
+    this.#appetite = Math.min(this.#limits.queueWindowEvents, this.#appetite + 2);
     return item;
   }
 
