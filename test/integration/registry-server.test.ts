@@ -81,7 +81,6 @@ describe('registry server', () => {
       ['/v1/federations/f/members/n1', put({ ...good, x: 'x'.repeat(600_000) }), 400, /large/],
       [`/v1/federations/f/members/${'n'.repeat(129)}`, put(good), 400, /node/],
       ['/v1/federations/%2e%2e%2f/members', {}, 400, /federation/],
-      ['/v1/federations/f/settings?prefix=%ff', {}, 400, /./],
       ['/v1/federations/f/setting', {}, 400, /key/],
       ['/v1/federations/f/setting?key=', {}, 400, /empty/],
       ['/v1/federations/f/setting?key=a&key=b', {}, 400, /key/],
@@ -197,6 +196,7 @@ describe('registry server', () => {
       const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      test.after(() => child.kill('SIGKILL'));
       const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
       const registry = await openRegistry(chunk.toString(), { federation: 'f', node: 'n1' });
       test.after(() => registry.close());
