@@ -59,7 +59,10 @@ const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now(
 export async function startMesher(config: Config, { log }: { readonly log: Logger }): Promise<Mesher> {
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async (): Promise<void> => {
-    for (const stop of stops.reverse().splice(0)) await stop();
+    const failures: unknown[] = [];
+    for (const stop of stops.splice(0).reverse())
+      await stop().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0]; // the rest was stopped all the same
   };
   try {
     return await build(config, log, stops, stopAll);
@@ -95,6 +98,19 @@ async function build(
     log: ({ level, message, details }) => log[level]({ ...details }, message),
   });
   stops.push(() => registry.close());
+  let running: { core: MesherCore; driver: Driver } | undefined;
+  let stopDiskWatch = (): void => undefined;
+  const abort = new AbortController();
+  // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
+  stops.push(async () => {
+    stopDiskWatch();
+    await running?.driver.stop();
+    abort.abort();
+    if (!running) return;
+    await registry
+      .deregister()
+      .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
+  });
   const { incarnation, rejoining } = await takeIncarnation(journal, registry, log);
 
   const network = new Libp2pNetwork(
@@ -109,7 +125,6 @@ async function build(
     },
     { keys, random },
   );
-  let running: { core: MesherCore; driver: Driver } | undefined;
   const current = (): { core: MesherCore; driver: Driver } => {
     if (!running) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
     return running;
@@ -161,21 +176,9 @@ async function build(
   });
   running = { core, driver };
   for (const replay of early.splice(0)) replay(driver.networkEvents);
-  const abort = new AbortController();
   driver.start(timing.tickMs, abort.signal);
   door.open();
-  const stopDiskWatch = watchDisk(config.data, driver, log);
-  stops.push(async () => {
-    stopDiskWatch();
-    await driver.stop();
-    abort.abort();
-    await registry
-      .deregister()
-      .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
-  });
-  // HTTP stops first of all, so that requests under way still meet a running driver
-  const closeHttp = stops.splice(stops.length - 2, 1);
-  stops.push(...closeHttp);
+  stopDiskWatch = watchDisk(config.data, driver, log);
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
