@@ -5,6 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyPluginAsync } from 'fastify';
 import Type from 'typebox';
+import type { ErrorCode } from '../core/errors.ts';
 import type { MetricFamily, MesherView } from '../core/views.ts';
 import type { ProcessFigures } from './process-metrics.ts';
 import { processFamilies } from './process-metrics.ts';
@@ -14,10 +15,16 @@ const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 /** How often the event loop's delay is sampled. */
 const DELAY_RESOLUTION_MS = 20;
 
-export const metricsRoutes: FastifyPluginAsync<{ view: MesherView; process?: ProcessFigures }> = async (
-  app,
-  options,
-) => {
+/** How many requests were answered with each code. */
+export type Refusals = Map<ErrorCode, number>;
+
+export interface MetricsOptions {
+  readonly view: MesherView;
+  readonly refusals: Refusals;
+  readonly process?: ProcessFigures;
+}
+
+export const metricsRoutes: FastifyPluginAsync<MetricsOptions> = async (app, options) => {
   const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   if (options.process) delay.enable();
   app.addHook('onClose', async () => void delay.disable());
@@ -32,11 +39,21 @@ export const metricsRoutes: FastifyPluginAsync<{ view: MesherView; process?: Pro
   app.get('/metrics', { schema }, async (_request, reply) => {
     const families = [
       ...options.view.metrics(),
+      refusedFamily(options.refusals),
       ...(options.process ? processFamilies(options.process, delay) : []),
     ];
     return reply.type(CONTENT_TYPE).send(formatMetrics(families));
   });
 };
+
+function refusedFamily(refusals: Refusals): MetricFamily {
+  return {
+    name: 'http_refused_total',
+    help: 'HTTP requests answered with an error, by its code',
+    type: 'counter',
+    samples: [...refusals].map(([reason, value]) => ({ labels: { reason }, value })),
+  };
+}
 
 export function formatMetrics(families: readonly MetricFamily[]): string {
   let text = '';

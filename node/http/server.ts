@@ -6,10 +6,10 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import Fastify from 'fastify';
 import type { Limits } from '../core/limits.ts';
-import { ERRORS, MeshError } from '../core/errors.ts';
+import { type ErrorCode, ERRORS, MeshError } from '../core/errors.ts';
 import type { MesherView } from '../core/views.ts';
 import { adminRoutes } from './admin.ts';
-import { metricsRoutes } from './metrics.ts';
+import { metricsRoutes, type Refusals } from './metrics.ts';
 import type { ProcessFigures } from './process-metrics.ts';
 import { describeApi } from './openapi.ts';
 import { meshErrorOf, PROBLEM_TYPE, problemOf, rawProblem, retryAfterOf } from './problem.ts';
@@ -100,7 +100,8 @@ export async function buildHttpServer(
   ports: HttpServerPorts,
 ): Promise<FastifyInstance> {
   const timing = { ...HTTP_TIMING, ...options.timing };
-  const send = sendErrors(options, ports.log);
+  const refusals: Refusals = new Map();
+  const send = sendErrors(options, ports.log, refusals);
   const app = Fastify({
     logger: false,
     bodyLimit: options.limits.batchBytesMax,
@@ -120,7 +121,10 @@ export async function buildHttpServer(
     frameworkErrors: send, // a URL that cannot be decoded
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-      else socket.end(rawProblem(error));
+      else {
+        count(refusals, error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'invalid-request');
+        socket.end(rawProblem(error));
+      }
     },
   });
   // Node leaves out headers beyond 2,000 without a word; their bytes are bounded already.
@@ -132,7 +136,11 @@ export async function buildHttpServer(
   handleErrors(app, send);
   await describeApi(app, options.version);
   await app.register(adminRoutes, { view: ports.view, limits: options.limits });
-  await app.register(metricsRoutes, { view: ports.view, ...(ports.process && { process: ports.process }) });
+  await app.register(metricsRoutes, {
+    view: ports.view,
+    refusals,
+    ...(ports.process && { process: ports.process }),
+  });
   for (const plugin of ports.plugins) await app.register(plugin);
   await app.ready();
   return app;
@@ -140,9 +148,14 @@ export async function buildHttpServer(
 
 type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
-function sendErrors(options: HttpServerOptions, log: HttpLog): SendError {
+function count(refusals: Refusals, code: ErrorCode): void {
+  refusals.set(code, (refusals.get(code) ?? 0) + 1);
+}
+
+function sendErrors(options: HttpServerOptions, log: HttpLog, refusals: Refusals): SendError {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const mesh = meshErrorOf(error, options.limits.batchBytesMax);
+    count(refusals, mesh.code);
     const { status } = ERRORS[mesh.code];
     if (status >= 500 && !(error instanceof MeshError)) {
       log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed');
