@@ -84,7 +84,7 @@ export class InterestSet {
   /** Returns what the key held before. */
   set(key: string, interest: Interest): Interest | undefined {
     const at = bucketOf(key);
-    const bucket = (this.#buckets[at] ??= new Map());
+    const bucket = (this.#buckets[at] ??= new Map<string, Interest>());
     const before = bucket.get(key);
     bucket.set(key, interest);
     if (!before) this.#size++;

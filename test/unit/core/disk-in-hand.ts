@@ -9,6 +9,7 @@ export class DiskInHand {
   /** queue → block → entry */
   readonly entries = new Map<number, Map<number, QueueEntry>>();
   readonly queues = new Map<number, string>();
+  readonly marks = new Map<string, Recovered['marks'][number]>();
   nextBlock = 1;
 
   apply(ops: readonly JournalOp[]): void {
@@ -19,7 +20,10 @@ export class DiskInHand {
       } else if (op.op === 'drop-block') this.blocks.delete(op.block);
       else if (op.op === 'entry') this.#of(op.queue).set(op.block, op.entry);
       else if (op.op === 'drop-entry') this.#of(op.queue).delete(op.block);
-      else if (op.op === 'queue') this.queues.set(op.queue, op.name);
+      else if (op.op === 'mark') {
+        const { sender, scope, lane, position } = op;
+        this.marks.set(`${sender} ${scope} ${lane}`, { sender, scope, lane, position });
+      } else if (op.op === 'queue') this.queues.set(op.queue, op.name);
       else if (op.op === 'drop-queue') this.queues.delete(op.queue);
     }
   }
