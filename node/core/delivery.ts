@@ -62,8 +62,9 @@ export class SubscriptionDelivery {
   #parkedCount = 0;
   /** More than one only where order was asked for while several were out. */
   readonly #holders = new Map<string, Set<QueueItem>>();
-  /** All up to here (block, index) was seen by the client that resumed. */
-  #resume: { readonly block: number; readonly index: number } | undefined;
+  /** Was this seen by the client that resumed? */
+  #resume: ((item: QueueItem) => boolean) | undefined;
+  #handOuts = 0;
 
   constructor(subscription: Subscription, queue: Queue, options: DeliveryOptions) {
     this.subscription = subscription;
@@ -91,8 +92,23 @@ export class SubscriptionDelivery {
   attach(session: SessionId, credit: number, resumeAfter: string | undefined): void {
     const token = resumeAfter === undefined ? undefined : parseToken(resumeAfter);
     const alone = this.#sessions.size === 0 && this.#pulls.length === 0;
-    this.#resume = token && token.queue === this.queue.id && alone ? token : undefined;
+    this.#resume = token && token.queue === this.queue.id && alone ? this.#seenBy(token) : undefined;
+    for (const item of this.#returned) item.handOut = 0; // what is handed out anew is counted anew
     this.#sessions.set(session, { credit });
+  }
+
+  /**
+   * What a client has seen that got `token` last: all up to it in the queue. Where order is kept, keys overtake each
+   * other, so there it is what was handed out up to then; a mesher that restarted meanwhile does not know.
+   */
+  #seenBy(token: Token): (item: QueueItem) => boolean {
+    if (!this.subscription.delivery.ordered) return (item) => isUpTo(item, token);
+    const returned = [...this.#returned];
+    const last = returned.find((item) => item.block === token.block && item.index === token.index);
+    // handed out again since: to whom it got lost
+    const handOuts = last?.attempt === token.attempt ? last.handOut : 0;
+    const seen = new Set(returned.filter((item) => item.handOut > 0 && item.handOut <= handOuts));
+    return (item) => seen.has(item);
   }
 
   grant(session: SessionId, count: number): void {
@@ -212,6 +228,7 @@ export class SubscriptionDelivery {
       const item = this.#next(now);
       if (!item) break;
       item.attempt++;
+      item.handOut = ++this.#handOuts;
       const key = itemKey(item);
       this.#inFlight.set(key, { item, session, deadline });
       if (session === undefined) this.#timed.add(key);
@@ -233,7 +250,7 @@ export class SubscriptionDelivery {
       if (item.event.expiresAt !== 0 && item.event.expiresAt <= now.wall) {
         this.#options.counters.add('events_dropped_total', 1, 'expired');
         this.#finish(item);
-      } else if (this.#resume && this.#isSeen(item) && isUpTo(item, this.#resume)) {
+      } else if (item.failures === 0 && this.#resume?.(item)) {
         this.#options.counters.add('events_settled_total', 1, 'resume');
         this.#finish(item);
       } else if (this.#mustPark(item)) {
@@ -242,11 +259,6 @@ export class SubscriptionDelivery {
         return item;
       }
     }
-  }
-
-  /** Where order is kept, what was parked behind its key has a place before events that were handed out, and was not. */
-  #isSeen(item: QueueItem): boolean {
-    return item.failures === 0 && (item.attempt > 0 || !this.subscription.delivery.ordered);
   }
 
   #takeRetry(now: Now): QueueItem | undefined {

@@ -19,6 +19,8 @@ export interface QueueItem {
   readonly directive: Directive;
   /** Times handed to a consumer. */
   attempt: number;
+  /** Number of its last hand-out among all of this queue; 0: none since the mesher started. */
+  handOut: number;
   /** Times a consumer failed with it. */
   failures: number;
 }
@@ -155,6 +157,7 @@ export class Queue {
       position: undefined,
       directive: NO_GROUPS,
       attempt: 0,
+      handOut: 0,
       failures: 0,
     });
     this.#depth++;
@@ -182,7 +185,7 @@ export class Queue {
       };
       if (position && this.#settledUpTo && comparePositions(position, this.#settledUpTo) <= 0) continue;
       const directive = entry.directives[run]?.directive ?? NO_GROUPS;
-      this.#push({ block, index, event, position, directive, attempt: 0, failures: 0 });
+      this.#push({ block, index, event, position, directive, attempt: 0, handOut: 0, failures: 0 });
     }
   }
 
