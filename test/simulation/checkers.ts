@@ -30,7 +30,8 @@ function excuse(found: Found, why: string): void {
 export function checkNothingLost(found: Found): void {
   const { history } = found;
   const seen = new Map<string, Set<string>>();
-  for (const { name, received } of history.subscriptions.values()) seen.set(name, new Set(received.map(({ id }) => id)));
+  for (const { name, received } of history.subscriptions.values())
+    seen.set(name, new Set(received.map(({ id }) => id)));
   const missed = new Set<string>();
   for (const event of history.events.values()) {
     if (event.qos !== 'durable') continue;
@@ -44,29 +45,49 @@ export function checkNothingLost(found: Found): void {
         missed.add(event.id);
         if (event.expires) excuse(found, 'expired');
         else if (subscribed.limited) excuse(found, 'queue-limit');
-        else if (event.unknownAtLanding.has(subscribed.name)) excuse(found, 'landed where the subscription was not known yet');
-        else history.broken('no acked event is lost', `${lost(event)} never came to ${subscribed.name} on ${subscribed.mesher}`);
+        else if (event.unknownAtLanding.has(subscribed.name))
+          excuse(found, 'landed where the subscription was not known yet');
+        else if (event.deadUnknown.has(subscribed.name)) excuse(found, 'its mesher was dead and unknown');
+        else
+          history.broken(
+            'no acked event is lost',
+            `${lost(event)} never came to ${subscribed.name} on ${subscribed.mesher}`,
+          );
       } else {
         const key = interestKey(topic, group);
         groups.set(key, [...(groups.get(key) ?? []), subscribed]);
       }
     }
     for (const members of groups.values()) {
-      const all = [...history.subscriptions.values()].filter(({ subscription }) => sameGroup(subscription, members[0]?.subscription));
+      const all = [...history.subscriptions.values()].filter(({ subscription }) =>
+        sameGroup(subscription, members[0]?.subscription),
+      );
       if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
       missed.add(event.id);
       if (event.expires) excuse(found, 'expired');
-      else if (members.some(({ name }) => event.unknownAtLanding.has(name))) excuse(found, 'landed where the group was not known yet');
-      else history.broken('no acked event is lost', `${lost(event)} came to no member of ${members.map(({ name }) => name).join()}`);
+      else if (members.some(({ name }) => event.unknownAtLanding.has(name)))
+        excuse(found, 'landed where the group was not known yet');
+      else if (members.some(({ name }) => event.deadUnknown.has(name)))
+        excuse(found, 'its mesher was dead and unknown');
+      else
+        history.broken(
+          'no acked event is lost',
+          `${lost(event)} came to no member of ${members.map(({ name }) => name).join()}`,
+        );
     }
   }
   const reasons = ['expired', 'queue-limit', 'stale-route', 'member-forgotten', 'subscription-deleted'];
-  let counted = history.total('events_unwanted_total', 'link') + history.total('events_unwanted_total', 'publisher');
+  let counted =
+    history.total('events_unwanted_total', 'link') + history.total('events_unwanted_total', 'publisher');
   for (const reason of reasons) counted += history.total('events_dropped_total', reason);
   // one drop may stand for several subscriptions: only events are compared
-  for (const event of history.events.values()) if (event.unknownAtLanding.size > 0) missed.delete(event.id);
+  for (const event of history.events.values())
+    if (event.unknownAtLanding.size + event.deadUnknown.size > 0) missed.delete(event.id);
   if (missed.size > counted && history.breaches.length === 0) {
-    history.broken('every undelivered event has a counted reason', `${missed.size} events not delivered, ${counted} drops counted`);
+    history.broken(
+      'every undelivered event has a counted reason',
+      `${missed.size} events not delivered, ${counted} drops counted`,
+    );
   }
 }
 
@@ -77,7 +98,9 @@ function owedBy(event: Published): string[] {
 }
 
 function lost(event: Published): string {
-  const acks = event.attempts.filter(({ acked }) => acked).map(({ mesher, at }) => `${mesher} (asked at ${at.toFixed(0)})`);
+  const acks = event.attempts
+    .filter(({ acked }) => acked)
+    .map(({ mesher, at }) => `${mesher} (asked at ${at.toFixed(0)})`);
   const landed = [...event.landedOn].map(([cluster, nodes]) => `${cluster}: ${[...nodes].join()}`);
   return `${event.id} on ${event.topic}, acked by ${acks.join(', ')}, landed on [${landed.join('; ')}]`;
 }
@@ -105,10 +128,17 @@ export function checkDuplicates(found: Found): void {
 function judgeTwice(found: Found, subscribed: Subscribed, before: Received, again: Received): void {
   const event = found.history.events.get(again.id);
   if (!event) return;
-  const same = before.origin === again.origin && before.incarnation === again.incarnation && before.sequence === again.sequence;
+  const same =
+    before.origin === again.origin &&
+    before.incarnation === again.incarnation &&
+    before.sequence === again.sequence;
   if (!same && event.attempts.length > 1) excuse(found, 'duplicate: its publisher sent it again');
   else if (event.doubtIn.has(subscribed.cluster)) excuse(found, 'duplicate: custody was in doubt');
-  else found.history.broken('nothing twice without doubt', `${subscribed.name} on ${subscribed.mesher} got ${again.id} at ${before.place} and ${again.place}; ${lost(event)}`);
+  else
+    found.history.broken(
+      'nothing twice without doubt',
+      `${subscribed.name} on ${subscribed.mesher} got ${again.id} at ${before.place} and ${again.place}; ${lost(event)}`,
+    );
 }
 
 function judgeGroups(found: Found): void {
@@ -138,7 +168,11 @@ function judgeGroupTwice(found: Found, one: Subscribed, other: Subscribed, id: s
   if (event.attempts.length > 1) excuse(found, 'group twice: its publisher sent it again');
   else if (event.doubtIn.size > 0) excuse(found, 'group twice: custody was in doubt');
   else if (event.unknownMeshers) excuse(found, 'group twice: a mesher was unknown');
-  else found.history.broken('a group gets an event once', `${one.name} on ${one.mesher} and ${other.name} on ${other.mesher} both got ${id}`);
+  else
+    found.history.broken(
+      'a group gets an event once',
+      `${one.name} on ${one.mesher} and ${other.name} on ${other.mesher} both got ${id}`,
+    );
 }
 
 // ───────────────────────────────────────────────────────────── 3: order per key
@@ -158,11 +192,19 @@ export function checkOrder(found: Found): void {
       const stream = `${received.origin} ${received.key}`;
       const before = last.get(stream);
       if (before && (received.incarnation - before.incarnation || received.sequence - before.sequence) < 0) {
-        if (exempt.has(stream) || movedOrRetried(history, subscribed, before.id) || movedOrRetried(history, subscribed, received.id) || landingsDiffer(history, subscribed, before.id, received.id)) {
+        if (
+          exempt.has(stream) ||
+          movedOrRetried(history, subscribed, before.id) ||
+          movedOrRetried(history, subscribed, received.id) ||
+          landingsDiffer(history, subscribed, before.id, received.id)
+        ) {
           exempt.add(stream);
           excuse(found, 'order: the lane had moved, or the publisher sent again');
         } else {
-          history.broken('order per key', `${subscribed.name} on ${subscribed.mesher}: ${received.id} after ${before.id}, key ${received.key} from ${received.origin}`);
+          history.broken(
+            'order per key',
+            `${subscribed.name} on ${subscribed.mesher}: ${received.id} after ${before.id}, key ${received.key} from ${received.origin}`,
+          );
         }
         continue;
       }
@@ -173,7 +215,12 @@ export function checkOrder(found: Found): void {
 
 function movedOrRetried(history: History, { cluster }: Subscribed, id: string): boolean {
   const event = history.events.get(id);
-  return !event || event.attempts.length > 1 || event.doubtIn.has(cluster) || (event.landedOn.get(cluster)?.size ?? 0) > 1;
+  return (
+    !event ||
+    event.attempts.length > 1 ||
+    event.doubtIn.has(cluster) ||
+    (event.landedOn.get(cluster)?.size ?? 0) > 1
+  );
 }
 
 function landingsDiffer(history: History, { cluster }: Subscribed, a: string, b: string): boolean {
@@ -188,7 +235,10 @@ export function checkCrossings(found: Found): void {
   for (const event of found.history.events.values()) {
     for (const [cluster, nodes] of event.landedOn) {
       if (nodes.size <= event.attempts.length || event.doubtIn.has(cluster)) continue;
-      found.history.broken('once per remote cluster', `${event.id} landed on ${[...nodes].join()} of ${cluster} without doubt`);
+      found.history.broken(
+        'once per remote cluster',
+        `${event.id} landed on ${[...nodes].join()} of ${cluster} without doubt`,
+      );
     }
   }
 }
@@ -204,7 +254,10 @@ export function routeDifferences(meshers: readonly SimMesher[]): string[] {
       if (other === owner || !other.core) continue;
       const { complete, gapped } = other.core.table.describe(owner.node);
       const held = [...other.core.table.routesOf(owner.node)].map(textOf).sort().join(' ');
-      if (!complete || gapped || held !== own) wrong.push(`${other.node} holds of ${owner.node}: [${held}] complete ${complete} gapped ${gapped}, it wants [${own}]`);
+      if (!complete || gapped || held !== own)
+        wrong.push(
+          `${other.node} holds of ${owner.node}: [${held}] complete ${complete} gapped ${gapped}, it wants [${own}]`,
+        );
     }
   }
   return wrong;
@@ -241,7 +294,10 @@ export function unrest(meshers: readonly SimMesher[]): string[] {
       if (queue.depth > 0) waiting.push(`${node}: ${queue.depth} events for ${subscription.name}`);
     }
     for (const { destination, lane, state, queued, landing } of core.forwarder.views()) {
-      if (queued > 0) waiting.push(`${node}: ${queued} events for ${destination}/${lane}, ${state} on ${landing ?? 'nobody'}`);
+      if (queued > 0)
+        waiting.push(
+          `${node}: ${queued} events for ${destination}/${lane}, ${state} on ${landing ?? 'nobody'}`,
+        );
     }
     if (!core.commits.idle) waiting.push(`${node}: a batch`);
     if (busy && core.commits.pendingBytes > 0) waiting.push(`${node}: inputs`);
@@ -253,7 +309,10 @@ export function checkJournalsEmpty(found: Found): void {
   for (const { node, core, disk } of found.meshers) {
     const entries = [...disk.entries.values()].reduce((sum, one) => sum + one.size, 0);
     if (disk.blocks.size === 0 && entries === 0 && core?.commits.blocks === 0) continue;
-    found.history.broken('settled events leave the journal', `${node} still has ${disk.blocks.size} blocks, ${entries} entries; ${core?.commits.blocks ?? 0} wanted`);
+    found.history.broken(
+      'settled events leave the journal',
+      `${node} still has ${disk.blocks.size} blocks, ${entries} entries; ${core?.commits.blocks ?? 0} wanted`,
+    );
   }
 }
 
@@ -266,16 +325,28 @@ export function checkMemory(history: History, meshers: readonly SimMesher[]): vo
     if (!core) continue;
     const { limits } = options;
     // A load brings whole blocks, one commit is let in while there is room, and what a lane had in flight comes back.
-    const windowMax = limits.queueWindowEvents + 6 * limits.blockEventsMax + 64 + limits.laneInFlightBytes / RECORD_BYTES_MIN;
+    const windowMax =
+      limits.queueWindowEvents + 6 * limits.blockEventsMax + 64 + limits.laneInFlightBytes / RECORD_BYTES_MIN;
     for (const queue of [...core.subscriptions.all().map((one) => one.queue), ...core.forwarder.queues()]) {
-      if (queue.ready > windowMax) history.broken('memory is bounded', `${node}: ${queue.ready} events in the window of ${queue.name}, expected at most ${windowMax}`);
+      if (queue.ready > windowMax)
+        history.broken(
+          'memory is bounded',
+          `${node}: ${queue.ready} events in the window of ${queue.name}, expected at most ${windowMax}`,
+        );
     }
-    if (core.commits.pendingBytes > limits.stagedBytesMax * 2) history.broken('memory is bounded', `${node}: ${core.commits.pendingBytes} bytes wait for the disk`);
+    if (core.commits.pendingBytes > limits.stagedBytesMax * 2)
+      history.broken('memory is bounded', `${node}: ${core.commits.pendingBytes} bytes wait for the disk`);
     for (const one of core.subscriptions.all()) {
       const { inFlight, subscription } = one.state();
       // lowered by a replacement, it holds for what is handed out next
-      if (inFlight > subscription.delivery.maxInFlight && !history.subscriptions.get(subscription.name)?.disturbed) {
-        history.broken('in-flight limits hold', `${subscription.name}: ${inFlight} in flight, ${subscription.delivery.maxInFlight} allowed`);
+      if (
+        inFlight > subscription.delivery.maxInFlight &&
+        !history.subscriptions.get(subscription.name)?.disturbed
+      ) {
+        history.broken(
+          'in-flight limits hold',
+          `${subscription.name}: ${inFlight} in flight, ${subscription.delivery.maxInFlight} allowed`,
+        );
       }
     }
   }
@@ -293,10 +364,23 @@ export function checkListeners(found: Found, knownBy: number): void {
       const first = event.attempts[0];
       if (!first || !matches(listener.topic, event.topic) || event.attempts.length > 1) continue;
       const count = times.get(event.id) ?? 0;
-      if (count > 1) found.history.broken('listeners get an event once', `${event.id} came ${count} times to ${listener.topic} on ${listener.home.node}`);
-      if (listener.group !== '' || count > 0 || event.expires || first.at < Math.max(knownBy, listener.since + 10_000)) continue;
+      if (count > 1)
+        found.history.broken(
+          'listeners get an event once',
+          `${event.id} came ${count} times to ${listener.topic} on ${listener.home.node}`,
+        );
+      if (
+        listener.group !== '' ||
+        count > 0 ||
+        event.expires ||
+        first.at < Math.max(knownBy, listener.since + 10_000)
+      )
+        continue;
       if (event.qos === 'durable' && !first.acked) continue;
-      found.history.broken('listeners get every event in quiet times', `${event.id} on ${event.topic} never came to ${listener.topic} on ${listener.home.node}, from ${first.mesher}`);
+      found.history.broken(
+        'listeners get every event in quiet times',
+        `${event.id} on ${event.topic} never came to ${listener.topic} on ${listener.home.node}, from ${first.mesher}`,
+      );
     }
   }
 }

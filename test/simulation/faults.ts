@@ -16,15 +16,15 @@ export interface FaultPorts {
 type Fault = (faults: Faults) => void;
 
 const KINDS: Readonly<Record<string, { readonly weight: number; readonly inject: Fault }>> = {
-  'kill': { weight: 3, inject: (on) => on.kill(false) },
+  kill: { weight: 3, inject: (on) => on.kill(false) },
   'power-cut': { weight: 3, inject: (on) => on.kill(true) },
   'die-between-effects': { weight: 3, inject: (on) => on.plan('effects') },
   'die-after-ack': { weight: 3, inject: (on) => on.plan('ack') },
-  'freeze': { weight: 2, inject: (on) => on.freeze() },
+  freeze: { weight: 2, inject: (on) => on.freeze() },
   'link-loss': { weight: 6, inject: (on) => on.loseLink() },
-  'partition': { weight: 3, inject: (on) => on.partition('full') },
+  partition: { weight: 3, inject: (on) => on.partition('full') },
   'one-way-partition': { weight: 2, inject: (on) => on.partition('one-way') },
-  'flapping': { weight: 2, inject: (on) => on.flap() },
+  flapping: { weight: 2, inject: (on) => on.flap() },
   'slow-network': { weight: 1, inject: (on) => on.slowNetwork() },
   'gossip-loss': { weight: 2, inject: (on) => on.loseGossip() },
   'registry-down': { weight: 2, inject: (on) => on.registry('down') },
@@ -100,7 +100,9 @@ export class Faults {
   }
 
   #restart(mesher: SimMesher): void {
-    this.#later(this.#chance.is(0.3) ? this.#chance.between(0, 300) : this.#chance.skewed(300, 40_000), () => mesher.start());
+    this.#later(this.#chance.is(0.3) ? this.#chance.between(0, 300) : this.#chance.skewed(300, 40_000), () =>
+      mesher.start(),
+    );
   }
 
   // ─────────────────────────────────────────────────────────── kinds
@@ -159,7 +161,9 @@ export class Faults {
     const [a, b] = pair;
     const times = 2 + this.#chance.below(8);
     for (let i = 0; i < times; i++) {
-      this.#later(i * this.#chance.between(200, 2_500), () => this.#ports.network.kill(a.node, b.node, 'flapping'));
+      this.#later(i * this.#chance.between(200, 2_500), () =>
+        this.#ports.network.kill(a.node, b.node, 'flapping'),
+      );
     }
   }
 

@@ -35,6 +35,8 @@ export interface Published {
   readonly landedOn: Map<string, Set<NodeId>>;
   /** Subscriptions that a mesher it landed on had not heard of, though the origin had. */
   readonly unknownAtLanding: Set<string>;
+  /** Subscriptions whose mesher was dead to the accepting one, which had never seen its record whole. */
+  readonly deadUnknown: Set<string>;
   /** A decision was taken while some mesher's record was not whole: groups may be served twice. */
   unknownMeshers: boolean;
 }
@@ -90,7 +92,11 @@ export class History implements MesherObserver, NetworkObserver {
   /** Best-effort crossings of each event into each cluster. */
   readonly #crossings = new Map<string, number>();
 
-  constructor(schedule: Schedule, meshers: ReadonlyMap<NodeId, SimMesher>, trace: ((line: string) => void) | undefined) {
+  constructor(
+    schedule: Schedule,
+    meshers: ReadonlyMap<NodeId, SimMesher>,
+    trace: ((line: string) => void) | undefined,
+  ) {
     this.#schedule = schedule;
     this.#meshers = meshers;
     this.#trace = trace;
@@ -102,7 +108,8 @@ export class History implements MesherObserver, NetworkObserver {
 
   broken(promise: string, facts: string): void {
     this.trace('!', () => `${promise}: ${facts}`);
-    if (this.breaches.length < BREACHES_MAX) this.breaches.push({ promise, facts: `at ${this.#schedule.now.toFixed(1)} ms: ${facts}` });
+    if (this.breaches.length < BREACHES_MAX)
+      this.breaches.push({ promise, facts: `at ${this.#schedule.now.toFixed(1)} ms: ${facts}` });
   }
 
   // ─────────────────────────────────────────────────────────── publishing
@@ -115,6 +122,7 @@ export class History implements MesherObserver, NetworkObserver {
       doubtIn: new Set(),
       landedOn: new Map(),
       unknownAtLanding: new Set(),
+      deadUnknown: new Set(),
       unknownMeshers: false,
     };
     this.events.set(id, made);
@@ -144,7 +152,8 @@ export class History implements MesherObserver, NetworkObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
     this.#look(mesher, core, inputs, 'after');
     if (!this.#trace) return;
-    for (const input of inputs) if (input.kind !== 'tick') this.trace(mesher.node, () => `← ${describe(input)}`);
+    for (const input of inputs)
+      if (input.kind !== 'tick') this.trace(mesher.node, () => `← ${describe(input)}`);
     for (const effect of effects) this.trace(mesher.node, () => `→ ${describe(effect)}`);
   }
 
@@ -152,7 +161,9 @@ export class History implements MesherObserver, NetworkObserver {
   #look(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], when: 'before' | 'after'): void {
     for (const input of inputs) {
       if (input.kind === 'publish') {
-        for (const { event, attempt } of this.#attempts.get(`${mesher.node}/${mesher.life}/${input.request}`) ?? []) {
+        for (const { event, attempt } of this.#attempts.get(
+          `${mesher.node}/${mesher.life}/${input.request}`,
+        ) ?? []) {
           this.#owe(core, event, attempt, when);
         }
       } else if (input.kind === 'messages') {
@@ -170,6 +181,7 @@ export class History implements MesherObserver, NetworkObserver {
       const { name, subscription } = subscribed;
       if (!matches(subscription.topic, event.topic)) continue;
       const promised = subscribed.acked && !subscribed.ended && knows(core, subscribed);
+      if (isDeadUnknown(core, subscribed)) event.deadUnknown.add(name);
       if (when === 'before') {
         if (promised) attempt.owed.add(name);
       } else if (!promised) attempt.owed.delete(name);
@@ -181,8 +193,10 @@ export class History implements MesherObserver, NetworkObserver {
     if (!event || stored.deadLetter) return;
     if (!wholeTable(core)) event.unknownMeshers = true;
     for (const subscribed of this.subscriptions.values()) {
-      if (subscribed.cluster !== mesher.cluster || !matches(subscribed.subscription.topic, event.topic)) continue;
+      if (subscribed.cluster !== mesher.cluster || !matches(subscribed.subscription.topic, event.topic))
+        continue;
       if (!knows(core, subscribed)) event.unknownAtLanding.add(subscribed.name);
+      if (isDeadUnknown(core, subscribed)) event.deadUnknown.add(subscribed.name);
     }
   }
 
@@ -213,13 +227,20 @@ export class History implements MesherObserver, NetworkObserver {
     if (message.scope !== 'cluster') return;
     for (const { event } of message.events) {
       if (event.path.includes(to.cluster)) {
-        this.broken('an event never enters a cluster in its path', `${idOf(event)} went from ${from.node} to ${to.node}, path ${event.path.join()}`);
+        this.broken(
+          'an event never enters a cluster in its path',
+          `${idOf(event)} went from ${from.node} to ${to.node}, path ${event.path.join()}`,
+        );
       }
       if (message.kind !== 'best-effort') continue;
       const crossing = `${event.origin}/${event.incarnation}/${event.sequence}/${to.cluster}`;
       const times = (this.#crossings.get(crossing) ?? 0) + 1;
       this.#crossings.set(crossing, times);
-      if (times > 1) this.broken('once per remote cluster', `best-effort ${idOf(event)} went to ${to.cluster} ${times} times`);
+      if (times > 1)
+        this.broken(
+          'once per remote cluster',
+          `best-effort ${idOf(event)} went to ${to.cluster} ${times} times`,
+        );
     }
   }
 
@@ -236,7 +257,10 @@ export class History implements MesherObserver, NetworkObserver {
 
   // ─────────────────────────────────────────────────────────── at consumers
 
-  received(subscribed: Pick<Subscribed, 'name' | 'settled' | 'received'>, deliveries: readonly Delivery[]): void {
+  received(
+    subscribed: Pick<Subscribed, 'name' | 'settled' | 'received'>,
+    deliveries: readonly Delivery[],
+  ): void {
     for (const { event, token } of deliveries) {
       if (event.deadLetter) continue;
       const id = idOf(event);
@@ -245,9 +269,11 @@ export class History implements MesherObserver, NetworkObserver {
       const named = `${subscribed.name} ${place}`;
       const before = this.#places.get(named);
       if (place !== '' && !place.includes('_')) {
-        if (before !== undefined && before !== id) this.broken('a token names one event', `${named} was ${before}, is ${id}`);
+        if (before !== undefined && before !== id)
+          this.broken('a token names one event', `${named} was ${before}, is ${id}`);
         this.#places.set(named, id);
-        if (subscribed.settled.has(place)) this.broken('what is settled never comes back', `${subscribed.name} got ${id} at ${place} again`);
+        if (subscribed.settled.has(place))
+          this.broken('what is settled never comes back', `${subscribed.name} got ${id} at ${place} again`);
       }
       subscribed.received.push({ id, at: this.#schedule.now, origin, incarnation, sequence, key, place });
     }
@@ -259,12 +285,17 @@ export class History implements MesherObserver, NetworkObserver {
 }
 
 export function idOf(event: StoredEvent): string {
-  const text = Buffer.from(event.cloudEvent.buffer, event.cloudEvent.byteOffset, event.cloudEvent.length).toString('latin1');
+  const text = Buffer.from(
+    event.cloudEvent.buffer,
+    event.cloudEvent.byteOffset,
+    event.cloudEvent.length,
+  ).toString('latin1');
   return text.slice(0, text.indexOf(' '));
 }
 
 function wholeTable(core: MesherCore): boolean {
-  for (const { record, status } of core.members.all()) if (status !== 'dead' && !core.table.complete(record.node)) return false;
+  for (const { record, status } of core.members.all())
+    if (status !== 'dead' && !core.table.complete(record.node)) return false;
   return true;
 }
 
@@ -273,15 +304,24 @@ function knows(core: MesherCore, { name, mesher, subscription }: Subscribed): bo
   if (mesher === core.node) return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
   const member = core.members.get(mesher);
   if (!member) return false;
-  if (!core.table.complete(mesher)) return member.status !== 'dead';
+  if (!core.table.complete(mesher)) return true;
   const wanted = interestKey(subscription.topic, subscription.group ?? '');
-  for (const route of core.table.routesOf(mesher)) if (interestKey(route.filter, route.group) === wanted) return true;
+  for (const route of core.table.routesOf(mesher))
+    if (interestKey(route.filter, route.group) === wanted) return true;
   return false;
 }
 
+/** Dead or about to be; the router sends nothing to a mesher that is dead and unknown. */
+function isDeadUnknown(core: MesherCore, { mesher }: Subscribed): boolean {
+  const member = core.members.get(mesher);
+  return member !== undefined && member.status !== 'alive' && !member.linked && !core.table.complete(mesher);
+}
+
 function describe(step: Input | Effect): string {
-  if (step.kind === 'messages') return step.messages.map((message) => `${step.peer}: ${describeMessage(message)}`).join('; ');
-  if (step.kind === 'control' || step.kind === 'data') return `${step.peer}: ${describeMessage(step.message)}`;
+  if (step.kind === 'messages')
+    return step.messages.map((message) => `${step.peer}: ${describeMessage(message)}`).join('; ');
+  if (step.kind === 'control' || step.kind === 'data')
+    return `${step.peer}: ${describeMessage(step.message)}`;
   return short(step);
 }
 
@@ -294,8 +334,9 @@ function describeMessage(message: LinkMessage): string {
 function short(value: object): string {
   const text = JSON.stringify(value, (key, one: unknown) => {
     if (one instanceof Uint8Array || key === 'record' || key === 'cloudEvent') return undefined;
-    if (one instanceof Set || one instanceof Map) return [...one.keys()];
-    if (typeof one === 'object' && one !== null && 'record' in one && 'cloudEvent' in one) return idOf(one as StoredEvent);
+    if (one instanceof Set || one instanceof Map) return [...(one.keys() as Iterable<unknown>)];
+    if (typeof one === 'object' && one !== null && 'record' in one && 'cloudEvent' in one)
+      return idOf(one as StoredEvent);
     return one;
   });
   return text.length > 600 ? `${text.slice(0, 600)}…` : text;

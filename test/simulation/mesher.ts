@@ -152,7 +152,11 @@ export class SimMesher implements Host, Client {
       version: 'simulated',
     });
     const random = (): number => chance.next();
-    this.#core = new MesherCore({ self, limits, timing, keys, random, rejoining: persisted > 0 }, recovered, this.now());
+    this.#core = new MesherCore(
+      { self, limits, timing, keys, random, rejoining: persisted > 0 },
+      recovered,
+      this.now(),
+    );
     this.#state = 'running';
     observer.trace(this.node, () => `started, incarnation ${this.incarnation}`);
     this.#tick(this.life);
@@ -292,7 +296,11 @@ export class SimMesher implements Host, Client {
         return;
       case 'reply': {
         const answer = this.#requests.get(effect.request);
-        if (!answer) observer.broken('each request gets one reply', `${this.node}: request ${effect.request} got another ${effect.reply.kind}`);
+        if (!answer)
+          observer.broken(
+            'each request gets one reply',
+            `${this.node}: request ${effect.request} got another ${effect.reply.kind}`,
+          );
         this.#requests.delete(effect.request);
         answer?.(effect.reply);
         return;
@@ -336,7 +344,11 @@ export class SimMesher implements Host, Client {
   /** What is written lies in the system's buffers until the sync at the end; a power cut before may take it. */
   append(effect: Extract<Effect, { kind: 'append' }>): void {
     const { schedule, chance, observer } = this.#ports;
-    if (this.#appending) observer.broken('one append at a time', `${this.node}: batch ${effect.batch} came while another was being written`);
+    if (this.#appending)
+      observer.broken(
+        'one append at a time',
+        `${this.node}: batch ${effect.batch} came while another was being written`,
+      );
     this.#appending = true;
     this.write(effect, false);
     const { life } = this;

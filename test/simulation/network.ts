@@ -75,7 +75,13 @@ export class SimNetwork {
   /** Factor on latencies while the network is slow. */
   slowness = 1;
 
-  constructor(schedule: Schedule, chance: Chance, federation: string, hosts: ReadonlyMap<NodeId, Host>, observer: NetworkObserver) {
+  constructor(
+    schedule: Schedule,
+    chance: Chance,
+    federation: string,
+    hosts: ReadonlyMap<NodeId, Host>,
+    observer: NetworkObserver,
+  ) {
     this.#schedule = schedule;
     this.#chance = chance;
     this.#federation = federation;
@@ -199,7 +205,8 @@ export class SimNetwork {
   /** Nothing is under way and every pair that can have a link has one. */
   get quiet(): boolean {
     for (const { ends } of this.#links.values()) {
-      for (const end of ends) if (end.control.queue.length > 0 || end.data.queue.length > 0 || !end.greeted) return false;
+      for (const end of ends)
+        if (end.control.queue.length > 0 || end.data.queue.length > 0 || !end.greeted) return false;
     }
     return true;
   }
@@ -249,7 +256,12 @@ export class SimNetwork {
     this.#links.set(pairOf(from, to), link);
     for (const end of link.ends) {
       const { cluster, incarnation } = end.host;
-      this.#push(link, end, end.control, encodeMessage({ kind: 'hello', federation: this.#federation, cluster, incarnation }));
+      this.#push(
+        link,
+        end,
+        end.control,
+        encodeMessage({ kind: 'hello', federation: this.#federation, cluster, incarnation }),
+      );
     }
     this.#schedule.after(HELLO_TIMEOUT_MS, () => {
       if (link.ends.some((end) => end.alive && !end.greeted)) this.#die(link, 'no hello', () => 0);
@@ -274,14 +286,23 @@ export class SimNetwork {
     const [, receiver] = this.#endsOf(link, sender.host.node);
     if (this.isCut(sender.host.node, receiver.host.node) || !receiver.alive) return;
     if (stream === sender.data && !receiver.greeted) return; // the hello is read first, and pumps this again
-    for (let packet = stream.queue[0]; packet && packet.arrival <= this.#schedule.now; packet = stream.queue[0]) {
+    for (
+      let packet = stream.queue[0];
+      packet && packet.arrival <= this.#schedule.now;
+      packet = stream.queue[0]
+    ) {
       stream.queue.shift();
       stream.bytes -= packet.bytes.length;
       const message = decodeMessage(packet.bytes);
       if (message.kind !== 'hello') this.#arrive(sender, receiver, message);
       else {
         receiver.greeted = true;
-        receiver.host.input({ kind: 'link-up', peer: sender.host.node, cluster: message.cluster, incarnation: message.incarnation });
+        receiver.host.input({
+          kind: 'link-up',
+          peer: sender.host.node,
+          cluster: message.cluster,
+          incarnation: message.incarnation,
+        });
         this.#pump(link, sender, sender.data);
       }
     }
@@ -302,7 +323,8 @@ export class SimNetwork {
     if (!link.dead) {
       link.dead = true;
       for (const end of link.ends) {
-        for (const stream of [end.control, end.data]) stream.queue.length = this.#chance.below(stream.queue.length + 1);
+        for (const stream of [end.control, end.data])
+          stream.queue.length = this.#chance.below(stream.queue.length + 1);
       }
     }
     for (const end of link.ends) {
@@ -321,7 +343,8 @@ export class SimNetwork {
     if (!other.alive && this.#links.get(pairOf(end.host.node, other.host.node)) === link) {
       this.#links.delete(pairOf(end.host.node, other.host.node));
     }
-    if (this.#wants(end.host.node, other.host.node)) this.#dial(end.host.node, other.host.node, this.#chance.between(...REDIAL_MS));
+    if (this.#wants(end.host.node, other.host.node))
+      this.#dial(end.host.node, other.host.node, this.#chance.between(...REDIAL_MS));
   }
 
   #noticeMs(from: NodeId, to: NodeId): number {

@@ -63,7 +63,9 @@ export class SimRegistry {
       const list = this.#chance.is(this.staleness) ? this.#chance.pick(this.#history) : this.#history.at(-1);
       return list ?? { revision: 0, members: [] };
     };
-    this.#call(node, life, read, (list) => this.#tell(node, life, list ? { kind: 'members', list } : { kind: 'registry', state: 'down' }));
+    this.#call(node, life, read, (list) =>
+      this.#tell(node, life, list ? { kind: 'members', list } : { kind: 'registry', state: 'down' }),
+    );
   }
 
   register(node: NodeId, life: number, record: MemberRecord): void {
@@ -73,7 +75,13 @@ export class SimRegistry {
       this.#put(node, record, life);
       return true;
     };
-    this.#call(node, life, put, (done) => this.#tell(node, life, done === undefined ? { kind: 'registry', state: 'down' } : { kind: 'members-hint' }));
+    this.#call(node, life, put, (done) =>
+      this.#tell(
+        node,
+        life,
+        done === undefined ? { kind: 'registry', state: 'down' } : { kind: 'members-hint' },
+      ),
+    );
   }
 
   // ─────────────────────────────────────────────────────────── faults
@@ -113,7 +121,8 @@ export class SimRegistry {
     const open = this.#clients.get(node);
     const lease = this.#leases.get(node);
     if (open?.life !== life || !open.client.running || (lease && lease.record !== record)) return;
-    const again = (): void => this.#schedule.after(LEASE_TTL_MS / 3, () => this.#keepAlive(node, record, life));
+    const again = (): void =>
+      this.#schedule.after(LEASE_TTL_MS / 3, () => this.#keepAlive(node, record, life));
     if (open.client.frozen || this.down || this.cutOff.has(node)) return again();
     if (!lease) return this.#put(node, record, life);
     lease.expiresAt = this.#schedule.now + LEASE_TTL_MS;

@@ -58,7 +58,10 @@ export function run(options: RunOptions): Verdict {
   try {
     world.live();
   } catch (error) {
-    world.history.broken('the core throws only for bugs', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    world.history.broken(
+      'the core throws only for bugs',
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    );
   }
   return world.verdict();
 }
@@ -99,16 +102,31 @@ class World {
         const cluster = 'abcd'.charAt(c);
         const node = `${cluster}${m}`;
         const mesher = new SimMesher(
-          { federation: FEDERATION, cluster, keys: ring.make(node, `secret-${chance.next()}`), limits, timing, verifyJournal },
-          { schedule: this.schedule, chance: chance.fork(node), network: () => this.#network, registry: this.#registry, observer: this.history },
+          {
+            federation: FEDERATION,
+            cluster,
+            keys: ring.make(node, `secret-${chance.next()}`),
+            limits,
+            timing,
+            verifyJournal,
+          },
+          {
+            schedule: this.schedule,
+            chance: chance.fork(node),
+            network: () => this.#network,
+            registry: this.#registry,
+            observer: this.history,
+          },
         );
         this.#meshers.push(mesher);
         byNode.set(node, mesher);
       }
     }
     const { schedule } = this;
-    this.#faults = new Faults(chance.fork('faults'), { schedule, network: this.#network, registry: this.#registry, meshers: this.#meshers }, (what) =>
-      this.history.trace('*', () => what),
+    this.#faults = new Faults(
+      chance.fork('faults'),
+      { schedule, network: this.#network, registry: this.#registry, meshers: this.#meshers },
+      (what) => this.history.trace('*', () => what),
     );
   }
 
@@ -140,20 +158,38 @@ class World {
       agreedAt = apart.length > 0 ? undefined : (agreedAt ?? schedule.now);
       const after = schedule.now - healedAt;
       if (apart.length > 0 && after > ROUTES_AGREE_MS) {
-        history.broken('route tables agree', `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault: ${apart.slice(0, 3).join('; ')}`);
+        history.broken(
+          'route tables agree',
+          `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault: ${apart.slice(0, 3).join('; ')}`,
+        );
         return;
       }
       const waiting = unrest(this.#meshers);
-      if (waiting.length === 0 && agreedAt !== undefined && this.#publishers.every((one) => one.done) && after > 10_000) return;
+      if (
+        waiting.length === 0 &&
+        agreedAt !== undefined &&
+        this.#publishers.every((one) => one.done) &&
+        after > 10_000
+      )
+        return;
       if (after > REST_MS) {
-        history.broken('everything is delivered in the end', `${(REST_MS / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`);
+        history.broken(
+          'everything is delivered in the end',
+          `${(REST_MS / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`,
+        );
         return;
       }
     }
   }
 
   #judge(): void {
-    const found = { history: this.history, meshers: this.#meshers, listeners: this.#listeners, quiet: this.#quiet, excused: this.#excused };
+    const found = {
+      history: this.history,
+      meshers: this.#meshers,
+      listeners: this.#listeners,
+      quiet: this.#quiet,
+      excused: this.#excused,
+    };
     // what nobody waits for is written with the next tick, and dropped blocks with the one after
     this.schedule.runUntil(this.schedule.now + 1_000);
     checkNothingLost(found);
@@ -171,7 +207,8 @@ class World {
     const chance = this.#chance.fork('workload');
     const ports = { schedule, history, meshers: this.#meshers };
     const publishers = 1 + chance.below(4);
-    for (let i = 0; i < publishers; i++) this.#publishers.push(new Publisher(`p${i}`, chance.fork(`p${i}`), ports));
+    for (let i = 0; i < publishers; i++)
+      this.#publishers.push(new Publisher(`p${i}`, chance.fork(`p${i}`), ports));
     const group = { name: 'workers', topic: chance.pick(['orders/#', '#']) };
     const subscriptions = 2 + chance.below(7);
     for (let i = 0; i < subscriptions; i++) {
@@ -189,7 +226,9 @@ class World {
       const home = chance.pick(this.#meshers);
       const topic = Listener.topicOf(chance);
       const one = chance.fork(`listener${i}`);
-      schedule.after(chance.between(2_500, 6_000), () => this.#listeners.push(new Listener(home, topic, one.is(0.2) ? 'ears' : '', one, ports)));
+      schedule.after(chance.between(2_500, 6_000), () =>
+        this.#listeners.push(new Listener(home, topic, one.is(0.2) ? 'ears' : '', one, ports)),
+      );
     }
     for (const mesher of this.#meshers) new Undertaker(mesher, ports);
   }

@@ -4,14 +4,36 @@
 import { hash32, type NewEvent } from '../../node/core/event.ts';
 import type { Delivery, Settlement } from '../../node/core/ports.ts';
 import type { Reply, SessionId } from '../../node/core/steps.ts';
-import { DEAD_LETTERS, DELIVERY_DEFAULTS, type DeliverySettings, type Subscription } from '../../node/core/subscription.ts';
+import {
+  DEAD_LETTERS,
+  DELIVERY_DEFAULTS,
+  type DeliverySettings,
+  type Subscription,
+} from '../../node/core/subscription.ts';
 import type { Chance } from './chance.ts';
 import type { History, Published, Received, Subscribed } from './history.ts';
 import type { SimMesher } from './mesher.ts';
 import type { Schedule } from './schedule.ts';
 
-export const TOPICS = ['orders/eu/new', 'orders/eu/paid', 'orders/us/new', 'orders/us/paid', 'audit/login', 'audit/logout', 'metrics/cpu'] as const;
-const FILTERS = ['orders/#', 'orders/eu/+', 'orders/+/new', 'audit/#', 'audit/login', 'metrics/+', '#', 'orders/us/paid'] as const;
+export const TOPICS = [
+  'orders/eu/new',
+  'orders/eu/paid',
+  'orders/us/new',
+  'orders/us/paid',
+  'audit/login',
+  'audit/logout',
+  'metrics/cpu',
+] as const;
+const FILTERS = [
+  'orders/#',
+  'orders/eu/+',
+  'orders/+/new',
+  'audit/#',
+  'audit/login',
+  'metrics/+',
+  '#',
+  'orders/us/paid',
+] as const;
 const REPLY_TIMEOUT_MS = 3_000;
 
 export type Temper = 'good' | 'slow' | 'flaky' | 'crashing' | 'stalling' | 'forgetful';
@@ -83,10 +105,16 @@ export class Publisher {
     return { event, published: this.#ports.history.published(id, { topic, key, qos, expires }) };
   }
 
-  #send(qos: Published['qos'], events: readonly { event: NewEvent; published: Published }[], to: SimMesher, tries: number): void {
+  #send(
+    qos: Published['qos'],
+    events: readonly { event: NewEvent; published: Published }[],
+    to: SimMesher,
+    tries: number,
+  ): void {
     const { schedule, history } = this.#ports;
     if (!to.running) {
-      if (tries < 3 && !this.#stopped) schedule.after(500, () => this.#send(qos, events, this.#chance.pick(this.#ports.meshers), tries + 1));
+      if (tries < 3 && !this.#stopped)
+        schedule.after(500, () => this.#send(qos, events, this.#chance.pick(this.#ports.meshers), tries + 1));
       else this.#next();
       return;
     }
@@ -109,7 +137,12 @@ export class Publisher {
         end(reply);
       },
     );
-    history.attempted(to.node, life, request, events.map(({ published }) => published));
+    history.attempted(
+      to.node,
+      life,
+      request,
+      events.map(({ published }) => published),
+    );
     schedule.after(REPLY_TIMEOUT_MS, () => end(undefined));
   }
 }
@@ -126,7 +159,12 @@ export interface SubscriberPlan {
   readonly temper: Temper;
 }
 
-export function planSubscriber(name: string, chance: Chance, meshers: readonly SimMesher[], group: { name: string; topic: string } | undefined): SubscriberPlan {
+export function planSubscriber(
+  name: string,
+  chance: Chance,
+  meshers: readonly SimMesher[],
+  group: { name: string; topic: string } | undefined,
+): SubscriberPlan {
   const limited = group === undefined && chance.is(0.06);
   return {
     name,
@@ -134,7 +172,9 @@ export function planSubscriber(name: string, chance: Chance, meshers: readonly S
     topic: group?.topic ?? chance.pick(FILTERS),
     group: group?.name,
     way: chance.is(0.6) ? 'stream' : 'pull',
-    temper: chance.is(0.4) ? 'good' : chance.pick(['slow', 'flaky', 'crashing', 'stalling', 'forgetful'] as const),
+    temper: chance.is(0.4)
+      ? 'good'
+      : chance.pick(['slow', 'flaky', 'crashing', 'stalling', 'forgetful'] as const),
     delivery: {
       ...DELIVERY_DEFAULTS,
       ackTimeoutMs: Math.round(chance.between(800, 4_000)),
@@ -158,6 +198,8 @@ export class Subscriber {
   #temper: Temper;
   #session: SessionId | undefined;
   #pulling = false;
+  /** Of the last delivery that came: what a client resumes after. */
+  #lastToken: string | undefined;
   #deleted = false;
 
   constructor(plan: SubscriberPlan, chance: Chance, ports: WorkloadPorts) {
@@ -183,17 +225,26 @@ export class Subscriber {
   }
 
   #put(subscription: Subscription): void {
-    this.#until((done) => this.#plan.home.request((request) => ({ kind: 'put-subscription', request, subscription }), done), (reply) => {
-      if (reply.kind !== 'put') return;
-      this.subscribed.subscription = subscription;
-      this.subscribed.acked = true;
-      this.#consume();
-    });
+    this.#until(
+      (done) =>
+        this.#plan.home.request((request) => ({ kind: 'put-subscription', request, subscription }), done),
+      (reply) => {
+        if (reply.kind !== 'put') return;
+        this.subscribed.subscription = subscription;
+        this.subscribed.acked = true;
+        this.#consume();
+      },
+    );
   }
 
   /** Asks again as long as the mesher dies or refuses; `ask` may be made when it is running only. */
-  #until(ask: (done: (reply: Reply | undefined) => void) => void, then: (reply: Reply) => void, evenDeleted = false): void {
-    const again = (): void => this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then, evenDeleted));
+  #until(
+    ask: (done: (reply: Reply | undefined) => void) => void,
+    then: (reply: Reply) => void,
+    evenDeleted = false,
+  ): void {
+    const again = (): void =>
+      this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then, evenDeleted));
     if (!this.#plan.home.running) return again();
     if (this.#deleted && !evenDeleted) return;
     ask((reply) => {
@@ -214,7 +265,14 @@ export class Subscriber {
     if (!this.subscribed.acked || this.#deleted) return;
     const { subscription } = this.subscribed;
     this.subscribed.disturbed = true;
-    this.#put({ ...subscription, delivery: { ...subscription.delivery, maxInFlight: 1 + this.#chance.below(30), ordered: subscription.delivery.ordered } });
+    this.#put({
+      ...subscription,
+      delivery: {
+        ...subscription.delivery,
+        maxInFlight: 1 + this.#chance.below(30),
+        ordered: subscription.delivery.ordered,
+      },
+    });
   }
 
   delete(): void {
@@ -249,6 +307,7 @@ export class Subscriber {
       return;
     }
     const { life } = home;
+    const resumeAfter = this.#temper === 'crashing' && this.#chance.is(0.5) ? this.#lastToken : undefined;
     const session: SessionId = home.openSession(
       {
         deliver: (deliveries) => this.#take(deliveries, session, life),
@@ -257,7 +316,7 @@ export class Subscriber {
           this.#later(100, 600, () => this.#attach());
         },
       },
-      (id) => ({ kind: 'attach', session: id, name, credit: 1 + this.#chance.below(20), resumeAfter: undefined }),
+      (id) => ({ kind: 'attach', session: id, name, credit: 1 + this.#chance.below(20), resumeAfter }),
     );
     this.#session = session;
   }
@@ -276,13 +335,16 @@ export class Subscriber {
       (reply) => {
         this.#pulling = false;
         if (reply?.kind === 'pulled') this.#take(reply.deliveries, undefined, life);
-        this.#later(5, reply?.kind === 'pulled' && this.#temper !== 'stalling' ? 50 : 1_500, () => this.#pull());
+        this.#later(5, reply?.kind === 'pulled' && this.#temper !== 'stalling' ? 50 : 1_500, () =>
+          this.#pull(),
+        );
       },
     );
   }
 
   #take(deliveries: readonly Delivery[], session: SessionId | undefined, life: number): void {
     this.#ports.history.received(this.subscribed, deliveries);
+    this.#lastToken = deliveries.at(-1)?.token ?? this.#lastToken;
     if (this.#temper === 'crashing' && this.#chance.is(0.1)) {
       this.subscribed.disturbed = true;
       if (session === undefined) return; // pulled and never heard of again
@@ -298,7 +360,10 @@ export class Subscriber {
   #settle(deliveries: readonly Delivery[], session: SessionId | undefined, life: number): void {
     const { home, name } = this.#plan;
     if (!home.running || home.life !== life || this.#deleted) return;
-    const kept = this.#temper === 'forgetful' && session === undefined ? deliveries.filter(() => !this.#chance.is(0.1)) : deliveries;
+    const kept =
+      this.#temper === 'forgetful' && session === undefined
+        ? deliveries.filter(() => !this.#chance.is(0.1))
+        : deliveries;
     const settlements = kept.map(({ token }): Settlement => this.#verdict(token));
     if (settlements.length === 0) return;
     home.request(
@@ -307,12 +372,16 @@ export class Subscriber {
         if (reply?.kind !== 'settled') return;
         const stale = new Set(reply.stale);
         const done = settlements.filter(({ kind, token }) => kind !== 'retry' && !stale.has(token));
-        this.#ports.history.settled(this.subscribed, done.map(({ token }) => token));
+        this.#ports.history.settled(
+          this.subscribed,
+          done.map(({ token }) => token),
+        );
       },
     );
     if (session === undefined || this.#session !== session) return;
     const grant = (): void => {
-      if (home.life === life && this.#session === session) home.input({ kind: 'grant', session, count: settlements.length });
+      if (home.life === life && this.#session === session)
+        home.input({ kind: 'grant', session, count: settlements.length });
     };
     if (this.#temper === 'stalling' && this.#chance.is(0.2)) this.#later(500, 8_000, grant);
     else grant();
@@ -394,7 +463,10 @@ export class Undertaker {
           this.buried += deliveries.length;
           if (deliveries.length > 0) {
             const settlements = deliveries.map(({ token }) => ({ kind: 'ack' as const, token }));
-            home.request((request) => ({ kind: 'settle', request, name: DEAD_LETTERS, settlements }), () => undefined);
+            home.request(
+              (request) => ({ kind: 'settle', request, name: DEAD_LETTERS, settlements }),
+              () => undefined,
+            );
           }
           schedule.after(300, pull);
         },
