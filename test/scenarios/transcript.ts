@@ -1,0 +1,173 @@
+// Effects in words: one line each, for people and for comparison. Bytes, signatures and digests are left out.
+
+import type { Position, StoredEvent } from '../../node/core/event.ts';
+import type { LinkMessage } from '../../node/core/messages.ts';
+import type { JournalOp } from '../../node/core/ports.ts';
+import type { Effect, Reply } from '../../node/core/steps.ts';
+
+const ROUTE_CHATTER = new Set<Effect['kind'] | LinkMessage['kind']>([
+  'allow',
+  'gossip',
+  'list-members',
+  'ping',
+  'pong',
+  'route-heads',
+  'route-pull',
+  'route-delta',
+  'route-head',
+  'route-bucket-pull',
+  'route-buckets',
+  'sink',
+]);
+
+/** Undefined: chatter that is not asked for. `queueName` knows the queues on disk. */
+export function describeEffect(
+  effect: Effect,
+  chatter: boolean,
+  queueName: (queue: number) => string | undefined,
+): string | undefined {
+  const kind = effect.kind === 'control' ? effect.message.kind : effect.kind;
+  if (!chatter && ROUTE_CHATTER.has(kind)) return undefined;
+  switch (effect.kind) {
+    case 'append':
+      return `append ${effect.batch}${effect.sync ? '' : ' (no fsync)'}: ${describeOps(effect.ops, queueName)}`;
+    case 'load':
+      return `load blocks ${effect.blocks.join(', ')} for ${queueName(effect.queue) ?? `queue ${effect.queue}`}`;
+    case 'reply':
+      return `reply ${effect.request}: ${describeReply(effect.reply)}`;
+    case 'deliver':
+      return `deliver to session ${effect.session}: ${effect.deliveries.map(({ event, attempt }) => (attempt > 1 ? `${idOf(event)} (attempt ${attempt})` : idOf(event))).join(', ')}`;
+    case 'session-closed':
+      return `session ${effect.session} ends: ${effect.reason}`;
+    case 'sink':
+      return `sink of ${effect.name} changes`;
+    case 'connect':
+    case 'disconnect':
+      return `${effect.kind} ${effect.peer}`;
+    case 'allow':
+      return `allow ${[...effect.peers].join(', ')}`;
+    case 'control':
+    case 'data':
+      return `to ${effect.peer}: ${describeMessage(effect.message)}`;
+    case 'gossip':
+      return 'gossip a change of routes';
+    case 'list-members':
+      return 'ask the registry who is there';
+    case 'register':
+      return `register, incarnation ${effect.record.incarnation}`;
+  }
+}
+
+function describeOps(ops: readonly JournalOp[], queueName: (queue: number) => string | undefined): string {
+  const made = new Map<number, string>();
+  for (const op of ops) if (op.op === 'queue') made.set(op.queue, op.name);
+  const nameOf = (queue: number): string => made.get(queue) ?? queueName(queue) ?? `queue ${queue}`;
+  return ops.length === 0 ? 'nothing' : ops.map((op) => describeOp(op, nameOf)).join('; ');
+}
+
+function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
+  switch (op.op) {
+    case 'block':
+      return `block ${op.block} of ${op.events.map(idOf).join(', ')}`;
+    case 'drop-block':
+      return `drop block ${op.block}`;
+    case 'entry': {
+      const from = op.entry.first ? ` from ${position(op.entry.first)}` : '';
+      const groups = op.entry.directives
+        .map(({ directive }) => `, groups ${directive.groups} [${directive.names.map(groupName).join(', ')}]`)
+        .join('');
+      return `${nameOf(op.queue)} wants ${op.entry.indices.join(', ')} of block ${op.block}${from}${groups}`;
+    }
+    case 'drop-entry':
+      return `${nameOf(op.queue)} is done with block ${op.block}`;
+    case 'queue':
+      return `new queue ${op.name}`;
+    case 'drop-queue':
+      return `drop queue ${nameOf(op.queue)}`;
+    case 'mark':
+      return `has from ${op.sender} up to ${position(op.position)}`;
+    case 'subscription':
+      return `subscription ${op.subscription.name} on ${op.subscription.topic}`;
+    case 'drop-subscription':
+      return `drop subscription ${op.name}`;
+    case 'member':
+      return `member ${op.member.node}`;
+    case 'drop-member':
+      return `drop member ${op.node}`;
+  }
+}
+
+function describeReply(reply: Reply): string {
+  switch (reply.kind) {
+    case 'published':
+      return `published, ${reply.results
+        .map(
+          ({ destinations: { subscriptions, meshers, clusters } }) =>
+            `${subscriptions} here${[...meshers, ...clusters].map((name) => ` and ${name}`).join('')}`,
+        )
+        .join(', ')}`;
+    case 'put':
+      return reply.created ? 'created' : 'replaced';
+    case 'deleted':
+      return 'deleted';
+    case 'pulled':
+      return `pulled ${reply.deliveries.map(({ event }) => idOf(event)).join(', ')}`;
+    case 'settled':
+      return `settled ${reply.settled}${reply.stale.length > 0 ? `, ${reply.stale.length} stale` : ''}`;
+    case 'failed':
+      return `failed: ${reply.error.code}`;
+  }
+}
+
+function describeMessage(message: LinkMessage): string {
+  switch (message.kind) {
+    case 'lane-open':
+      return `lane-open, all up to ${position(message.base)} is acked`;
+    case 'lane-ready':
+      return `lane-ready, has all up to ${position(message.mark)}, credit ${message.credit}`;
+    case 'data': {
+      const ids = message.events.map(({ event }) => idOf(event)).join(', ');
+      const groups = [
+        ...new Set(
+          message.events.map(
+            ({ directive }) => `${directive.groups} [${directive.names.map(groupName).join(', ')}]`,
+          ),
+        ),
+      ];
+      const said = groups.join() === 'only []' ? '' : `, groups ${groups.join(' then ')}`;
+      return `data ${position(message.previous)} → ${position(message.first)}${message.doubt ? ' in doubt' : ''}: ${ids}${said}`;
+    }
+    case 'ack':
+      return `ack up to ${position(message.upTo)}, credit ${message.credit}`;
+    case 'gap':
+      return `gap, has all up to ${position(message.last)}`;
+    case 'best-effort':
+      return `best effort: ${message.events.map(({ event }) => idOf(event)).join(', ')}`;
+    case 'hello':
+    case 'ping':
+    case 'pong':
+    case 'route-heads':
+    case 'route-pull':
+    case 'route-delta':
+    case 'route-head':
+    case 'route-bucket-pull':
+    case 'route-buckets':
+      return message.kind;
+  }
+}
+
+function position({ incarnation, sequence }: Position): string {
+  return `${incarnation}:${sequence}`;
+}
+
+function groupName(key: string): string {
+  const [filter = '', group = ''] = key.split('\u0000');
+  return `${group} on ${filter}`;
+}
+
+function idOf(event: StoredEvent): string {
+  const id = Buffer.from(event.cloudEvent).toString().trim();
+  return event.deadLetter
+    ? `${id} (dead letter of ${event.deadLetter.subscription}: ${event.deadLetter.reason})`
+    : id;
+}
