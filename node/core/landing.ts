@@ -29,8 +29,8 @@ export interface LandingOptions {
   readonly counters: Counters;
   readonly commits: Commits;
   readonly emit: Emit;
-  clusterOf(node: NodeId): string;
-  diskFull(): boolean;
+  readonly clusterOf: (node: NodeId) => string;
+  readonly diskFull: () => boolean;
   /** Takes an event in: routes and stages it. False: nobody wants it. */
   take(sender: NodeId, scope: LaneName['scope'], forwarded: ForwardedEvent): void;
 }
