@@ -157,7 +157,7 @@ export class SimNetwork {
   /** `silent`: no reset is sent, as after a power cut. */
   processDied(node: NodeId, silent: boolean): void {
     this.#wanted.delete(node);
-    for (const link of [...this.#links.values()]) {
+    for (const link of this.#links.values()) {
       if (!link.ends.some((end) => end.host.node === node)) continue;
       const [own, other] = this.#endsOf(link, node);
       own.alive = false;
