@@ -64,6 +64,19 @@ test('a filter that is wanted again within the delay is never taken back', () =>
   assert.deepEqual(bench.after(TIMING.removalDelayMs), ['-a!'], 'the delay begins anew');
 });
 
+test('a filter that is given up again does not hold up others that were given up before', () => {
+  const bench = new Bench();
+  for (const filter of ['a', 'b']) bench.add(filter);
+  bench.after(10);
+  bench.remove('a');
+  bench.after(1_000);
+  bench.remove('b');
+  bench.add('a');
+  bench.after(1_000);
+  bench.remove('a');
+  assert.deepEqual(bench.after(TIMING.removalDelayMs - 1_000), ['-b!']);
+});
+
 test('a filter that came and went before anybody was told is never told', () => {
   const bench = new Bench();
   bench.add('a');

@@ -53,6 +53,41 @@ test('no more is in flight than the receiver granted, and a frame', () => {
   assert.deepEqual(bench.receiver('x').onDisk(), numbers(1, 60));
 });
 
+test('an ack names what is on disk, not what came meanwhile', () => {
+  const bench = started({ frameEventsMax: 2 });
+  publish(bench, 4);
+  while (bench.write());
+  bench.deliver('x', 'control');
+  bench.deliver('x', 'back');
+  bench.deliver('x', 'data');
+  bench.deliver('x', 'data');
+  bench.receiver('x').appended();
+  assert.deepEqual(
+    bench.channel('x', 'back').map((message) => message.kind === 'ack' && message.upTo.sequence),
+    [2],
+  );
+  bench.deliver('x', 'back');
+  bench.crashReceiver('x');
+  bench.linkUp('x');
+  bench.settle();
+  assert.deepEqual(bench.receiver('x').onDisk(), numbers(1, 4));
+});
+
+test('a lane that is opened again is not told of what is not on disk yet', () => {
+  const bench = started();
+  publish(bench, 2);
+  while (bench.write());
+  for (const name of ['control', 'back', 'data'] as const) bench.deliver('x', name);
+  bench.linkDown('x');
+  bench.linkUp('x');
+  bench.deliver('x', 'control');
+  bench.deliver('x', 'back');
+  bench.crashReceiver('x');
+  bench.linkUp('x');
+  bench.settle();
+  assert.deepEqual(bench.receiver('x').onDisk(), [1, 2]);
+});
+
 test('a receiver whose disk is full holds the lane, and releases it', () => {
   const bench = started();
   bench.receiver('x').diskFull = true;

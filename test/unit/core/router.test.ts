@@ -375,6 +375,26 @@ test('a mesher that was never seen whole is sent everything', () => {
   assert.deepEqual([...decision.peers.values(), ...decision.clusters.values()], [EVERY_GROUP, EVERY_GROUP]);
 });
 
+test('an unknown mesher is told which groups others were given, and may serve those that its own cluster was', () => {
+  const federation = new Federation(['eu/1', 'eu/2', 'eu/3', 'us/1', 'us/2']);
+  federation.subscribe('eu/1', 'a', 'here');
+  federation.subscribe('eu/3', 'a', 'near');
+  federation.subscribe('us/1', 'a', 'far');
+  for (const node of ['eu/2', 'us/2']) federation.net.station('eu/1').table.forget(node);
+  const decision = federation.decide('eu/1', 'a');
+  const [here, near, far] = ['here', 'near', 'far'].map((group) => interestKey('a', group));
+  const named = (directive: Directive | undefined): unknown => ({
+    groups: directive?.groups,
+    names: new Set(directive?.names),
+  });
+  assert.deepEqual(named(decision.peers.get('eu/2')), {
+    groups: 'except',
+    names: new Set([here, near, far]),
+  });
+  assert.deepEqual(named(decision.peers.get('eu/3')), { groups: 'only', names: new Set([near]) });
+  assert.deepEqual(named(decision.clusters.get('us')), { groups: 'except', names: new Set([here, near]) });
+});
+
 test('the nearest cluster by round trip serves a group', () => {
   const federation = new Federation(['eu/1', 'us/1', 'ap/1', 'sa/1']);
   for (const node of ['us/1', 'ap/1', 'sa/1']) federation.subscribe(node, 'a', 'g');
@@ -387,7 +407,7 @@ test('the nearest cluster by round trip serves a group', () => {
     assert.deepEqual(names(federation.decide('eu/1', 'a', hash)).clusters, ['ap']);
 });
 
-test('round trips that swing by a fifth do not move a group, wherever they lie', () => {
+test('round trips that swing by a twelfth do not move a group, wherever they lie', () => {
   for (const middle of [2, 5.6, 11.3, 19, 38, 76, 90, 152]) {
     const federation = new Federation(['eu/1', 'us/1', 'ap/1']);
     for (const node of ['us/1', 'ap/1']) federation.subscribe(node, 'a', 'g');
@@ -395,12 +415,27 @@ test('round trips that swing by a fifth do not move a group, wherever they lie',
     const chosen = new Set<string>();
     for (let i = 0; i < 40; i++) {
       roundTrips
-        .set('us/1', middle * (1 + 0.2 * Math.sin(i)))
-        .set('ap/1', middle * (1 + 0.2 * Math.cos(i * 1.7)));
-      if (i < 1) continue;
-      chosen.add(names(federation.decide('eu/1', 'a', 7, { keyed: true })).clusters.join());
+        .set('us/1', middle * (1 + (1 / 12) * Math.sin(i)))
+        .set('ap/1', middle * (1 + (1 / 12) * Math.cos(i * 1.7)));
+      chosen.add(names(federation.decide('eu/1', 'a', 7)).clusters.join());
     }
     assert.equal(chosen.size, 1, `about ${middle} ms`);
+  }
+});
+
+test('the events of one key keep to their cluster, whatever the round trips do', () => {
+  const federation = new Federation(['eu/1', 'us/1', 'ap/1']);
+  for (const node of ['us/1', 'ap/1']) federation.subscribe(node, 'a', 'g');
+  const { roundTrips } = federation.site('eu/1');
+  for (let hash = 0; hash < 20; hash++) {
+    const chosen = [
+      [1, 500],
+      [500, 1],
+    ].map(([us = 0, ap = 0]) => {
+      roundTrips.set('us/1', us).set('ap/1', ap);
+      return names(federation.decide('eu/1', 'a', hash, { keyed: true })).clusters.join();
+    });
+    assert.equal(chosen[0], chosen[1]);
   }
 });
 
