@@ -266,6 +266,22 @@ test('who resumes while another consumer is there settles nothing of its', () =>
   );
 });
 
+test('where order is kept, who resumes is still sent what was parked behind a key', () => {
+  const bench = new DeliveryBench({ ordered: true });
+  bench.attach(1);
+  for (const key of ['a', 'a', 'b']) bench.store({ key });
+  bench.settleDisk();
+  const held = bench.take();
+  assert.deepEqual(
+    held.map(({ sequence }) => sequence),
+    [1, 3],
+  );
+  bench.detach(1);
+  bench.attach(2, 1_000, held[1]?.token);
+  assert.deepEqual(bench.sequences(), [2]);
+  assert.equal(bench.counters.total('events_settled_total', 'resume'), 2);
+});
+
 test('a token of another queue resumes nothing', () => {
   const bench = new DeliveryBench();
   bench.publish(2);
