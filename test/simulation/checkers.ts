@@ -183,7 +183,7 @@ export function checkOrder(found: Found): void {
   for (const subscribed of history.subscriptions.values()) {
     const seen = new Set<string>();
     const last = new Map<string, Received>();
-    const exempt = new Set<string>();
+    const exempt = new Map<string, string>();
     for (const received of subscribed.received) {
       // best effort keeps to memory and may overtake what a lagging queue has on disk
       const durable = history.events.get(received.id)?.qos === 'durable';
@@ -192,19 +192,15 @@ export function checkOrder(found: Found): void {
       const stream = `${received.origin} ${received.key}`;
       const before = last.get(stream);
       if (before && (received.incarnation - before.incarnation || received.sequence - before.sequence) < 0) {
-        if (
-          exempt.has(stream) ||
-          movedOrRetried(history, subscribed, before.id) ||
-          movedOrRetried(history, subscribed, received.id) ||
-          landingsDiffer(history, subscribed, before.id, received.id)
-        ) {
-          exempt.add(stream);
-          excuse(found, 'order: the lane had moved, or the publisher sent again');
-        } else {
+        const why = exempt.get(stream) ?? whyOutOfOrder(history, subscribed, before.id, received.id);
+        if (why === undefined) {
           history.broken(
             'order per key',
             `${subscribed.name} on ${subscribed.mesher}: ${received.id} after ${before.id}, key ${received.key} from ${received.origin}`,
           );
+        } else {
+          exempt.set(stream, why);
+          excuse(found, `order: ${why}`);
         }
         continue;
       }
@@ -213,20 +209,23 @@ export function checkOrder(found: Found): void {
   }
 }
 
-function movedOrRetried(history: History, { cluster }: Subscribed, id: string): boolean {
-  const event = history.events.get(id);
-  return (
-    !event ||
-    event.attempts.length > 1 ||
-    event.doubtIn.has(cluster) ||
-    (event.landedOn.get(cluster)?.size ?? 0) > 1
-  );
-}
-
-function landingsDiffer(history: History, { cluster }: Subscribed, a: string, b: string): boolean {
-  const [one] = history.events.get(a)?.landedOn.get(cluster) ?? [];
-  const [other] = history.events.get(b)?.landedOn.get(cluster) ?? [];
-  return one !== other;
+/** What excuses that `later` came before `earlier`; undefined: nothing. */
+function whyOutOfOrder(
+  history: History,
+  { cluster }: Subscribed,
+  later: string,
+  earlier: string,
+): string | undefined {
+  const events = [history.events.get(later), history.events.get(earlier)];
+  if (events.some((event) => event === undefined || event.attempts.length > 1))
+    return 'its publisher sent again';
+  const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);
+  if (events.some((event) => event?.doubtIn.has(cluster)) || landings.some((nodes) => nodes.length > 1)) {
+    return 'the lane moved in doubt';
+  }
+  // both were acked where they landed, and went from there to the subscription's mesher by different ways
+  if (landings[0]?.[0] !== landings[1]?.[0]) return 'the lane moved, in no doubt';
+  return undefined;
 }
 
 // ───────────────────────────────────────────────────────────── 4: once per remote cluster

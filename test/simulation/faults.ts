@@ -31,6 +31,8 @@ const KINDS: Readonly<Record<string, { readonly weight: number; readonly inject:
   'registry-slow': { weight: 1, inject: (on) => on.registry('slow') },
   'registry-stale': { weight: 2, inject: (on) => on.registry('stale') },
   'registry-cut-off': { weight: 2, inject: (on) => on.cutFromRegistry() },
+  'forged-gossip': { weight: 2, inject: (on) => on.forgeGossip() },
+  'forged-member': { weight: 1, inject: (on) => on.forgeMember() },
   'lease-expired': { weight: 2, inject: (on) => on.expireLease() },
   'key-lost': { weight: 1, inject: (on) => on.loseKey() },
   'disk-full': { weight: 2, inject: (on) => on.fillDisk() },
@@ -51,7 +53,7 @@ export class Faults {
     this.#chance = chance;
     this.#ports = ports;
     this.#note = note;
-    this.#pauseMs = chance.between(700, 6_000);
+    this.#pauseMs = chance.skewed(150, 6_000);
     // each run has its own mixture, so that some see much of little
     const all = Object.entries(KINDS).flatMap(([kind, { weight }]) => Array<string>(weight).fill(kind));
     this.#kinds = chance.is(0.5) ? all : all.filter(() => chance.is(0.3));
@@ -175,6 +177,21 @@ export class Faults {
   loseGossip(): void {
     this.#ports.network.gossipLoss = this.#chance.between(0.3, 1);
     this.#later(this.#chance.between(2_000, 30_000), () => (this.#ports.network.gossipLoss = 0.02));
+  }
+
+  /** One bit of a true delta is turned: everybody must refuse it. */
+  forgeGossip(): void {
+    const { lastGossip } = this.#ports.network;
+    if (!lastGossip) return;
+    const forged = Buffer.from(lastGossip);
+    const at = this.#chance.below(forged.length);
+    forged.writeUInt8(forged.readUInt8(at) ^ (1 << this.#chance.below(8)), at);
+    for (const mesher of this.#ports.meshers) mesher.input({ kind: 'gossip', bytes: forged });
+  }
+
+  /** Somebody who may write to the registry puts a record for another mesher, with a cluster of his own. */
+  forgeMember(): void {
+    this.#ports.registry.forge(this.#mesher().node, 'forged');
   }
 
   registry(kind: 'down' | 'slow' | 'stale'): void {

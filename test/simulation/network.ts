@@ -70,6 +70,8 @@ export class SimNetwork {
   readonly #latencies = new Map<string, number>();
   /** Directions that let nothing through, with how many faults say so. */
   readonly #cuts = new Map<string, number>();
+  /** What was gossiped last: forgers start from it. */
+  lastGossip: Uint8Array | undefined;
   /** Share of gossip messages lost on each hop. */
   gossipLoss = 0.02;
   /** Factor on latencies while the network is slow. */
@@ -181,6 +183,7 @@ export class SimNetwork {
 
   /** To everybody who can be reached over links, hop by hop. */
   gossip(from: NodeId, bytes: Uint8Array): void {
+    this.lastGossip = bytes;
     const reached = new Set([from]);
     const edge: { node: NodeId; delay: number }[] = [{ node: from, delay: 0 }];
     for (let at = edge.shift(); at; at = edge.shift()) {

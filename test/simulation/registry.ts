@@ -101,6 +101,17 @@ export class SimRegistry {
     this.#changed();
   }
 
+  /** The record of `node` is replaced by one that it did not sign; it stands until the mesher sees it, or its client puts its own. */
+  forge(node: NodeId, cluster: string): void {
+    const lease = this.#leases.get(node);
+    if (!lease?.present) return;
+    this.#leases.set(node, {
+      ...lease,
+      record: { ...lease.record, cluster, incarnation: lease.record.incarnation + 1 },
+    });
+    this.#changed();
+  }
+
   heal(): void {
     this.down = false;
     this.slowness = 1;
