@@ -29,10 +29,17 @@ import type { Now } from './core/steps.ts';
 import type { MesherView, MetricFamily } from './core/views.ts';
 import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
+import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
 import { loadOrCreateKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+
+export interface MesherPorts {
+  readonly log: Logger;
+  /** The process's own figures, for /metrics. */
+  readonly process: ProcessFigures;
+}
 
 export interface Mesher {
   readonly node: string;
@@ -56,7 +63,7 @@ const { version } = packageJson;
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
 
 /** Rejects with `invalid-config` or `storage-failed`; whatever was started by then is stopped again. */
-export async function startMesher(config: Config, { log }: { readonly log: Logger }): Promise<Mesher> {
+export async function startMesher(config: Config, ports: MesherPorts): Promise<Mesher> {
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async (): Promise<void> => {
     const failures: unknown[] = [];
@@ -65,7 +72,7 @@ export async function startMesher(config: Config, { log }: { readonly log: Logge
     if (failures.length > 0) throw failures[0]; // the rest was stopped all the same
   };
   try {
-    return await build(config, log, stops, stopAll);
+    return await build(config, ports, stops, stopAll);
   } catch (error) {
     await stopAll();
     throw error;
@@ -74,7 +81,7 @@ export async function startMesher(config: Config, { log }: { readonly log: Logge
 
 async function build(
   config: Config,
-  log: Logger,
+  { log, process: figures }: MesherPorts,
   stops: (() => Promise<void>)[],
   stopAll: () => Promise<void>,
 ): Promise<Mesher> {
@@ -98,15 +105,15 @@ async function build(
     log: ({ level, message, details }) => log[level]({ ...details }, message),
   });
   stops.push(() => registry.close());
-  let running: { core: MesherCore; driver: Driver } | undefined;
+  const started: { core?: MesherCore; driver?: Driver } = {};
   let stopDiskWatch = (): void => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
   stops.push(async () => {
     stopDiskWatch();
-    await running?.driver.stop();
+    await started.driver?.stop();
     abort.abort();
-    if (!running) return;
+    if (!started.driver) return;
     await registry
       .deregister()
       .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
@@ -126,11 +133,13 @@ async function build(
     { keys, random },
   );
   const current = (): { core: MesherCore; driver: Driver } => {
-    if (!running) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
-    return running;
+    const { core, driver } = started;
+    if (!core || !driver)
+      throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    return { core, driver };
   };
   const early: NetworkInput[] = [];
-  await network.start(lateEvents(early, () => running?.driver.networkEvents));
+  await network.start(lateEvents(early, () => started.driver?.networkEvents));
   stops.push(() => network.stop());
 
   const door = new MesherDoor(
@@ -147,10 +156,10 @@ async function build(
   const server = await startHttpServer(
     { host, port, version, limits },
     {
-      view: viewOf(() => running?.core, registry, journal, limits),
+      view: viewOf(() => started.core, registry, journal, limits),
       plugins: [httpBridge({ limits, webhook }, { door, clock, random, log })],
       log,
-      process,
+      process: figures,
     },
   );
   stops.push(() => server.close());
@@ -174,7 +183,7 @@ async function build(
     log,
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
-  running = { core, driver };
+  Object.assign(started, { core, driver });
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
   door.open();
@@ -269,8 +278,8 @@ function journalMetrics(journal: LevelJournal): MetricFamily[] {
   ];
 }
 
-function nowOf({ wall, monotonic }: Clock): Now {
-  return { wall: wall(), monotonic: monotonic() };
+function nowOf(of: Clock): Now {
+  return { wall: of.wall(), monotonic: of.monotonic() };
 }
 
 /** Tells the driver when the disk is nearly full and when it no longer is; returns how to stop watching. */

@@ -51,7 +51,7 @@ export const command: Command = {
     const config = loadConfig({ flags: args.values, env: terminal.env, file: args.text('config') });
     const log = createLogger(config.log.level);
     const { startMesher } = await import('../mesher.ts');
-    return runMesher(startMesher(config, { log }), config, log, terminal);
+    return runMesher(startMesher(config, { log, process }), config, log, terminal);
   },
 };
 
