@@ -47,6 +47,10 @@ const HEADER_BYTES_MAX = 32 * 1024;
 const CONNECTIONS_MAX = 24_000;
 /** A subscription's name has up to 128 characters, each of which may come percent-encoded. */
 const PARAM_LENGTH_MAX = 512;
+/** Bytes of a refused body that are read all the same. Above, or where nobody told: the connection is closed. */
+const DISCARDED_BYTES_MAX = 64 * 1024 * 1024;
+/** For how long: 16 MiB at 8 MiB/s. */
+const DISCARDING_MS = 2_000;
 /** How often the server looks for connections over their time. */
 const TIMEOUT_CHECK_MS = 1_000;
 
@@ -122,7 +126,9 @@ export async function buildHttpServer(
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
       else {
-        count(refusals, error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'invalid-request');
+        const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'invalid-request';
+        // A client that went away within its request was not refused.
+        if (error.code !== 'HPE_INVALID_EOF_STATE') count(refusals, code);
         socket.end(rawProblem(error));
       }
     },
@@ -162,14 +168,29 @@ function sendErrors(options: HttpServerOptions, log: HttpLog, refusals: Refusals
     }
     const retryAfter = retryAfterOf(mesh);
     if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
-    // The rest of a body that was refused may still be coming: not worth reading.
-    if (status === 413) void reply.header('connection', 'close');
+    if (status === 413) discardRest(request, reply);
     // As bytes: to a string Fastify would add a charset, which the media type does not have.
     void reply
       .status(status)
       .type(PROBLEM_TYPE)
       .send(Buffer.from(JSON.stringify(problemOf(mesh))));
   };
+}
+
+/**
+ * The rest of a body that was refused may still be coming. A socket that is closed before it was read resets the
+ * connection, and the answer is often lost with it; so a rest that is not too long is read for a while, and forgotten.
+ */
+function discardRest({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  if (Number(headers['content-length'] ?? Infinity) > DISCARDED_BYTES_MAX) {
+    void reply.header('connection', 'close');
+    return;
+  }
+  void reply.removeHeader('connection'); // Fastify would close at once
+  const timer = setTimeout(() => raw.destroy(), DISCARDING_MS);
+  raw.once('close', () => clearTimeout(timer));
+  raw.resume();
 }
 
 function handleErrors(app: FastifyInstance, send: SendError): void {
