@@ -1,5 +1,15 @@
 // Every bound, with its unit and its reason, in one place. What happens at each bound is said beside it.
 
+/**
+ * UTF-8 bytes of a filter or a group's name on the wire, whatever the mesher that sends it allows: a hostile member may
+ * have a million interests here, but none of them large.
+ */
+export const FILTER_BYTES_MAX = 4096;
+/** Events in one frame on the wire: room to raise `frameEventsMax` without a new protocol; some MB of objects at worst. */
+export const FRAME_EVENTS_MAX = 4096;
+/** Records named in one message on the wire: room to raise `membersMax`, which both ends need not have the same. */
+export const HEADS_MAX = 16_384;
+
 export interface Limits {
   /** One event's CloudEvent bytes. Above: `event-too-large`. */
   readonly eventBytesMax: number;
@@ -100,6 +110,9 @@ export function brokenRelations(limits: Limits): string[] {
   must(limits.eventBytesMax <= limits.batchBytesMax, 'batchBytesMax must hold one event');
   must(limits.batchBytesMax <= limits.stagedBytesMax, 'stagedBytesMax must hold one batch');
   must(limits.blockEventsMax <= 65_536, 'blockEventsMax must fit 16-bit indices');
+  must(limits.topicBytesMax <= FILTER_BYTES_MAX, `topicBytesMax must be at most ${FILTER_BYTES_MAX}`);
+  must(limits.frameEventsMax <= FRAME_EVENTS_MAX, `frameEventsMax must be at most ${FRAME_EVENTS_MAX}`);
+  must(limits.membersMax < HEADS_MAX, `membersMax must be below ${HEADS_MAX}`);
   must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');
   must(
     limits.pullBytesMax * 2 <= limits.linkFrameBytesMax,

@@ -13,6 +13,7 @@
 
 import { hash } from 'node:crypto';
 import { hash32, type NodeId } from './event.ts';
+import { FILTER_BYTES_MAX } from './limits.ts';
 import type { Interest } from './messages.ts';
 import type { Keys } from './ports.ts';
 
@@ -26,9 +27,12 @@ const NO_DIGEST: Uint8Array = new Uint8Array(DIGEST_BYTES);
 export class RouteError extends Error {
   override readonly name = 'RouteError';
   readonly reason: string;
-  constructor(reason: string, message: string) {
+  /** Whose record is too large for us, where that is proven. */
+  readonly owner: NodeId | undefined;
+  constructor(reason: string, message: string, owner?: NodeId) {
     super(message);
     this.reason = reason;
+    this.owner = owner;
   }
 }
 
@@ -188,7 +192,11 @@ export function decodeHead(bytes: Uint8Array, keys: Keys, interestsMax: number):
   if (!same(digestOf(rest), proof.root))
     throw new RouteError('bad-digest', 'the digests are not the ones signed');
   if (proof.count > interestsMax)
-    throw new RouteError('too-many-interests', `${proof.count} interests, the limit is ${interestsMax}`);
+    throw new RouteError(
+      'too-many-interests',
+      `${proof.count} interests, the limit is ${interestsMax}`,
+      proof.node,
+    );
   const digests: Uint8Array[] = [];
   for (let i = 0; i < BUCKETS; i++) digests.push(rest.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
   return { proof, digests };
@@ -255,6 +263,7 @@ function decodeOps(bytes: Buffer, opsMax: number): RouteOp[] {
     const start = at + 2;
     at = start + bytes.readUInt16BE(at);
     if (at > bytes.length) throw new RouteError('malformed', 'cut short');
+    if (at - start > FILTER_BYTES_MAX) throw new RouteError('malformed', `a text of ${at - start} bytes`);
     return bytes.toString('utf8', start, at);
   };
   while (at < bytes.length) {

@@ -215,7 +215,7 @@ export class RouteTable {
   #applyDelta(record: Owned, proof: Proof, ops: readonly RouteOp[]): boolean {
     record.diverged = true; // until all of them are in
     if (proof.count > this.#options.limits.interestsMax)
-      throw new RouteError('too-many-interests', 'record too large');
+      throw new RouteError('too-many-interests', 'record too large', record.node);
     for (const { add, interest } of ops) {
       this.#apply(record, interest, add);
       record.changedAt[bucketOf(interestKey(interest.filter, interest.group))] = proof.sequence;
@@ -266,7 +266,7 @@ export class RouteTable {
     const route = record.routes.get(key);
     // twice: between two versions a record may hold what is in either
     if (add && !route && record.interests.size >= 2 * this.#options.limits.interestsMax) {
-      throw new RouteError('too-many-interests', 'record too large');
+      throw new RouteError('too-many-interests', 'record too large', record.node);
     }
     if (route) {
       if (add && route.durable === interest.durable) return;
@@ -573,6 +573,10 @@ export class RouteTable {
   #refuse(error: unknown): void {
     if (!(error instanceof RouteError)) throw error;
     this.#options.counters.add('routes_refused_total', 1, error.reason);
+    const record = error.owner === undefined ? undefined : this.#records.get(error.owner);
+    if (!record) return;
+    record.complete = false; // more than is kept here: it is sent everything, rather than too little
+    this.revision++;
   }
 }
 

@@ -10,17 +10,16 @@ import type { Directive } from '../core/event.ts';
 import { NO_GROUPS } from '../core/event.ts';
 import { RecordError, decodeRecord } from '../core/event-record.ts';
 import { invariant } from '../core/errors.ts';
+import { FILTER_BYTES_MAX, FRAME_EVENTS_MAX } from '../core/limits.ts';
 import type { ForwardedEvent } from '../core/messages.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { WireError } from './wire-error.ts';
 
-/** Eight times `limits.frameEventsMax`: room to raise that one without a new protocol; some MB of objects at worst. */
-export const EVENTS_MAX = 4096;
 /** Group names in all directives of a frame: each costs a string, as little as a byte on the wire. */
 export const GROUP_NAMES_MAX = 65_536;
-/** A group key is a group and its filter, each at most a topic long (1 KiB), and what parts them. */
-export const GROUP_NAME_BYTES_MAX = 4096;
+/** A group key: a filter, a group's name, and what parts them. */
+export const GROUP_NAME_BYTES_MAX = 2 * FILTER_BYTES_MAX + 1;
 /** An empty record: its length and the fixed part; what makes a claimed count plausible. */
 const RECORD_BYTES_MIN = 40;
 const RUN_BYTES_MIN = 3;
@@ -38,7 +37,7 @@ export function estimateEvents(events: readonly ForwardedEvent[]): number {
 }
 
 export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[]): void {
-  invariant(events.length <= EVENTS_MAX, `${events.length} events in one message`);
+  invariant(events.length <= FRAME_EVENTS_MAX, `${events.length} events in one message`);
   const runs = runsOf(events);
   writer.uint(events.length);
   writer.uint(runs.length);
@@ -53,7 +52,7 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
 
 /** The events' records are views of the bytes read. Events of one run share one directive object. */
 export function readEvents(reader: ByteReader): ForwardedEvent[] {
-  const count = reader.count(EVENTS_MAX, RECORD_BYTES_MIN);
+  const count = reader.count(FRAME_EVENTS_MAX, RECORD_BYTES_MIN);
   const runs = readRuns(reader, count);
   const events: ForwardedEvent[] = [];
   for (const { length, directive } of runs) {

@@ -10,21 +10,18 @@
 //   route-buckets      := version count:uint (index:uint interestCount:uint interest{interestCount}){count}
 //   interest           := durable:u8 filter:text group:text
 
+import { FILTER_BYTES_MAX, HEADS_MAX } from '../core/limits.ts';
 import { invariant } from '../core/errors.ts';
 import type { Interest, RouteBucketPull, RouteBuckets, RouteHeads, RouteVersion } from '../core/messages.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 
-/** Four times `limits.membersMax`: both ends need not have the same setting. */
-export const HEADS_MAX = 16_384;
 /** A record has 256 (core/route-record.ts). */
 export const BUCKETS_MAX = 256;
 /** In one message: `limits.pullBytesMax` of them are a tenth of this; each costs three objects, for as little as 3 bytes. */
 export const INTERESTS_MAX = 131_072;
 /** A peer id as text has 52 bytes; other keys than Ed25519 a few more. */
 export const NODE_BYTES_MAX = 128;
-/** MQTT's longest topic; what a mesher itself takes is `limits.topicBytesMax`. */
-export const FILTER_BYTES_MAX = 65_535;
 const HEAD_BYTES_MIN = 4;
 const DIGEST_MAX = 0xffff_ffff;
 const INTEREST_BYTES_MIN = 3;

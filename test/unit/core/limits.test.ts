@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { brokenRelations, type Limits, LIMITS } from '../../../node/core/limits.ts';
+import {
+  brokenRelations,
+  FILTER_BYTES_MAX,
+  FRAME_EVENTS_MAX,
+  HEADS_MAX,
+  type Limits,
+  LIMITS,
+} from '../../../node/core/limits.ts';
 
 test('the defaults keep all relations', () => {
   assert.deepEqual(brokenRelations(LIMITS), []);
@@ -16,6 +23,9 @@ const BROKEN: readonly (readonly [change: Partial<Limits>, named: RegExp])[] = [
   [{ batchBytesMax: LIMITS.eventBytesMax - 1 }, /batchBytesMax must hold one event/],
   [{ stagedBytesMax: LIMITS.batchBytesMax - 1 }, /stagedBytesMax must hold one batch/],
   [{ blockEventsMax: 65_537 }, /blockEventsMax must fit/],
+  [{ topicBytesMax: FILTER_BYTES_MAX + 1 }, /topicBytesMax must be at most/],
+  [{ frameEventsMax: FRAME_EVENTS_MAX + 1 }, /frameEventsMax must be at most/],
+  [{ membersMax: HEADS_MAX }, /membersMax must be below/],
   [{ gossipBytesMax: LIMITS.linkFrameBytesMax + 1 }, /gossipBytesMax must not exceed/],
   [{ pullBytesMax: LIMITS.linkFrameBytesMax }, /pullBytesMax must be at most half/],
 ];

@@ -699,7 +699,7 @@ test('a record that is being repaired is not served to others', () => {
   assert.equal(net.wire.length, 1);
 });
 
-test('a delta of a record that would be too large is refused whole', () => {
+test('a delta of a record that would be too large is refused whole, and its mesher is sent everything until it fits', () => {
   const net = new RouteNet();
   const a = net.add('a');
   const b = net.add('b', { limits: { interestsMax: 10 } });
@@ -713,6 +713,7 @@ test('a delta of a record that would be too large is refused whole', () => {
   net.run(20_000);
   assert.equal(b.table.describe('a').interests, 10);
   assert.ok(b.counters.total('routes_refused_total', 'too-many-interests') > 0);
+  assert.equal(b.table.complete('a'), false);
   net.announce(a, removes('one/too/many'));
   net.run(90_000);
   assertSame(net, 'b', 'a');
