@@ -10,6 +10,9 @@ const Key = Type.Object({ key: Type.String({ description: 'The secret from WebHo
 const Granted = Type.Object({ granted: Type.Literal(true) });
 
 export async function webhookRoutes(app: FastifyInstance, sinks: WebhookSinks): Promise<void> {
+  // What a sink puts into the body of its consent means nothing (§4.1.3), and neither does its type.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
   for (const method of ['GET', 'POST'] as const) {
     const schema = {
       operationId: method === 'GET' ? 'grantSinkByHand' : 'grantSink',

@@ -61,6 +61,11 @@ export function meshErrorOf(error: unknown, bodyBytesMax: number): MeshError {
       },
     );
   }
+  if (code === 'unsupported-media-type') {
+    return new MeshError(code, 'this path takes JSON only; send content-type: application/json', {
+      cause: error,
+    });
+  }
   return new MeshError(code, error.message, { cause: error });
 }
 

@@ -9,6 +9,7 @@ import type { Limits } from '../core/limits.ts';
 import { type ErrorCode, ERRORS, MeshError } from '../core/errors.ts';
 import type { MesherView } from '../core/views.ts';
 import { adminRoutes } from './admin.ts';
+import { acceptJsonOnly } from './json-body.ts';
 import { metricsRoutes, type Refusals } from './metrics.ts';
 import type { ProcessFigures } from './process-metrics.ts';
 import { describeApi } from './openapi.ts';
@@ -139,6 +140,7 @@ export async function buildHttpServer(
   // Schemas describe answers; they must not drop what they do not know of.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   endSilentSocketsOnClose(app);
+  acceptJsonOnly(app);
   handleErrors(app, send);
   await describeApi(app, options.version);
   await app.register(adminRoutes, { view: ports.view, limits: options.limits });

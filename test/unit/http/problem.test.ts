@@ -75,15 +75,47 @@ test('unknown paths are 404, known ones with another method 405 with Allow', asy
   }
 });
 
-test('a body of a type that a route does not take is 415, a URL that is none 400', async (t) => {
+test('a body of a type that a route does not take is 415, and told which it takes', async (t) => {
   const { app } = await buildTestServer(t);
-  const body = await app.inject({
-    method: 'POST',
-    url: '/v1/subscriptions/a/pull',
-    headers: { 'content-type': 'text/csv' },
-    payload: 'a,b',
-  });
-  assert.deepEqual([body.statusCode, body.json<{ code: string }>().code], [415, 'unsupported-media-type']);
+  for (const type of ['text/csv', 'text/plain', 'application/x-www-form-urlencoded', 'nonsense']) {
+    const response = await app.inject({
+      method: 'PUT',
+      url: '/v1/subscriptions/a',
+      headers: { 'content-type': type },
+      payload: '{"topic": "a"}',
+    });
+    const { code, detail } = response.json<{ code: string; detail: string }>();
+    assert.deepEqual([response.statusCode, code], [415, 'unsupported-media-type'], type);
+    assert.match(detail, /send content-type: application\/json/);
+  }
+});
+
+test('a body that is not JSON is told where, and how to mend it', async (t) => {
+  const { app } = await buildTestServer(t);
+  for (const [payload, why] of [
+    ['{"topic": "a",\n "group" "b"}', /line 2 column 10\).*double quotes/],
+    ["{'topic': 'a'}", /position 1 /],
+    ['{"topic": "a",}', /position 14 .*no comma after the last/],
+    ['[1,]', /"\[1,\]".*no comma/],
+    ['{"topic": "a"', /position 13/],
+    ['\ufeff{"topic" "a"}', /position 9 /],
+    ['', /the body is empty/],
+    ['{"__proto__": {"topic": "a"}}', /__proto__/],
+  ] as const) {
+    const response = await app.inject({
+      method: 'PUT',
+      url: '/v1/subscriptions/a',
+      headers: { 'content-type': 'application/json' },
+      payload,
+    });
+    const { code, detail } = response.json<{ code: string; detail: string }>();
+    assert.deepEqual([response.statusCode, code], [400, 'invalid-request'], payload);
+    assert.match(detail, why);
+  }
+});
+
+test('a URL that is none is 400', async (t) => {
+  const { app } = await buildTestServer(t);
   const url = await app.inject('/v1/subscriptions/%ff');
   assert.equal(url.statusCode, 400);
   assert.equal(url.headers['content-type'], 'application/problem+json');

@@ -320,3 +320,14 @@ suite('/v1/subscriptions', () => {
     assert.equal((await app.inject('/v1/stream?topic=a/%23/b')).json<Problem>().code, 'invalid-filter');
   });
 });
+
+test('a consent may come with a body of any type, or none', async (t) => {
+  const { app } = await buildTestServer(t);
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/json']) {
+    for (const payload of ['', 'granted']) {
+      const headers = { 'content-type': type };
+      const response = await app.inject({ method: 'POST', url: '/v1/webhooks/unknown', headers, payload });
+      assert.match(response.json<Problem>().detail, /no sink waits for this key/);
+    }
+  }
+});
