@@ -19,9 +19,10 @@ import { ensureSystemPackages } from './system-packages.ts';
 type Group = { readonly files: readonly string[]; readonly concurrency: number };
 type Counts = Extract<TestEvent, { type: 'test:summary' }>['data']['counts'];
 
-// One test, whatever it starts; and one file, should it stay alive after its tests.
-const testTimeoutMs = 10 * 60_000;
-const fileTimeoutMs = 60 * 60_000;
+// One test, whatever it starts, on a machine ten times slower than the usual one; and one file, should it stay alive
+// after its tests.
+const testTimeoutMs = 60 * 60_000;
+const fileTimeoutMs = 90 * 60_000;
 
 // These kinds use virtual time and nothing outside their process.
 const withoutSystemPackages = ['unit', 'scenarios', 'simulation'];

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Federation, until } from '../support/federation.ts';
+import { Federation } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const EVENTS = 100_000;
 

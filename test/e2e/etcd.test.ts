@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
-import { Federation, type RunningMesher, until } from '../support/federation.ts';
+import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const STEP = 1000;
 const LEASE_MS = 4000;

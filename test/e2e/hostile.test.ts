@@ -19,9 +19,10 @@ import { ephemeralKeys } from '../../node/net/keys.ts';
 import { ByteWriter } from '../../node/wire/byte-writer.ts';
 import { frameHeader } from '../../node/wire/frames.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
-import { Federation, type RunningMesher, until } from '../support/federation.ts';
+import { Federation, type RunningMesher } from '../support/federation.ts';
 import { HostileMember, LyingInterests, rawPeer, register, type Victim } from '../support/hostile.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const TEN_MILLION = 10_000_000;
 const EVENTS_MAX = 1_000_000;

@@ -4,8 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Federation, type RunningMesher, until } from '../support/federation.ts';
+import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const KILLS = 10;
 const EVENTS = 30_000;

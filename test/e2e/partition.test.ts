@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Federation, type RunningMesher, until } from '../support/federation.ts';
+import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const CUT_SECONDS = process.env['CAUSEWAY_LONG'] === '1' ? 60 : 15;
 const RATE = 1000;

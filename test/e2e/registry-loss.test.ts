@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { Federation, type RunningMesher, until } from '../support/federation.ts';
+import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
 
 const STEP = 1000;
 const EVENTS = 5 * STEP;

@@ -12,12 +12,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../../node/core/views.ts';
 import { Relay } from './relay.ts';
+import { until } from './until.ts';
 
 const MAIN = join(import.meta.dirname, '../../node/main.ts');
-export const PATIENCE_MS = 120_000;
 
 export interface FederationOptions {
   /** Cluster name → number of meshers. */
@@ -40,31 +41,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Polls until `check` gives something other than undefined or false; fails with `what` after two minutes. */
-export async function until<T>(
-  what: string,
-  check: () => Promise<T | undefined | false> | T | undefined | false,
-  everyMs = 50,
-): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
-  let last: unknown;
-  for (;;) {
-    try {
-      const found = await check();
-      if (found !== undefined && found !== false) return found;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`, { cause: last });
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
-  }
-}
-
 /** A child process of the command line, with what it printed. */
 export class Program {
   readonly #args: readonly string[];
   readonly #nodeFlags: readonly string[];
+  readonly #watchers: ((line: string) => void)[] = [];
   #child: ChildProcess | undefined;
   #output = '';
 
@@ -78,9 +59,14 @@ export class Program {
     return this.#child?.pid;
   }
 
-  /** The last 200,000 characters, over all its starts. */
+  /** The last 200,000 characters, over all its starts: to look at when a test fails. `watch` misses nothing. */
   get output(): string {
     return this.#output;
+  }
+
+  /** From now on each line that it prints, over all its starts, goes to `watcher`. */
+  watch(watcher: (line: string) => void): void {
+    this.#watchers.push(watcher);
   }
 
   get running(): boolean {
@@ -91,11 +77,14 @@ export class Program {
     const child = spawn(process.execPath, [...this.#nodeFlags, MAIN, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const keep = (chunk: Buffer): void => {
-      this.#output = (this.#output + chunk.toString()).slice(-200_000);
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        this.#output = (this.#output + chunk.toString()).slice(-200_000);
+      });
+      createInterface({ input: stream }).on('line', (line) => {
+        for (const watcher of this.#watchers) watcher(line);
+      });
+    }
     this.#child = child;
   }
 

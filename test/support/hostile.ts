@@ -3,6 +3,7 @@
 //
 //   const evil = await HostileMember.join(t, federation.registryAddress, 'evil');
 //   await evil.link(victim);  evil.say({ kind: 'route-delta', … });  evil.gossip(bytes);  evil.answer = (message) => …
+import { until } from './until.ts';
 
 import type { TestContext } from 'node:test';
 import type { Connection } from '@libp2p/interface';
@@ -18,7 +19,6 @@ import { InterestSet } from '../../node/core/route-record.ts';
 import { ephemeralKeys, type NodeKeys } from '../../node/net/keys.ts';
 import { Libp2pNetwork } from '../../node/net/network.ts';
 import { openRegistry } from '../../registry/open.ts';
-import { until } from './federation.ts';
 
 export interface Victim {
   readonly node: string;
