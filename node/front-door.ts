@@ -17,7 +17,7 @@ import type {
   Settlement,
 } from './core/ports.ts';
 import type { SessionId } from './core/steps.ts';
-import type { Subscription, SubscriptionState } from './core/subscription.ts';
+import { DEAD_LETTERS, type Subscription, type SubscriptionState } from './core/subscription.ts';
 import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
 import type { Driver } from './driver.ts';
 import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
@@ -136,6 +136,12 @@ export class MesherDoor implements FrontDoor {
   }
 
   async deleteSubscription(name: string): Promise<void> {
+    if (name === DEAD_LETTERS)
+      throw new MeshError(
+        'method-not-allowed',
+        `${DEAD_LETTERS} is always there and cannot be deleted; pull its events and settle them to empty it`,
+        { details: { name } },
+      );
     await this.#driver().request((request) => ({ kind: 'delete-subscription', request, name }));
   }
 

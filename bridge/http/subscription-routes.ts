@@ -6,7 +6,7 @@ import type { Delivery, Settlement } from '../../node/core/delivery-types.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import type { SubscriptionState } from '../../node/core/subscription.ts';
-import { parseSubscription } from '../../node/core/subscription.ts';
+import { DEAD_LETTERS, parseSubscription } from '../../node/core/subscription.ts';
 import type { HttpBridgeOptions } from './config.ts';
 import { SETTLEMENTS_MAX } from './config.ts';
 import { formatDelivery } from './delivery-json.ts';
@@ -103,14 +103,17 @@ export async function subscriptionRoutes(
   const remove = {
     operationId: 'deleteSubscription',
     summary: 'Delete a subscription and its queue',
+    description: 'Not `$dead-letters`, which is always there: pull and settle empty it.',
     tags,
     params: Name,
     response: {
       204: { description: 'Deleted', type: 'null' },
-      ...problems('subscription-not-found', 'storage-failed'),
+      ...problems('subscription-not-found', 'method-not-allowed', 'storage-failed'),
     },
   };
   app.delete<ByName>('/v1/subscriptions/:name', { schema: remove }, async ({ params }, reply) => {
+    // For the refusal that the door has for it (RFC 9110 §15.5.6).
+    if (params.name === DEAD_LETTERS) void reply.header('allow', 'GET, HEAD');
     await door.deleteSubscription(params.name);
     return reply.status(204).send();
   });

@@ -86,6 +86,8 @@ export function parseSubscription(
   body: unknown,
   limits: Pick<Limits, 'topicBytesMax' | 'topicLevelsMax'>,
 ): Subscription {
+  if (name === DEAD_LETTERS)
+    throw wrong('name', `${DEAD_LETTERS} is always there and cannot be changed; pull and settle empty it`);
   if (!SUBSCRIPTION_NAME.test(name)) {
     throw wrong(
       'name',

@@ -207,6 +207,19 @@ suite('/v1/subscriptions', () => {
     }
   });
 
+  test('says what may be done with the dead letters instead of deleting them', async (t) => {
+    const { app, door } = await buildTestServer(t);
+    door.deleteSubscription = () => Promise.reject(new MeshError('method-not-allowed', 'always there'));
+    const response = await app.inject({ method: 'DELETE', url: '/v1/subscriptions/%24dead-letters' });
+    assert.deepEqual([response.statusCode, response.headers.allow], [405, 'GET, HEAD']);
+    const put = await app.inject({
+      method: 'PUT',
+      url: '/v1/subscriptions/$dead-letters',
+      payload: { topic: 'a' },
+    });
+    assert.match(put.json<Problem>().detail, /always there and cannot be changed; pull and settle/);
+  });
+
   test('refuses with the place and the word that was meant', async (t) => {
     const { app } = await buildTestServer(t);
     const put = (url: string, payload: object) => app.inject({ method: 'PUT', url, payload });
