@@ -33,6 +33,9 @@ export interface DriverLog {
   warn(fields: object, message: string): void;
 }
 
+/** How often the log says that the registry refuses us: somebody must mend it, and all goes on well enough to hide it. */
+const REFUSED_AGAIN_MS = 60_000;
+
 type Succeeded = Exclude<Reply, { kind: 'failed' }>;
 
 export class Driver {
@@ -52,7 +55,8 @@ export class Driver {
   #idle: (() => void)[] = [];
   #fail!: (error: Error) => void;
   #tick: NodeJS.Timeout | undefined;
-  #registryState: 'up' | 'down' | undefined;
+  /** What the log said last of the registry, and when (monotonic ms). */
+  #registryLog: { readonly state: 'up' | 'unreached' | 'refused'; readonly at: number } | undefined;
 
   constructor(core: MesherCore, ports: DriverPorts) {
     this.#core = core;
@@ -228,17 +232,27 @@ export class Driver {
   }
 
   #registry(state: 'up' | 'down', error: unknown): void {
-    if (state !== this.#registryState) {
-      this.#registryState = state;
-      const { address } = this.#ports.registry;
-      if (state === 'up') this.#ports.log.info({ registry: address }, 'registry reached');
-      else
-        this.#ports.log.warn(
-          { registry: address, err: error },
-          'registry not reached; going on with what is known',
-        );
-    }
+    this.#logRegistry(
+      state === 'up'
+        ? 'up'
+        : error instanceof MeshError && error.code === 'registry-refused'
+          ? 'refused'
+          : 'unreached',
+      error,
+    );
     this.input({ kind: 'registry', state });
+  }
+
+  #logRegistry(state: 'up' | 'unreached' | 'refused', error: unknown): void {
+    const at = this.#ports.clock.monotonic();
+    const last = this.#registryLog;
+    if (last?.state === state && (state !== 'refused' || at - last.at < REFUSED_AGAIN_MS)) return;
+    this.#registryLog = { state, at };
+    const { log, registry } = this.#ports;
+    const fields = { registry: registry.address, ...(state === 'up' ? {} : { err: error }) };
+    if (state === 'up') log.info(fields, 'registry reached');
+    else if (state === 'unreached') log.warn(fields, 'registry not reached; going on with what is known');
+    else log.warn(fields, 'registry refuses this mesher, nobody new finds it; mend its credentials');
   }
 
   #reply(request: RequestId, reply: Reply): void {

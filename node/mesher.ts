@@ -62,7 +62,7 @@ const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
 
-/** Rejects with `invalid-config` or `storage-failed`; whatever was started by then is stopped again. */
+/** Rejects with `invalid-config`, `storage-failed` or `registry-refused`; whatever was started by then is stopped again. */
 export async function startMesher(config: Config, ports: MesherPorts): Promise<Mesher> {
   const stops: (() => Promise<void>)[] = [];
   const stopAll = async (): Promise<void> => {
@@ -197,6 +197,7 @@ async function build(
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
 }
 
+/** Rejects with `registry-refused` at the first start: who never was a member can do nothing without the registry. */
 async function takeIncarnation(
   journal: Journal,
   registry: Registry,
@@ -204,9 +205,11 @@ async function takeIncarnation(
 ): Promise<{ incarnation: number; rejoining: boolean }> {
   const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
   const revision = await registry.nextRevision().catch((error: unknown) => {
+    const refused = error instanceof MeshError && error.code === 'registry-refused';
+    if (refused && persisted === 0) throw error;
     log.warn(
       { err: error, registry: registry.address },
-      'registry not reached; starting from what is on disk',
+      `registry ${refused ? 'refuses this mesher' : 'not reached'}; starting from what is on disk`,
     );
     return undefined;
   });

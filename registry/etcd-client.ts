@@ -116,7 +116,7 @@ export class EtcdClient {
       return await run(endpoint.client, { deadline });
     } catch (error) {
       // A token ends when its etcd restarts or its users change, and etcd says so in several ways: ask for one once more.
-      const mayBeToken = this.#options.user !== undefined && codeOf(error) === 'invalid-config';
+      const mayBeToken = this.#options.user !== undefined && codeOf(error) === 'registry-refused';
       if (!mayBeToken || this.#closing.signal.aborted) throw error;
       endpoint.renew();
       return run(endpoint.client, { deadline });
@@ -129,7 +129,7 @@ export class EtcdClient {
     const reason = error instanceof Error ? error.message : String(error);
     const code = this.#closing.signal.aborted ? 'shutting-down' : codeOf(error);
     const text = {
-      'invalid-config': `etcd at ${address.text} refused this client (${reason}). Check the registry's user, password and the rights of its role on /causeway/.`,
+      'registry-refused': `etcd at ${address.text} refused this client (${reason}). Check the registry's user, password and the rights of its role on /causeway/.`,
       'shutting-down': 'The registry client is closed.',
       'registry-unavailable': `etcd at ${address.text} did not answer within ${String(timeoutMs)} ms (${reason}).`,
     }[code];
@@ -147,8 +147,7 @@ export function streamError(error: Error): Error {
   return castGrpcError(error);
 }
 
-function codeOf(error: unknown): 'invalid-config' | 'registry-unavailable' | 'shutting-down' {
-  if (error instanceof MeshError && error.code === 'invalid-config') return 'invalid-config';
+function codeOf(error: unknown): 'registry-refused' | 'registry-unavailable' | 'shutting-down' {
   if (error instanceof ClientClosedError) return 'shutting-down';
   const isRefusal =
     error instanceof EtcdAuthenticationFailedError ||
@@ -157,7 +156,7 @@ function codeOf(error: unknown): 'invalid-config' | 'registry-unavailable' | 'sh
     error instanceof GRPCUnauthenticatedError ||
     error instanceof GRPCInvalidArgumentError ||
     error instanceof GRPCFailedPreconditionError;
-  return isRefusal ? 'invalid-config' : 'registry-unavailable';
+  return isRefusal ? 'registry-refused' : 'registry-unavailable';
 }
 
 function endpointOptions(options: EtcdOptions, host: string): IOptions {

@@ -12,8 +12,8 @@ export type Overwrite = 'any' | 'not-newer';
 
 /**
  * Every call rejects with a MeshError: `registry-unavailable` when there is no answer within the store's time-out,
- * `shutting-down` after `close`, `invalid-request` for what the store will never take, `invalid-config` when the other
- * side refuses this client. A write that rejected with `registry-unavailable` may have happened.
+ * `shutting-down` after `close`, `invalid-request` for what the store will never take, `registry-refused` when the other
+ * side does not take this client's credentials. A write that rejected with `registry-unavailable` may have happened.
  */
 export interface RegistryStore {
   nextRevision(federation: string): Promise<number>;

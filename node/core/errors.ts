@@ -16,18 +16,11 @@ export const ERRORS = {
   'invalid-topic': { title: 'The topic is malformed', status: 400, retryable: false, exit: 2 },
   'invalid-filter': { title: 'The topic filter is malformed', status: 400, retryable: false, exit: 2 },
   'invalid-subscription': { title: 'The subscription is malformed', status: 400, retryable: false, exit: 3 },
-  'invalid-token': { title: 'The settle token is not known', status: 400, retryable: false, exit: 3 },
   'invalid-config': { title: 'The configuration is wrong', status: 500, retryable: false, exit: 2 },
-  'sink-refused': {
-    title: 'The webhook sink did not agree to deliveries',
-    status: 400,
-    retryable: false,
-    exit: 3,
-  },
-  'not-a-member': {
-    title: 'The peer is no member of this federation',
+  'registry-refused': {
+    title: 'The registry does not take these credentials',
     status: 403,
-    retryable: true,
+    retryable: false,
     exit: 3,
   },
   'subscription-not-found': { title: 'No such subscription', status: 404, retryable: false, exit: 3 },

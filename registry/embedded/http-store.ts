@@ -331,6 +331,9 @@ function refusal(status: number, body: unknown): MeshError {
   const problem = Value.Check(protocol.problemAnswer, body) ? body : undefined;
   const detail = problem === undefined ? `HTTP status ${String(status)}` : problem.detail;
   const code = problem !== undefined && isErrorCode(problem.code) ? problem.code : undefined;
+  // A proxy in between may ask for credentials too, in words of its own.
+  if (code === undefined && (status === 401 || status === 403))
+    return new MeshError('registry-refused', detail);
   if (code === undefined || (status >= 500 && code !== 'overloaded')) {
     return new MeshError('registry-unavailable', detail);
   }

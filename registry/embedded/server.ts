@@ -294,14 +294,15 @@ function send(stream: ServerResponse, text: string): void {
 function addPasswordCheck(server: FastifyInstance, { user, password }: RegistryServerOptions): void {
   if (user === undefined && password === undefined) return;
   const wanted = digest(`Basic ${Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')}`);
-  server.addHook('onRequest', (request: FastifyRequest, _reply, done) => {
+  const refusal = new MeshError(
+    'registry-refused',
+    'The registry asks for a user and password, and these are not they.',
+  );
+  server.addHook('onRequest', (request: FastifyRequest, reply, done) => {
     const given = digest(request.headers.authorization ?? '');
     const isOpen = request.routeOptions.url === '/v1/health';
     if (isOpen || timingSafeEqual(given, wanted)) done();
-    else
-      done(
-        new MeshError('not-a-member', 'The registry asks for a user and password, and these are not they.'),
-      );
+    else sendProblem(reply, refusal);
   });
 }
 
@@ -311,6 +312,17 @@ function digest(text: string): Buffer {
 
 /** The one place where a framework's error becomes one of ours. */
 function meshError(error: FastifyError | MeshError, log: Log | undefined): MeshError {
+  if (error instanceof MeshError && error.code === 'registry-refused') {
+    // By the store: it is this gateway that is refused, and its callers can mend nothing.
+    log?.({ level: 'warn', message: 'The store refuses this gateway.', details: { reason: error.message } });
+    return new MeshError(
+      'registry-unavailable',
+      'The store behind this gateway refuses it. Its log says how.',
+      {
+        cause: error,
+      },
+    );
+  }
   if (error instanceof MeshError) return error;
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new MeshError('unsupported-media-type', 'Send application/json.', { cause: error });

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { setImmediate as turn } from 'node:timers/promises';
+import { test } from 'node:test';
+import { MeshError } from '../../node/core/errors.ts';
+import type { MesherCore } from '../../node/core/mesher-core.ts';
+import type { Effect, Input } from '../../node/core/steps.ts';
+import { Driver, type DriverPorts } from '../../node/driver.ts';
+
+test('goes on saying that the registry refuses it, and once that it is not reached', async () => {
+  const time = { now: 0 };
+  const answer: { error: MeshError | undefined } = { error: undefined };
+  const told: string[] = [];
+  const inputs: Input[] = [];
+  const core = {
+    step: (given: readonly Input[]): Effect[] => {
+      inputs.push(...given);
+      return given.some(({ kind }) => kind === 'tick') ? [{ kind: 'list-members' }] : [];
+    },
+  } as unknown as MesherCore;
+  const log = (_fields: object, message: string) => void told.push(message.split(/[;,]/, 1)[0] ?? '');
+  const driver = new Driver(core, {
+    clock: { wall: () => time.now, monotonic: () => time.now },
+    registry: {
+      address: 'http://h:7420',
+      members: () =>
+        answer.error ? Promise.reject(answer.error) : Promise.resolve({ revision: 1, members: [] }),
+    },
+    log: { info: log, warn: log },
+  } as unknown as DriverPorts);
+  const listAt = async (now: number, error?: MeshError): Promise<string[]> => {
+    time.now = now;
+    answer.error = error;
+    told.length = 0;
+    driver.input({ kind: 'tick' });
+    for (let turns = 0; turns < 3; turns++) await turn();
+    return [...told];
+  };
+  const refused = new MeshError('registry-refused', 'wrong password');
+  const silent = new MeshError('registry-unavailable', 'no answer');
+  assert.deepEqual(await listAt(0, refused), ['registry refuses this mesher']);
+  assert.deepEqual(await listAt(59_999, refused), []);
+  assert.deepEqual(await listAt(60_000, refused), ['registry refuses this mesher']);
+  assert.deepEqual(await listAt(61_000, silent), ['registry not reached']);
+  assert.deepEqual(await listAt(999_000, silent), []);
+  assert.deepEqual(await listAt(999_001), ['registry reached']);
+  assert.deepEqual(await listAt(1_999_000), []);
+  assert.deepEqual(
+    inputs.flatMap((input) => (input.kind === 'registry' ? [input.state] : [])),
+    ['down', 'down', 'down', 'down', 'down', 'up', 'up'],
+    'the core hears of every answer',
+  );
+});
