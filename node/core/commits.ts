@@ -56,7 +56,7 @@ export class Commits implements QueuePorts {
   }
 
   get idle(): boolean {
-    return !this.#writing && this.#isEmpty(this.#staged);
+    return !this.#writing && this.#dirtyQueues.size === 0 && this.#isEmpty(this.#staged);
   }
 
   get blocks(): number {
@@ -107,6 +107,7 @@ export class Commits implements QueuePorts {
         entry.directives.push({ from: entry.indices.length, directive });
       }
       entry.indices.push(index);
+      queue.staged++;
     }
   }
 
@@ -141,11 +142,11 @@ export class Commits implements QueuePorts {
 
   /** Emits the next append if none is under way. What needs no fsync waits for something that does, or for `force`. */
   flush(force: boolean): void {
-    if (this.#writing) return;
+    const batch = this.#staged;
+    if (this.#writing || (!batch.sync && !force)) return;
     for (const queue of this.#dirtyQueues) queue.writeSettled();
     this.#dirtyQueues.clear();
-    const batch = this.#staged;
-    if (this.#isEmpty(batch) || (!batch.sync && !force)) return;
+    if (this.#isEmpty(batch)) return;
     this.#staged = this.#newBatch();
     this.#writing = batch;
     // An entry dropped or rewritten in this batch is one of an earlier batch: blocks and entries are added last.
@@ -170,6 +171,7 @@ export class Commits implements QueuePorts {
     const touched = new Set<Queue>();
     for (const { block, events, entries } of batch.blocks) {
       for (const staged of entries.values()) {
+        staged.queue.staged -= staged.indices.length;
         if (staged.queue.destroyed) {
           this.op({ op: 'drop-entry', queue: staged.queue.id, block });
           this.release(block);

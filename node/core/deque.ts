@@ -31,6 +31,11 @@ export class Deque<T> {
     }
   }
 
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+
   front(): T | undefined {
     return this.#items[this.#head];
   }

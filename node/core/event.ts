@@ -44,11 +44,35 @@ export interface StoredEvent extends NewEvent {
 /**
  * What the sender of an event has decided about groups, so that each group gets it once in all:
  * `only`: serve exactly these; `except`: the sender did not know every group, serve any but these.
- * A group is named by `groupKey`.
+ * A group is named by `interestKey`.
  */
 export interface Directive {
   readonly groups: 'only' | 'except';
   readonly names: readonly string[];
+  /**
+   * Meshers of the destination's cluster that the sender knows to want the event, and the groups each was chosen for: the
+   * mesher it lands on hands it to them even where it knows less of them itself. Left out where there can be one only.
+   */
+  readonly wanted?: readonly Wanted[];
+}
+
+export interface Wanted {
+  readonly node: NodeId;
+  readonly groups: readonly string[];
+}
+
+/** What a directive takes in a frame, at most. */
+export function directiveBytes({ names, wanted = [] }: Directive): number {
+  let bytes = 8;
+  const add = (text: string): void => {
+    bytes += text.length * 3 + 3; // UTF-8 has at most three bytes for a UTF-16 unit
+  };
+  for (const name of names) add(name);
+  for (const { node, groups } of wanted) {
+    add(node);
+    for (const group of groups) add(group);
+  }
+  return bytes;
 }
 
 export const NO_GROUPS: Directive = { groups: 'only', names: [] };

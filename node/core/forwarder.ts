@@ -6,6 +6,7 @@ import type { Counters } from './counters.ts';
 import {
   hash32,
   type Directive,
+  directiveBytes,
   type LaneName,
   type NodeId,
   type Position,
@@ -37,6 +38,9 @@ export interface ForwarderOptions {
   nextQueueId(): number;
 }
 
+/** Meshers named by a sender that are no members here yet; more than a registry's delay explains is an attack. */
+const STRANGERS_MAX = 64;
+
 const PEER_LANE: LaneName = { scope: 'peer', lane: 0 };
 
 interface Loose {
@@ -50,7 +54,10 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   /** By queue name. */
   readonly #lanes = new Map<string, Lane>();
-  readonly #byQueue = new Map<Queue, Lane>();
+  /** By the number of its queue. */
+  readonly #byQueue = new Map<number, Lane>();
+  /** Positions of new lanes begin here: the receivers of forgotten ones may come back, and remember theirs. */
+  #firstSequence = 1;
   /** Best-effort events of this step, by peer and scope. */
   readonly #loose = new Map<string, Loose>();
 
@@ -83,12 +90,22 @@ export class Forwarder {
     );
   }
 
+  /** False: a mesher that is no member as far as is known here, and of those there are too many to keep queues for. */
+  takesPeer(node: NodeId): boolean {
+    if (this.#options.members.get(node) || this.#lanes.has(`p:${node}`)) return true;
+    let strangers = 0;
+    for (const lane of this.#lanes.values()) {
+      if (lane.name.scope === 'peer' && !this.#options.members.get(lane.destination)) strangers++;
+    }
+    return strangers < STRANGERS_MAX;
+  }
+
   toPeer(node: NodeId, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
     return this.#place(this.#lane(`p:${node}`, node, this.#options.cluster, PEER_LANE), directive);
   }
 
   #place(lane: Lane, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
-    return { queue: lane.queue, position: lane.nextPosition(this.#options.incarnation), directive };
+    return { queue: lane.queue, position: lane.nextPosition(), directive };
   }
 
   #lane(queueName: string, destination: string, cluster: string, name: LaneName): Lane {
@@ -108,9 +125,17 @@ export class Forwarder {
       link.sentEvents += events;
       link.sentBytes += bytes;
     };
-    const lane = new Lane(destination, cluster, name, queue, { limits, timing, counters, emit, sent });
+    const lane = new Lane(destination, cluster, name, queue, {
+      limits,
+      timing,
+      counters,
+      emit,
+      sent,
+      incarnation: this.#options.incarnation,
+      firstSequence: this.#firstSequence,
+    });
     this.#lanes.set(queue.name, lane);
-    this.#byQueue.set(queue, lane);
+    this.#byQueue.set(queue.id, lane);
     return lane;
   }
 
@@ -152,8 +177,9 @@ export class Forwarder {
     const key = `${scope}${peer}`;
     const waiting = this.#loose.get(key) ?? { peer, scope, events: [], bytes: 0 };
     this.#loose.set(key, waiting);
+    const last = waiting.events.at(-1)?.directive;
     waiting.events.push({ event, directive });
-    waiting.bytes += event.record.length;
+    waiting.bytes += event.record.length + (last === directive ? 0 : directiveBytes(directive));
     if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
       this.#flushOne(key, waiting);
   }
@@ -211,8 +237,12 @@ export class Forwarder {
     return this.#lanes.get(`c:${cluster}:${lane}`)?.landing ?? this.#best(cluster, lane);
   }
 
+  queue(id: number): Queue | undefined {
+    return this.#byQueue.get(id)?.queue;
+  }
+
   pumpQueue(queue: Queue, now: Now): void {
-    const lane = this.#byQueue.get(queue);
+    const lane = this.#byQueue.get(queue.id);
     if (lane) lane.pump(this.#choice(lane), now);
   }
 
@@ -247,14 +277,15 @@ export class Forwarder {
     for (const [name, lane] of this.#lanes) {
       if (lane.destination !== destination) continue;
       lost += lane.queue.destroy();
+      this.#firstSequence = Math.max(this.#firstSequence, lane.nextSequence);
       this.#lanes.delete(name);
-      this.#byQueue.delete(lane.queue);
+      this.#byQueue.delete(lane.queue.id);
     }
     return lost;
   }
 
   lane(queue: Queue): Lane | undefined {
-    return this.#byQueue.get(queue);
+    return this.#byQueue.get(queue.id);
   }
 
   views(): LaneView[] {
@@ -262,6 +293,6 @@ export class Forwarder {
   }
 
   queues(): Queue[] {
-    return [...this.#byQueue.keys()];
+    return [...this.#byQueue.values()].map((lane) => lane.queue);
   }
 }

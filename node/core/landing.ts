@@ -31,9 +31,15 @@ export interface LandingOptions {
   readonly emit: Emit;
   readonly clusterOf: (node: NodeId) => string;
   readonly diskFull: () => boolean;
-  /** Takes an event in: routes and stages it. False: nobody wants it. */
+  /** Takes an event in: routes and stages it. */
   take(sender: NodeId, scope: LaneName['scope'], forwarded: ForwardedEvent): void;
 }
+
+/**
+ * Publishers may stage `stagedBytesMax`, lanes by their credit about as much again; this many times it is reached by senders
+ * only that mind no credit.
+ */
+const OVERDRAFT = 3;
 
 export class Landing {
   readonly #options: LandingOptions;
@@ -98,9 +104,18 @@ export class Landing {
   }
 
   data(sender: NodeId, message: LaneData): void {
-    const { counters, clusterOf } = this.#options;
+    const { counters, clusterOf, commits, limits } = this.#options;
     const inbound = this.#lane(sender, message);
     const cluster = clusterOf(sender);
+    if (!Number.isSafeInteger(message.first.sequence + message.events.length)) {
+      counters.add('messages_refused_total', 1, 'bad-position');
+      return;
+    }
+    if (commits.pendingBytes > limits.stagedBytesMax * OVERDRAFT) {
+      // more than all credit that was given: a sender that minds none. It is not taken, and not acked.
+      counters.add('messages_refused_total', 1, 'over-credit');
+      return;
+    }
     if (comparePositions(message.previous, inbound.accepted) > 0) {
       counters.add('lane_gaps_total', 1, cluster);
       this.#options.emit({

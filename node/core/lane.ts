@@ -6,7 +6,15 @@
 // only those, may arrive twice. A voluntary move waits for the last ack, and doubts nothing.
 
 import type { Counters } from './counters.ts';
-import { comparePositions, START, type LaneName, type NodeId, type Position } from './event.ts';
+import {
+  comparePositions,
+  type Directive,
+  directiveBytes,
+  type LaneName,
+  type NodeId,
+  type Position,
+  START,
+} from './event.ts';
 import type { Limits } from './limits.ts';
 import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
 import type { Queue, QueueItem } from './queue.ts';
@@ -29,6 +37,9 @@ export interface LaneOptions {
   readonly timing: Timing;
   readonly counters: Counters;
   readonly emit: Emit;
+  readonly incarnation: number;
+  /** Positions of this incarnation begin here: above those of a lane of the same name that was forgotten. */
+  readonly firstSequence: number;
   /** Called for each event sent: link statistics. */
   sent(peer: NodeId, events: number, bytes: number): void;
 }
@@ -56,7 +67,7 @@ export class Lane {
   #credit = 0;
   #progressAt = 0;
   #landingLostAt: number | undefined;
-  #nextSequence = 1;
+  #nextSequence: number;
 
   constructor(destination: string, cluster: string, name: LaneName, queue: Queue, options: LaneOptions) {
     this.destination = destination;
@@ -64,6 +75,7 @@ export class Lane {
     this.name = name;
     this.queue = queue;
     this.#options = options;
+    this.#nextSequence = options.firstSequence;
     const first = queue.firstPosition();
     if (first) this.#acked = this.#sent = before(first);
     // what an earlier life left may have been sent, nobody remembers to whom; a mesher's own lane has one receiver only
@@ -71,8 +83,12 @@ export class Lane {
   }
 
   /** The next place on this lane. Each incarnation counts anew, so a restored backup cannot reuse one. */
-  nextPosition(incarnation: number): Position {
-    return { incarnation, sequence: this.#nextSequence++ };
+  nextPosition(): Position {
+    return { incarnation: this.#options.incarnation, sequence: this.#nextSequence++ };
+  }
+
+  get nextSequence(): number {
+    return this.#nextSequence;
   }
 
   view(): LaneView {
@@ -207,10 +223,12 @@ export class Lane {
     let bytes = 0;
     let last: Position | undefined;
     let doubt = false;
+    let directive: Directive | undefined;
     for (let item = this.queue.front(); item?.position; item = this.queue.front()) {
       const { event, position } = item;
       const expired = event.expiresAt !== 0 && event.expiresAt <= now.wall;
       const inDoubt = comparePositions(position, this.#doubtUpTo) <= 0;
+      const size = event.record.length + (item.directive === directive ? 0 : directiveBytes(item.directive));
       if (
         last &&
         (expired ||
@@ -219,10 +237,7 @@ export class Lane {
           inDoubt !== doubt)
       )
         break;
-      if (
-        frame.length > 0 &&
-        (frame.length >= limits.frameEventsMax || bytes + event.record.length > limits.frameBytesMax)
-      )
+      if (frame.length > 0 && (frame.length >= limits.frameEventsMax || bytes + size > limits.frameBytesMax))
         break;
       if (expired && this.#inFlight.length > 0) return undefined; // its turn comes when all before it is acked
       this.queue.take();
@@ -233,7 +248,8 @@ export class Lane {
         continue;
       }
       frame.push(item);
-      bytes += event.record.length;
+      bytes += size;
+      directive = item.directive;
       last = position;
       doubt = inDoubt;
     }
@@ -245,7 +261,7 @@ export class Lane {
     this.#credit = message.credit;
     this.#settle(message.mark, now);
     this.#state = 'open';
-    this.#cursor = comparePositions(message.mark, this.#acked) > 0 ? message.mark : this.#acked;
+    this.#cursor = this.#acked;
   }
 
   /** Valid from any mesher of the destination at any time: it says what is on that mesher's disk. */
@@ -256,6 +272,11 @@ export class Lane {
 
   #settle(upTo: Position, now: Now): void {
     if (comparePositions(upTo, this.#acked) <= 0) return;
+    const given = { incarnation: this.#options.incarnation, sequence: this.#nextSequence - 1 };
+    if (comparePositions(upTo, given) > 0) {
+      this.#options.counters.add('messages_refused_total', 1, 'ack-of-nothing'); // never sent: nobody can have it
+      return;
+    }
     this.#acked = upTo;
     this.#progressAt = now.monotonic;
     let done = 0;

@@ -5,6 +5,11 @@
  * have a million interests here, but none of them large.
  */
 export const FILTER_BYTES_MAX = 4096;
+/** Levels of a filter or topic on the wire: bounds the filter tree, and the walk of it, whatever a peer sends. */
+export const FILTER_LEVELS_MAX = 256;
+/** Groups, and bytes of their names, that one event's directive may hold. Above: `too-many-groups`, counted. */
+export const DIRECTIVE_NAMES_MAX = 4096;
+export const DIRECTIVE_BYTES_MAX = 512 * 1024;
 /** Events in one frame on the wire: room to raise `frameEventsMax` without a new protocol; some MB of objects at worst. */
 export const FRAME_EVENTS_MAX = 4096;
 /** Records named in one message on the wire: room to raise `membersMax`, which both ends need not have the same. */
@@ -111,6 +116,7 @@ export function brokenRelations(limits: Limits): string[] {
   must(limits.batchBytesMax <= limits.stagedBytesMax, 'stagedBytesMax must hold one batch');
   must(limits.blockEventsMax <= 65_536, 'blockEventsMax must fit 16-bit indices');
   must(limits.topicBytesMax <= FILTER_BYTES_MAX, `topicBytesMax must be at most ${FILTER_BYTES_MAX}`);
+  must(limits.topicLevelsMax <= FILTER_LEVELS_MAX, `topicLevelsMax must be at most ${FILTER_LEVELS_MAX}`);
   must(limits.frameEventsMax <= FRAME_EVENTS_MAX, `frameEventsMax must be at most ${FRAME_EVENTS_MAX}`);
   must(limits.membersMax < HEADS_MAX, `membersMax must be below ${HEADS_MAX}`);
   must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');
@@ -119,4 +125,12 @@ export function brokenRelations(limits: Limits): string[] {
     'pullBytesMax must be at most half of linkFrameBytesMax',
   );
   return broken;
+}
+
+/** Whether a topic or filter of a peer is within the protocol's bounds, which are wider than any mesher's own. */
+export function isWireTopic(text: string): boolean {
+  if (text.length > FILTER_BYTES_MAX) return false;
+  let levels = 1;
+  for (let at = text.indexOf('/'); at >= 0; at = text.indexOf('/', at + 1)) levels++;
+  return levels <= FILTER_LEVELS_MAX;
 }

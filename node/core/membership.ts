@@ -33,8 +33,9 @@ export interface MembershipOptions {
 export interface MembershipEvents {
   /** New, changed or known again: keep it. */
   remember(record: MemberRecord): void;
-  forget(node: NodeId): void;
-  statusChanged(node: NodeId): void;
+  /** Already out of `all()`. */
+  forget(record: MemberRecord): void;
+  statusChanged(): void;
 }
 
 /** The signed bytes of a member record: its fields in one fixed order. */
@@ -70,6 +71,7 @@ export class Membership {
   readonly #events: MembershipEvents;
   readonly #emit: Emit;
   readonly #members = new Map<NodeId, Member>();
+  readonly #clusterSizes = new Map<string, number>();
   #revision = 0;
   #staleLists = 0;
   #registry: 'up' | 'down' | 'never-reached' = 'never-reached';
@@ -105,6 +107,17 @@ export class Membership {
 
   clusterOf(node: NodeId): string | undefined {
     return this.#members.get(node)?.record.cluster;
+  }
+
+  #countCluster(cluster: string, by: 1 | -1): void {
+    const size = this.clusterSize(cluster) + by;
+    if (size > 0) this.#clusterSizes.set(cluster, size);
+    else this.#clusterSizes.delete(cluster);
+  }
+
+  /** Meshers known of a cluster, whatever their status; our own cluster without us. */
+  clusterSize(cluster: string): number {
+    return this.#clusterSizes.get(cluster) ?? 0;
   }
 
   recover(records: readonly MemberRecord[], now: Now): void {
@@ -167,12 +180,15 @@ export class Membership {
         status: 'alive',
       };
       this.#members.set(record.node, member);
+      this.#countCluster(record.cluster, 1);
       if (fresh) this.#events.remember(record);
       this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
-      this.#events.statusChanged(record.node);
+      this.#events.statusChanged();
       return;
     }
     if (known.record.signature !== record.signature) {
+      this.#countCluster(known.record.cluster, -1);
+      this.#countCluster(record.cluster, 1);
       known.record = record;
       this.#events.remember(record);
       this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
@@ -210,7 +226,7 @@ export class Membership {
     if (member.status === 'dead')
       this.#emit({ kind: 'connect', peer: member.record.node, addresses: member.record.addresses });
     member.status = member.listed ? 'alive' : 'suspect';
-    this.#events.statusChanged(member.record.node);
+    this.#events.statusChanged();
   }
 
   tick(now: Now): void {
@@ -225,10 +241,11 @@ export class Membership {
       if (member.status === 'suspect' && !member.linked && quiet > timing.deadAfterMs) {
         member.status = 'dead';
         this.#emit({ kind: 'disconnect', peer: member.record.node });
-        this.#events.statusChanged(member.record.node);
+        this.#events.statusChanged();
       } else if (member.status === 'dead' && quiet > timing.forgetAfterMs) {
         this.#members.delete(member.record.node);
-        this.#events.forget(member.record.node);
+        this.#countCluster(member.record.cluster, -1);
+        this.#events.forget(member.record);
         this.#allow();
       }
     }

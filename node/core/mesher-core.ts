@@ -14,7 +14,7 @@ import { encodeRecord } from './event-record.ts';
 import { type DeadLetter, type LaneName, type NewEvent, type NodeId, type StoredEvent } from './event.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
-import type { Limits } from './limits.ts';
+import { isWireTopic, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import { Membership } from './membership.ts';
 import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messages.ts';
@@ -54,7 +54,6 @@ export class MesherCore {
   readonly #landing: Landing;
   readonly #announcer: Announcer;
   readonly #deadLetters;
-  readonly #queues = new Map<number, Queue>();
   #effects: Effect[] = [];
   #now: Now;
   #sequence = 0;
@@ -80,7 +79,7 @@ export class MesherCore {
       self,
       {
         remember: (member) => this.commits.op({ op: 'member', member }),
-        forget: (node) => this.#forget(node),
+        forget: (member) => this.#forget(member),
         statusChanged: () => {
           this.#lanesStale = true;
         },
@@ -96,6 +95,7 @@ export class MesherCore {
       emit,
     );
     this.router = new Router({
+      self: self.node,
       cluster: self.cluster,
       table: this.table,
       members: this.members,
@@ -269,7 +269,7 @@ export class MesherCore {
         for (const queue of this.commits.appended(input.batch)) this.#pumpQueue(queue);
         return;
       case 'loaded': {
-        const queue = this.#queueById(input.queue);
+        const queue = this.subscriptions.queue(input.queue) ?? this.forwarder.queue(input.queue);
         queue?.loaded(input.entries);
         if (queue) this.#pumpQueue(queue);
         return;
@@ -334,6 +334,7 @@ export class MesherCore {
     const results = events.map((event) => {
       const record = this.#record(event, this.#now.wall, undefined);
       const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
+      this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
       const wanted = this.#dispatch(record, decision, qos);
       if (!wanted) this.counters.add('events_unwanted_total', 1, 'publisher');
       return {
@@ -400,7 +401,8 @@ export class MesherCore {
       else this.#offerVolatile(target.delivery.queue, event);
     }
     for (const [node, directive] of decision.peers) {
-      if (durable) places.push(this.forwarder.toPeer(node, directive));
+      if (!this.forwarder.takesPeer(node)) this.counters.add('events_dropped_total', 1, 'unknown-mesher');
+      else if (durable) places.push(this.forwarder.toPeer(node, directive));
       else this.forwarder.looseToPeer(node, directive, event);
     }
     for (const [cluster, directive] of decision.clusters) {
@@ -419,7 +421,7 @@ export class MesherCore {
     return (
       delivery.whenFull === 'drop-newest' &&
       delivery.queueEventsMax !== undefined &&
-      queue.depth >= delivery.queueEventsMax
+      queue.depth + queue.staged >= delivery.queueEventsMax
     );
   }
 
@@ -448,8 +450,13 @@ export class MesherCore {
       this.counters.add('events_dropped_total', 1, 'expired');
       return;
     }
+    if (!isWireTopic(event.topic)) {
+      this.counters.add('events_dropped_total', 1, 'bad-topic');
+      return;
+    }
     const decision = this.#decide(event, scope === 'cluster' ? 'cluster' : 'here', directive);
     this.counters.add('events_dropped_total', decision.orphanGroups.length, 'stale-route');
+    this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
     if (!this.#dispatch(event, decision, qos)) this.counters.add('events_unwanted_total', 1, 'link');
   }
 
@@ -536,14 +543,6 @@ export class MesherCore {
     this.forwarder.pumpQueue(queue, this.#now);
   }
 
-  #queueById(id: number): Queue | undefined {
-    const known = this.#queues.get(id);
-    if (known) return known;
-    for (const queue of [...this.subscriptions.all().map((one) => one.queue), ...this.forwarder.queues()])
-      this.#queues.set(queue.id, queue);
-    return this.#queues.get(id);
-  }
-
   // ─────────────────────────────────────────────────────────── links
 
   #linkUp(peer: NodeId): void {
@@ -625,13 +624,11 @@ export class MesherCore {
   }
 
   /** A mesher is gone for good: what was kept for it is given up, and said so. */
-  #forget(node: NodeId): void {
-    const cluster = [...this.members.all()].map((member) => member.record.cluster);
-    this.counters.add('events_dropped_total', this.forwarder.forget(node), 'member-forgotten');
-    const link = this.links.get(node);
-    if (link && !cluster.includes(link.cluster)) {
-      this.counters.add('events_dropped_total', this.forwarder.forget(link.cluster), 'member-forgotten');
-    }
+  #forget({ node, cluster }: MemberRecord): void {
+    const drop = (destination: string): void =>
+      this.counters.add('events_dropped_total', this.forwarder.forget(destination), 'member-forgotten');
+    drop(node);
+    if (this.members.clusterSize(cluster) === 0 && cluster !== this.cluster) drop(cluster);
     this.table.forget(node);
     this.links.forget(node);
     this.#landing.forget(node);

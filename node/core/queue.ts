@@ -90,6 +90,9 @@ export class Queue {
     return this.#destroyed;
   }
 
+  /** Events staged for this queue that are not on disk yet; `depth` does not count them. */
+  staged = 0;
+
   /** Items that can be taken now. */
   get ready(): number {
     return this.#window.size;
@@ -274,6 +277,7 @@ export class Queue {
 
   /** Gives up the oldest events beyond `keep` that nobody has in hand; returns how many. Whole unread blocks go unread. */
   trim(keep: number): number {
+    if (this.#loading) return 0; // what is being loaded is older than all that could be dropped now
     const before = this.#depth;
     while (this.#depth > keep) {
       const item = this.take();
@@ -301,6 +305,9 @@ export class Queue {
     }
     this.#blocks.clear();
     this.#dirty.clear();
+    this.#unloaded.clear();
+    this.#window.clear();
+    this.#windowBytes = 0;
     this.#depth = 0;
     this.#ports.op({ op: 'drop-queue', queue: this.id });
     return depth;

@@ -13,7 +13,7 @@
 
 import { hash } from 'node:crypto';
 import { hash32, type NodeId } from './event.ts';
-import { FILTER_BYTES_MAX } from './limits.ts';
+import { FILTER_BYTES_MAX, isWireTopic } from './limits.ts';
 import type { Interest } from './messages.ts';
 import type { Keys } from './ports.ts';
 
@@ -273,6 +273,7 @@ function decodeOps(bytes: Buffer, opsMax: number): RouteOp[] {
     if (flags > 3) throw new RouteError('malformed', `unknown flags ${flags}`);
     const filter = text16();
     const group = text16();
+    if (!isWireTopic(filter)) throw new RouteError('malformed', 'a filter of too many levels');
     ops.push({ add: (flags & 1) !== 0, interest: { filter, group, durable: (flags & 2) !== 0 } });
   }
   return ops;

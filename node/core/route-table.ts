@@ -11,7 +11,7 @@
 import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
-import type { Limits } from './limits.ts';
+import { isWireTopic, type Limits } from './limits.ts';
 import type {
   ControlMessage,
   Interest,
@@ -419,6 +419,7 @@ export class RouteTable {
       throw new RouteError('bad-digest', `bucket ${index} is not what its owner signed`);
     }
     for (const one of interests) {
+      if (!isWireTopic(one.filter)) throw new RouteError('malformed', 'a filter of too many levels');
       if (bucketOf(interestKey(one.filter, one.group)) !== index)
         throw new RouteError('bad-bucket', `an interest in the wrong bucket`);
     }

@@ -2,9 +2,10 @@
 // remote cluster with somebody who wants it, once; and for each group exactly one member's mesher: local, else in
 // this cluster, else in the nearest cluster by measured round trip. Pure over what it is handed.
 
-import { hash32, type Directive, type NodeId, NO_GROUPS } from './event.ts';
+import { hash32, type Directive, type NodeId, NO_GROUPS, type Wanted } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
 import type { Route, RouteTable } from './route-table.ts';
+import { DIRECTIVE_BYTES_MAX, DIRECTIVE_NAMES_MAX } from './limits.ts';
 import type { Member, Membership } from './membership.ts';
 import { interestKey } from './route-record.ts';
 
@@ -24,6 +25,8 @@ export interface Decision<T extends LocalTarget> {
   readonly clusters: ReadonlyMap<string, Directive>;
   /** Groups that the sender left to us, of which no member is known here any more. */
   readonly orphanGroups: readonly string[];
+  /** How many groups are more than one event can be sent to. */
+  readonly crowdedGroups: number;
 }
 
 /**
@@ -36,7 +39,8 @@ export type Reach = 'anywhere' | 'cluster' | 'here';
 interface Undirected<T> {
   readonly local: readonly T[];
   readonly peers: ReadonlyMap<NodeId, ReadonlySet<string>>;
-  readonly clusters: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By cluster, then by mesher: the groups it was chosen for. */
+  readonly clusters: ReadonlyMap<string, ReadonlyMap<NodeId, ReadonlySet<string>>>;
   readonly decided: readonly string[];
   readonly orphanGroups: readonly string[];
   readonly reach: Reach;
@@ -57,6 +61,7 @@ const FAR = 1_000;
 const HYSTERESIS = 0.8;
 
 export class Router<T extends LocalTarget> {
+  readonly #self: NodeId;
   readonly #cluster: string;
   readonly #table: RouteTable;
   readonly #members: Membership;
@@ -71,12 +76,14 @@ export class Router<T extends LocalTarget> {
   #turn = 0;
 
   constructor(options: {
+    self: NodeId;
     cluster: string;
     table: RouteTable;
     members: Membership;
     roundTrip: (node: NodeId) => number | undefined;
     cacheMax: number;
   }) {
+    this.#self = options.self;
     this.#cluster = options.cluster;
     this.#table = options.table;
     this.#members = options.members;
@@ -99,15 +106,16 @@ export class Router<T extends LocalTarget> {
     const matched = this.#match(topic);
     const local: T[] = [...matched.plainLocal];
     const peers = new Map<NodeId, Set<string>>();
-    const clusters = new Map<string, Set<string>>();
+    const clusters = new Map<string, Map<NodeId, Set<string>>>();
     const decided: string[] = directive.groups === 'except' ? [...directive.names] : [];
 
     if (reach !== 'here') {
       for (const route of matched.plainRemote) this.#add(route, reach, peers, clusters);
     }
 
-    const orphanGroups: string[] = [];
-    for (const key of this.#groupsToServe(matched, directive)) {
+    let orphanGroups: string[] = [];
+    const { served, crowdedGroups } = this.#fitting(this.#groupsToServe(matched, directive));
+    for (const key of served) {
       const members = matched.groupsLocal.get(key);
       if (members && members.length > 0) {
         const chosen = keyed
@@ -128,7 +136,11 @@ export class Router<T extends LocalTarget> {
       this.#add(route, reach, peers, clusters).add(key);
       decided.push(key);
     }
-    return this.#withUnknown({ local, peers, clusters, decided, orphanGroups, reach, directive });
+    if (reach === 'cluster') orphanGroups = this.#addWanted(directive, orphanGroups, peers);
+    return {
+      ...this.#withUnknown({ local, peers, clusters, decided, orphanGroups, reach, directive }),
+      crowdedGroups,
+    };
   }
 
   /** As `decide`, without taking a turn in any group. */
@@ -157,6 +169,19 @@ export class Router<T extends LocalTarget> {
     return matched;
   }
 
+  /** As many groups as a directive may name: a frame must hold it. */
+  #fitting(groups: readonly string[]): { served: readonly string[]; crowdedGroups: number } {
+    let bytes = 0;
+    let fit = 0;
+    for (const key of groups) {
+      bytes += key.length * 3 + 3;
+      if (fit >= DIRECTIVE_NAMES_MAX || bytes > DIRECTIVE_BYTES_MAX) break;
+      fit++;
+    }
+    if (fit === groups.length) return { served: groups, crowdedGroups: 0 };
+    return { served: groups.slice(0, fit), crowdedGroups: groups.length - fit };
+  }
+
   #groupsToServe(matched: Matched<T>, directive: Directive): readonly string[] {
     if (directive.groups === 'only') return directive.names;
     const done = new Set(directive.names);
@@ -175,13 +200,38 @@ export class Router<T extends LocalTarget> {
     route: Route,
     reach: Reach,
     peers: Map<NodeId, Set<string>>,
-    clusters: Map<string, Set<string>>,
+    clusters: Map<string, Map<NodeId, Set<string>>>,
   ): Set<string> {
     const cluster = this.#members.clusterOf(route.node);
     const none = new Set<string>();
     if (cluster === undefined || !this.#wants(route)) return none;
     if (cluster === this.#cluster) return slot(peers, route.node);
-    return reach === 'anywhere' ? slot(clusters, cluster) : none;
+    if (reach !== 'anywhere') return none;
+    let meshers = clusters.get(cluster);
+    if (!meshers) {
+      meshers = new Map();
+      clusters.set(cluster, meshers);
+    }
+    return slot(meshers, route.node);
+  }
+
+  /**
+   * Meshers of this cluster that the sender knows to want the event: our own knowledge of them may be older. Returns the
+   * groups that are left without anybody.
+   */
+  #addWanted(
+    directive: Directive,
+    orphanGroups: readonly string[],
+    peers: Map<NodeId, Set<string>>,
+  ): string[] {
+    const orphans = new Set(orphanGroups);
+    for (const { node, groups } of directive.wanted ?? []) {
+      const cluster = this.#members.clusterOf(node);
+      if (node === this.#self || (cluster !== undefined && cluster !== this.#cluster)) continue;
+      const given = slot(peers, node);
+      for (const key of groups) if (orphans.delete(key)) given.add(key);
+    }
+    return [...orphans];
   }
 
   #chooseMember(routes: readonly Route[], hash: number, keyed: boolean, reach: Reach): Route | undefined {
@@ -234,7 +284,7 @@ export class Router<T extends LocalTarget> {
     orphanGroups,
     reach,
     directive,
-  }: Undirected<T>): Decision<T> {
+  }: Undirected<T>): Omit<Decision<T>, 'crowdedGroups'> {
     const named = directive.groups === 'only' ? orphanGroups : undefined;
     const forUnknown = (given: ReadonlySet<string> | undefined): Directive =>
       named ? this.#directive('only', [...(given ?? []), ...named]) : this.#except(decided, given);
@@ -242,36 +292,56 @@ export class Router<T extends LocalTarget> {
     const peers = new Map<NodeId, Directive>();
     const clusters = new Map<string, Directive>();
     for (const [node, groups] of peerSets) peers.set(node, this.#directive('only', [...groups]));
-    for (const [cluster, groups] of clusterSets) clusters.set(cluster, this.#directive('only', [...groups]));
+    for (const [cluster, meshers] of clusterSets) {
+      clusters.set(cluster, this.#directive('only', groupsOf(meshers), this.#wanted(cluster, meshers)));
+    }
     if (reach !== 'here') {
       for (const member of this.#members.all()) {
         const { node, cluster } = member.record;
         if (member.status === 'dead' || this.#table.complete(node)) continue;
         if (cluster === this.#cluster) peers.set(node, forUnknown(peerSets.get(node)));
-        else if (reach === 'anywhere') clusters.set(cluster, forUnknown(clusterSets.get(cluster)));
-        else continue;
+        else if (reach === 'anywhere') {
+          const meshers = clusterSets.get(cluster) ?? new Map<NodeId, Set<string>>();
+          const given = new Set(groupsOf(meshers));
+          clusters.set(cluster, this.#except(decided, given, this.#wanted(cluster, meshers)));
+        } else continue;
         asked = true;
       }
     }
     return { local, peers, clusters, orphanGroups: asked ? [] : orphanGroups };
   }
 
-  #except(decided: readonly string[], given: ReadonlySet<string> | undefined): Directive {
-    return this.#directive('except', given ? decided.filter((key) => !given.has(key)) : decided);
+  #except(
+    decided: readonly string[],
+    given: ReadonlySet<string> | undefined,
+    wanted?: readonly Wanted[],
+  ): Directive {
+    return this.#directive('except', given ? decided.filter((key) => !given.has(key)) : decided, wanted);
+  }
+
+  /** What to tell the landing mesher of its cluster; undefined where it can only be the one that wants the event. */
+  #wanted(cluster: string, meshers: ReadonlyMap<NodeId, ReadonlySet<string>>): readonly Wanted[] | undefined {
+    if (meshers.size === 0 || this.#members.clusterSize(cluster) < 2) return undefined;
+    return [...meshers].map(([node, groups]) => ({ node, groups: [...groups] }));
   }
 
   /** Equal directives are one object, so that queue entries and frames can hold them as runs. */
-  #directive(groups: Directive['groups'], names: readonly string[]): Directive {
-    if (groups === 'only' && names.length === 0) return NO_GROUPS;
-    const key = [groups, ...names].join('\u0001');
+  #directive(groups: Directive['groups'], names: readonly string[], wanted?: readonly Wanted[]): Directive {
+    if (groups === 'only' && names.length === 0 && !wanted) return NO_GROUPS;
+    const meshers = (wanted ?? []).map((one) => [one.node, ...one.groups].join('\u0001'));
+    const key = [groups, ...names, '', ...meshers].join('\u0002');
     let directive = this.#directives.get(key);
     if (!directive) {
       if (this.#directives.size >= this.#cacheMax) this.#directives.clear();
-      directive = { groups, names };
+      directive = wanted ? { groups, names, wanted } : { groups, names };
       this.#directives.set(key, directive);
     }
     return directive;
   }
+}
+
+function groupsOf(meshers: ReadonlyMap<NodeId, ReadonlySet<string>>): string[] {
+  return [...meshers.values()].flatMap((groups) => [...groups]);
 }
 
 function slot<K>(map: Map<K, Set<string>>, key: K): Set<string> {

@@ -47,7 +47,8 @@ const DEAD_LETTERS_MAX = 100_000;
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #durable = new Map<string, DurableTarget>();
-  readonly #byQueue = new Map<Queue, DurableTarget>();
+  /** By the number of its queue. */
+  readonly #byQueue = new Map<number, DurableTarget>();
   readonly #ephemeral = new Map<SessionId, EphemeralTarget>();
   /** Stream sessions on durable subscriptions. */
   readonly #streams = new Map<SessionId, DurableTarget>();
@@ -140,7 +141,7 @@ export class Subscriptions {
       delivery,
     };
     this.#durable.set(subscription.name, target);
-    this.#byQueue.set(delivery.queue, target);
+    this.#byQueue.set(delivery.queue.id, target);
     if (subscription.name !== DEAD_LETTERS) {
       this.#options.router.addLocal(target);
       this.#options.announcer.add(target.filter, target.group, true);
@@ -163,7 +164,7 @@ export class Subscriptions {
     target.delivery.close('deleted');
     this.#drop(target, now);
     this.#durable.delete(name);
-    this.#byQueue.delete(target.delivery.queue);
+    this.#byQueue.delete(target.delivery.queue.id);
     counters.add('events_dropped_total', target.delivery.queue.destroy(), 'subscription-deleted');
     commits.op({ op: 'drop-subscription', name });
     return true;
@@ -260,8 +261,12 @@ export class Subscriptions {
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });
   }
 
+  queue(id: number): Queue | undefined {
+    return this.#byQueue.get(id)?.delivery.queue;
+  }
+
   pumpQueue(queue: Queue, now: Now): void {
-    this.#byQueue.get(queue)?.delivery.pump(now);
+    this.#byQueue.get(queue.id)?.delivery.pump(now);
   }
 
   tick(now: Now): void {

@@ -6,7 +6,8 @@
 //   entry        := count:varint lane:u8 [ incarnation:varint sequence:varint ]    when lane = 1: the position of the first
 //                   runCount:varint ( gap:varint length:varint ){runCount}         indices: left out, then taken
 //                   directiveCount:varint directive{directiveCount}
-//   directive    := skip:varint groups:u8 nameCount:varint text{nameCount}         groups: 0 only, 1 except
+//   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ]   flags: 1 except, 2 wanted
+//   texts        := count:varint text{count}
 //   position     := incarnation:varint sequence:varint
 //   number       := varint
 //   name, meta   := text
@@ -16,7 +17,7 @@
 // in a row are 3 bytes, every second one of 1024 is 1 KiB).
 
 import { RecordError, decodeRecord } from '../core/event-record.ts';
-import type { Directive, Position, StoredEvent } from '../core/event.ts';
+import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
 import type { MemberRecord, QueueEntry } from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
@@ -214,18 +215,39 @@ function runsOf(indices: readonly number[]): number[] {
 }
 
 function writeDirective(writer: Writer, directive: Directive): void {
-  writer.u8(directive.groups === 'only' ? 0 : 1);
-  writer.varint(directive.names.length);
-  for (const name of directive.names) writer.text(name);
+  writer.u8((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0));
+  writeTexts(writer, directive.names);
+  if (!directive.wanted) return;
+  writer.varint(directive.wanted.length);
+  for (const { node, groups } of directive.wanted) {
+    writer.text(node);
+    writeTexts(writer, groups);
+  }
 }
 
 function readDirective(reader: Reader): Directive {
-  const groups = reader.u8();
-  if (groups > 1) throw new CorruptionError(`directive ${groups}`);
-  const names: string[] = [];
-  // Each name takes a byte at least, so that bytes left bound them.
-  for (let left = reader.count(0, reader.left, 'group names'); left > 0; left--) names.push(reader.text());
-  return { groups: groups === 0 ? 'only' : 'except', names };
+  const flags = reader.u8();
+  if (flags > 3) throw new CorruptionError(`directive ${flags}`);
+  const groups = (flags & 1) === 0 ? 'only' : 'except';
+  const names = readTexts(reader, 'group names');
+  if ((flags & 2) === 0) return { groups, names };
+  const wanted: Wanted[] = [];
+  for (let left = reader.count(0, reader.left, 'meshers'); left > 0; left--) {
+    wanted.push({ node: reader.text(), groups: readTexts(reader, 'groups of a mesher') });
+  }
+  return { groups, names, wanted };
+}
+
+function writeTexts(writer: Writer, texts: readonly string[]): void {
+  writer.varint(texts.length);
+  for (const text of texts) writer.text(text);
+}
+
+/** Each text takes a byte at least, so that the bytes left bound them. */
+function readTexts(reader: Reader, what: string): string[] {
+  const texts: string[] = [];
+  for (let left = reader.count(0, reader.left, what); left > 0; left--) texts.push(reader.text());
+  return texts;
 }
 
 // ───────────────────────────────────────────────────────────── small values

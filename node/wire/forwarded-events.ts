@@ -2,11 +2,12 @@
 // Directives are written as runs, since most frames have one for all.
 //
 //   events    := count:uint runCount:uint run{runCount} record:bytes{count}
-//   run       := length:uint groups:u8(0 only, 1 except) nameCount:uint name:text{nameCount}
+//   run       := length:uint flags:u8 nameCount:uint name:text{nameCount} [ wanted ]      flags: 1 except, 2 wanted
+//   wanted    := meshers:uint (node:text groupCount:uint group:text{groupCount}){meshers}
 //
 // The runs' lengths are at least 1 and add up to `count`.
 
-import type { Directive } from '../core/event.ts';
+import type { Directive, Wanted } from '../core/event.ts';
 import { NO_GROUPS } from '../core/event.ts';
 import { RecordError, decodeRecord } from '../core/event-record.ts';
 import { invariant } from '../core/errors.ts';
@@ -14,6 +15,7 @@ import { FILTER_BYTES_MAX, FRAME_EVENTS_MAX } from '../core/limits.ts';
 import type { ForwardedEvent } from '../core/messages.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import { NODE_BYTES_MAX } from './route-messages.ts';
 import { WireError } from './wire-error.ts';
 
 /** Group names in all directives of a frame: each costs a string, as little as a byte on the wire. */
@@ -23,6 +25,9 @@ export const GROUP_NAME_BYTES_MAX = 2 * FILTER_BYTES_MAX + 1;
 /** An empty record: its length and the fixed part; what makes a claimed count plausible. */
 const RECORD_BYTES_MIN = 40;
 const RUN_BYTES_MIN = 3;
+/** Meshers that one directive names: as many as a cluster may reasonably have. */
+const MESHERS_MAX = 4096;
+const WANTED_BYTES_MIN = 2;
 
 interface Run {
   length: number;
@@ -43,11 +48,21 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
   writer.uint(runs.length);
   for (const { length, directive } of runs) {
     writer.uint(length);
-    writer.byte(directive.groups === 'only' ? 0 : 1);
-    writer.uint(directive.names.length);
-    for (const name of directive.names) writer.text(name);
+    writer.byte((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0));
+    writeTexts(writer, directive.names);
+    if (!directive.wanted) continue;
+    writer.uint(directive.wanted.length);
+    for (const { node, groups } of directive.wanted) {
+      writer.text(node);
+      writeTexts(writer, groups);
+    }
   }
   for (const { event } of events) writer.bytes(event.record);
+}
+
+function writeTexts(writer: ByteWriter, texts: readonly string[]): void {
+  writer.uint(texts.length);
+  for (const text of texts) writer.text(text);
 }
 
 /** The events' records are views of the bytes read. Events of one run share one directive object. */
@@ -66,25 +81,35 @@ function readRuns(reader: ByteReader, eventCount: number): Run[] {
   const runs: Run[] = [];
   let events = 0;
   let names = 0;
+  const readTexts = (): string[] => {
+    const texts: string[] = [];
+    const count = reader.count(GROUP_NAMES_MAX - names, 1);
+    names += count;
+    for (let i = 0; i < count; i++) texts.push(reader.text(GROUP_NAME_BYTES_MAX));
+    return texts;
+  };
   for (let i = 0; i < runCount; i++) {
     const length = reader.uint(eventCount - events);
     if (length === 0) throw new WireError('bad-value', 'a run of no events');
     events += length;
-    const groups = reader.flag() ? 'except' : 'only';
-    const nameCount = reader.count(GROUP_NAMES_MAX - names, 1);
-    names += nameCount;
-    runs.push({ length, directive: readDirective(reader, groups, nameCount) });
+    runs.push({ length, directive: readDirective(reader, readTexts) });
   }
   if (events !== eventCount)
     throw new WireError('bad-value', `directives for ${events} of ${eventCount} events`);
   return runs;
 }
 
-function readDirective(reader: ByteReader, groups: Directive['groups'], nameCount: number): Directive {
-  if (groups === 'only' && nameCount === 0) return NO_GROUPS;
-  const names: string[] = [];
-  for (let i = 0; i < nameCount; i++) names.push(reader.text(GROUP_NAME_BYTES_MAX));
-  return { groups, names };
+function readDirective(reader: ByteReader, readTexts: () => string[]): Directive {
+  const flags = reader.byte();
+  if (flags > 3) throw new WireError('bad-value', `directive flags ${flags}`);
+  const groups = (flags & 1) === 0 ? 'only' : 'except';
+  const names = readTexts();
+  if ((flags & 2) === 0) return groups === 'only' && names.length === 0 ? NO_GROUPS : { groups, names };
+  const wanted: Wanted[] = [];
+  for (let left = reader.count(MESHERS_MAX, WANTED_BYTES_MIN); left > 0; left--) {
+    wanted.push({ node: reader.text(NODE_BYTES_MAX), groups: readTexts() });
+  }
+  return { groups, names, wanted };
 }
 
 function readRecord(bytes: Uint8Array): ForwardedEvent['event'] {
@@ -108,9 +133,17 @@ function runsOf(events: readonly ForwardedEvent[]): Run[] {
 
 function sameDirective(a: Directive, b: Directive): boolean {
   if (a === b) return true;
+  return a.groups === b.groups && sameTexts(a.names, b.names) && sameWanted(a.wanted, b.wanted);
+}
+
+function sameWanted(a: Directive['wanted'], b: Directive['wanted']): boolean {
+  if (!a || !b) return a === b;
   return (
-    a.groups === b.groups &&
-    a.names.length === b.names.length &&
-    a.names.every((name, i) => name === b.names[i])
+    a.length === b.length &&
+    a.every(({ node, groups }, i) => node === b[i]?.node && sameTexts(groups, b[i].groups))
   );
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i]);
 }

@@ -1,6 +1,6 @@
 // Effects in words: one line each, for people and for comparison. Bytes, signatures and digests are left out.
 
-import type { Position, StoredEvent } from '../../node/core/event.ts';
+import type { Directive, Position, StoredEvent } from '../../node/core/event.ts';
 import type { LinkMessage } from '../../node/core/messages.ts';
 import type { JournalOp } from '../../node/core/ports.ts';
 import type { Effect, Reply } from '../../node/core/steps.ts';
@@ -73,9 +73,7 @@ function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
       return `drop block ${op.block}`;
     case 'entry': {
       const from = op.entry.first ? ` from ${position(op.entry.first)}` : '';
-      const groups = op.entry.directives
-        .map(({ directive }) => `, groups ${directive.groups} [${directive.names.map(groupName).join(', ')}]`)
-        .join('');
+      const groups = op.entry.directives.map(({ directive }) => describeDirective(directive)).join('');
       return `${nameOf(op.queue)} wants ${op.entry.indices.join(', ')} of block ${op.block}${from}${groups}`;
     }
     case 'drop-entry':
@@ -119,6 +117,12 @@ function describeReply(reply: Reply): string {
   }
 }
 
+function describeDirective({ groups, names, wanted }: Directive): string {
+  const served =
+    groups === 'only' && names.length === 0 ? '' : `, groups ${groups} [${names.map(groupName).join(', ')}]`;
+  return wanted ? `${served}, wanted by ${wanted.map(({ node }) => node).join(' and ')}` : served;
+}
+
 function describeMessage(message: LinkMessage): string {
   switch (message.kind) {
     case 'lane-open':
@@ -127,14 +131,9 @@ function describeMessage(message: LinkMessage): string {
       return `lane-ready, has all up to ${position(message.mark)}, credit ${message.credit}`;
     case 'data': {
       const ids = message.events.map(({ event }) => idOf(event)).join(', ');
-      const groups = [
-        ...new Set(
-          message.events.map(
-            ({ directive }) => `${directive.groups} [${directive.names.map(groupName).join(', ')}]`,
-          ),
-        ),
-      ];
-      const said = groups.join() === 'only []' ? '' : `, groups ${groups.join(' then ')}`;
+      const said = [...new Set(message.events.map(({ directive }) => describeDirective(directive)))].join(
+        ' then',
+      );
       return `data ${position(message.previous)} → ${position(message.first)}${message.doubt ? ' in doubt' : ''}: ${ids}${said}`;
     }
     case 'ack':

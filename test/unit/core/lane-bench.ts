@@ -168,6 +168,8 @@ export class LaneBench {
       counters,
       emit,
       sent: () => undefined,
+      incarnation: this.#incarnation,
+      firstSequence: 1,
     });
     return [commits, queue, lane];
   }
@@ -202,7 +204,7 @@ export class LaneBench {
       expiresAt: livesMs === 0 ? 0 : this.now.wall + livesMs,
     });
     if (livesMs > 0) this.expiring.add(event.sequence);
-    this.#commits.store(event, [{ queue: this.#queue, position: this.lane.nextPosition(this.#incarnation) }]);
+    this.#commits.store(event, [{ queue: this.#queue, position: this.lane.nextPosition() }]);
     return event.sequence;
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   brokenRelations,
   FILTER_BYTES_MAX,
+  FILTER_LEVELS_MAX,
   FRAME_EVENTS_MAX,
   HEADS_MAX,
   type Limits,
@@ -24,6 +25,7 @@ const BROKEN: readonly (readonly [change: Partial<Limits>, named: RegExp])[] = [
   [{ stagedBytesMax: LIMITS.batchBytesMax - 1 }, /stagedBytesMax must hold one batch/],
   [{ blockEventsMax: 65_537 }, /blockEventsMax must fit/],
   [{ topicBytesMax: FILTER_BYTES_MAX + 1 }, /topicBytesMax must be at most/],
+  [{ topicLevelsMax: FILTER_LEVELS_MAX + 1 }, /topicLevelsMax must be at most/],
   [{ frameEventsMax: FRAME_EVENTS_MAX + 1 }, /frameEventsMax must be at most/],
   [{ membersMax: HEADS_MAX }, /membersMax must be below/],
   [{ gossipBytesMax: LIMITS.linkFrameBytesMax + 1 }, /gossipBytesMax must not exceed/],

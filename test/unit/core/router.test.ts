@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Counters } from '../../../node/core/counters.ts';
 import { hash32, NO_GROUPS, type Directive, type NodeId } from '../../../node/core/event.ts';
-import { LIMITS } from '../../../node/core/limits.ts';
+import { DIRECTIVE_NAMES_MAX, LIMITS } from '../../../node/core/limits.ts';
 import { Membership, signMember } from '../../../node/core/membership.ts';
 import type { MemberRecord } from '../../../node/core/ports.ts';
 import { interestKey } from '../../../node/core/route-record.ts';
@@ -74,6 +74,7 @@ class Federation {
       );
       const roundTrips = new Map<NodeId, number>();
       const router = new Router<LocalTarget>({
+        self: node,
         cluster,
         table: station.table,
         members,
@@ -205,7 +206,10 @@ test('a group is served here before this cluster, and in this cluster before oth
   federation.subscribe('us/2', 'a', 'g');
   let decision = federation.decide('eu/1', 'a');
   assert.deepEqual(names(decision), { local: [], peers: [], clusters: ['us'] });
-  assert.deepEqual(decision.clusters.get('us'), { groups: 'only', names: [key] });
+  const { wanted, ...directive } = decision.clusters.get('us') ?? { wanted: undefined };
+  assert.deepEqual(directive, { groups: 'only', names: [key] });
+  assert.equal(wanted?.length, 1);
+  assert.deepEqual(wanted[0]?.groups, [key]);
   federation.subscribe('eu/2', 'a', 'g');
   decision = federation.decide('eu/1', 'a');
   assert.deepEqual(names(decision), { local: [], peers: ['eu/2'], clusters: [] });
@@ -555,4 +559,31 @@ test('equal directives are one object, so that a queue can keep them as runs', (
   const first = federation.decide('eu/1', 'a', 1).clusters.get('us');
   assert.equal(federation.decide('eu/1', 'a', 2).clusters.get('us'), first);
   assert.equal(federation.decide('eu/1', 'plain').clusters.get('us'), NO_GROUPS);
+});
+
+test('a landing mesher hands on to whom its sender knows to want the event, though it knows less itself', () => {
+  const federation = new Federation(['eu/1', 'us/1', 'us/2']);
+  const key = interestKey('a', 'g');
+  const directive: Directive = {
+    groups: 'only',
+    names: [key],
+    wanted: [
+      { node: 'us/1', groups: [] },
+      { node: 'us/2', groups: [key] },
+      { node: 'us/3', groups: [] }, // not even heard of here
+      { node: 'eu/1', groups: [] }, // of another cluster: a sender's error, or a lie
+    ],
+  };
+  const decision = federation.decide('us/1', 'a', 1, { reach: 'cluster', directive });
+  assert.deepEqual(names(decision), { local: [], peers: ['us/2', 'us/3'], clusters: [] });
+  assert.deepEqual(decision.peers.get('us/2'), { groups: 'only', names: [key] });
+  assert.deepEqual(decision.orphanGroups, []);
+});
+
+test('of more groups than a frame can name, some are served and the others are counted', () => {
+  const federation = new Federation(['eu/1', 'us/1']);
+  for (let i = 0; i < DIRECTIVE_NAMES_MAX + 5; i++) federation.subscribe('us/1', 'a', `g${i}`);
+  const decision = federation.decide('eu/1', 'a');
+  assert.equal(decision.crowdedGroups, 5);
+  assert.equal(decision.clusters.get('us')?.names.length, DIRECTIVE_NAMES_MAX);
 });

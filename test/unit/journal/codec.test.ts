@@ -16,12 +16,16 @@ const text = fc
   .map((units) => String.fromCharCode(...units));
 const whole = fc.maxSafeNat();
 const position = fc.record({ incarnation: whole, sequence: whole }, plain);
+const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 40 }), { maxLength: 8 });
 const directive = fc.record(
   {
     groups: fc.constantFrom('only' as const, 'except' as const),
-    names: fc.array(fc.string({ unit: 'grapheme', maxLength: 40 }), { maxLength: 8 }),
+    names: texts,
+    wanted: fc.array(fc.record({ node: fc.string({ unit: 'grapheme' }), groups: texts }, plain), {
+      maxLength: 4,
+    }),
   },
-  plain,
+  { ...plain, requiredKeys: ['groups', 'names'] },
 );
 const ascending = (max: number, maxLength: number): fc.Arbitrary<number[]> =>
   fc
