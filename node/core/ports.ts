@@ -51,7 +51,21 @@ export type JournalOp =
   | { readonly op: 'subscription'; readonly subscription: Subscription }
   | { readonly op: 'drop-subscription'; readonly name: string }
   | { readonly op: 'member'; readonly member: MemberRecord }
-  | { readonly op: 'drop-member'; readonly node: NodeId };
+  | { readonly op: 'drop-member'; readonly node: NodeId }
+  /** Replaces what is kept of this bucket of the mesher's record; nothing is kept of an empty one. */
+  | {
+      readonly op: 'routes';
+      readonly node: NodeId;
+      readonly bucket: number;
+      readonly interests: readonly RememberedInterest[];
+    }
+  | { readonly op: 'drop-routes'; readonly node: NodeId };
+
+/** A durable interest of another mesher, kept for the time when the mesher is not there to be asked. */
+export interface RememberedInterest {
+  readonly filter: string;
+  readonly group: string;
+}
 
 /** What the core needs of the past. */
 export interface Recovered {
@@ -72,6 +86,11 @@ export interface Recovered {
   readonly marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[];
   readonly subscriptions: readonly Subscription[];
   readonly members: readonly MemberRecord[];
+  /** Durable interests of other meshers, one after the other by bucket. */
+  readonly routes: readonly {
+    readonly node: NodeId;
+    readonly interests: readonly RememberedInterest[];
+  }[];
 }
 
 export interface LoadedEntry {

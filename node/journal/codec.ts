@@ -9,6 +9,7 @@
 //   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ]   flags: 1 except, 2 wanted
 //   texts        := count:varint text{count}
 //   position     := incarnation:varint sequence:varint
+//   routes       := count:varint (filter:text group:text){count}
 //   number       := varint
 //   name, meta   := text
 //   subscription, member := text, JSON: seldom written, read once, grows new fields
@@ -19,7 +20,7 @@
 import { RecordError, decodeRecord } from '../core/event-record.ts';
 import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
-import type { MemberRecord, QueueEntry } from '../core/ports.ts';
+import type { MemberRecord, QueueEntry, RememberedInterest } from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
 import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
 
@@ -274,6 +275,29 @@ function writePosition(writer: Writer, { incarnation, sequence }: Position): voi
 
 function readPosition(reader: Reader): Position {
   return { incarnation: reader.varint(), sequence: reader.varint() };
+}
+
+/** The interests of one bucket of another mesher's record. */
+export function encodeRoutes(key: Uint8Array, interests: readonly RememberedInterest[]): Buffer {
+  invariant(interests.length > 0, 'an empty bucket has no value');
+  const writer = new Writer(8 + 64 * interests.length);
+  writer.varint(interests.length);
+  for (const { filter, group } of interests) {
+    writer.text(filter);
+    writer.text(group);
+  }
+  return writer.sealed(key);
+}
+
+export function decodeRoutes(key: Uint8Array, value: Uint8Array): RememberedInterest[] {
+  const reader = unseal(key, value);
+  const interests: RememberedInterest[] = [];
+  // Each interest takes two bytes at least, so that bytes left bound them.
+  for (let left = reader.count(1, reader.left / 2, 'interests'); left > 0; left--) {
+    interests.push({ filter: reader.text(), group: reader.text() });
+  }
+  reader.end();
+  return interests;
 }
 
 export function encodeNumber(key: Uint8Array, value: number): Buffer {

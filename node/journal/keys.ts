@@ -12,11 +12,13 @@
 //   0x06    scope:u8 lane:u32 sender:utf8         mark: how far a sender's lane has been received
 //   0x07    name:utf8                             subscription
 //   0x08    node:utf8                             member
+//   0x09    length:u16 node:utf8 bucket:u8        routes: the mesher's durable interests in one bucket of its record
 //
 // u48: at 10,000 blocks a second the numbers last for 890 years.
 
 import { invariant } from '../core/errors.ts';
 import type { LaneName, NodeId } from '../core/event.ts';
+import { BUCKETS } from '../core/route-record.ts';
 
 const OWN = 0x00;
 const META = 0x01;
@@ -27,9 +29,11 @@ const ENTRY = 0x05;
 const MARK = 0x06;
 const SUBSCRIPTION = 0x07;
 const MEMBER = 0x08;
+const ROUTES = 0x09;
 
 const BLOCK_MAX = 2 ** 48 - 1;
 const U32_MAX = 2 ** 32 - 1;
+const NODE_BYTES_MAX = 2 ** 16 - 1;
 
 /** Both bounds, always: an open range would run into the next kind. */
 export interface KeyRange {
@@ -46,6 +50,7 @@ export const entryRange = kindRange(ENTRY);
 export const markRange = kindRange(MARK);
 export const subscriptionRange = kindRange(SUBSCRIPTION);
 export const memberRange = kindRange(MEMBER);
+export const routesRange = kindRange(ROUTES);
 
 export const metaKey = (name: string): Buffer => named(META, name);
 export const blockKey = (block: number): Buffer => numbered(BLOCK, block);
@@ -87,6 +92,19 @@ export function markKey(sender: NodeId, lane: LaneName): Buffer {
   return key;
 }
 
+/** The length goes first, so that no node's keys are among those of another. */
+export function routesKey(node: NodeId, bucket: number): Buffer {
+  const length = Buffer.byteLength(node);
+  invariant(length <= NODE_BYTES_MAX, `a node id of ${length} bytes`);
+  invariant(Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS, `bucket ${bucket}`);
+  const key = Buffer.allocUnsafe(4 + length);
+  key[0] = ROUTES;
+  key.writeUInt16BE(length, 1);
+  key.write(node, 3, 'utf8');
+  key[3 + length] = bucket;
+  return key;
+}
+
 /** These read keys back that came out of the range of their kind; undefined: not such a key. */
 export function blockOfHeadKey(key: Buffer): number | undefined {
   return key.length === 7 ? key.readUIntBE(1, 6) : undefined;
@@ -107,6 +125,11 @@ export function partsOfMarkKey(key: Buffer): ({ sender: NodeId } & LaneName) | u
     scope: key[1] === 0 ? 'cluster' : 'peer',
     lane: key.readUInt32BE(2),
   };
+}
+
+export function partsOfRoutesKey(key: Buffer): { node: NodeId; bucket: number } | undefined {
+  if (key.length < 4 || key.length !== 4 + key.readUInt16BE(1)) return undefined;
+  return { node: key.toString('utf8', 3, key.length - 1), bucket: key.readUInt8(key.length - 1) };
 }
 
 function named(kind: number, name: string): Buffer {

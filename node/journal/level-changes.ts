@@ -2,6 +2,7 @@
 // and are with the journal.
 
 import type { JournalOp } from '../core/ports.ts';
+import { BUCKETS } from '../core/route-record.ts';
 import * as codec from './codec.ts';
 import * as keys from './keys.ts';
 
@@ -29,6 +30,12 @@ export function changesOf(op: Exclude<JournalOp, { op: 'block' | 'drop-queue' }>
       return [encoded(keys.memberKey(op.member.node), codec.encodeMember, op.member)];
     case 'drop-member':
       return [del(keys.memberKey(op.node))];
+    case 'routes': {
+      const key = keys.routesKey(op.node, op.bucket);
+      return [op.interests.length === 0 ? del(key) : encoded(key, codec.encodeRoutes, op.interests)];
+    }
+    case 'drop-routes': // seldom: a mesher is forgotten a week after it died
+      return Array.from({ length: BUCKETS }, (_, bucket) => del(keys.routesKey(op.node, bucket)));
   }
 }
 

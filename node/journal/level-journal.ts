@@ -4,7 +4,7 @@
 //
 // Order after a power cut: a synced batch makes durable all before it in the same LevelDB log file. LevelDB closes a
 // full log (writeBufferSize) without syncing it, so unsynced batches at its very end may be lost although a later,
-// synced one is kept. Unsynced batches may only settle and drop; `recover` takes an entry whose block is gone as
+// synced one is kept. Unsynced batches may only settle, drop, and keep what may be forgotten (members, others' routes); `recover` takes an entry whose block is gone as
 // settled, which is the one way such a loss could show.
 
 import { mkdir, open } from 'node:fs/promises';

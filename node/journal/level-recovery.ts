@@ -2,7 +2,8 @@
 // heads: their events are read when a queue asks for them.
 
 import type { Level } from 'level';
-import type { Recovered } from '../core/ports.ts';
+import type { NodeId } from '../core/event.ts';
+import type { Recovered, RememberedInterest } from '../core/ports.ts';
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
 import * as keys from './keys.ts';
@@ -37,7 +38,19 @@ export async function recoverLevel(db: Database): Promise<Recovered> {
   );
   const members: Recovered['members'][number][] = [];
   await scan(db, keys.memberRange, (key, value) => members.push(codec.decodeMember(key, value)));
-  return { nextBlock, queues: [...queues.values()], unclaimedBlocks, marks, subscriptions, members };
+  const routes = await recoverRoutes(db);
+  return { nextBlock, queues: [...queues.values()], unclaimedBlocks, marks, subscriptions, members, routes };
+}
+
+async function recoverRoutes(db: Database): Promise<Recovered['routes']> {
+  const routes: { node: NodeId; interests: RememberedInterest[] }[] = [];
+  await scan(db, keys.routesRange, (key, value) => {
+    const { node } = keys.partsOfRoutesKey(key) ?? badKey(key);
+    let last = routes.at(-1);
+    if (last?.node !== node) routes.push((last = { node, interests: [] }));
+    for (const interest of codec.decodeRoutes(key, value)) last.interests.push(interest);
+  });
+  return routes;
 }
 
 async function recoverHeads(db: Database): Promise<{ heads: Set<number>; nextBlock: number }> {

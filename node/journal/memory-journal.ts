@@ -13,6 +13,7 @@ import type {
   QueueEntry,
   Random,
   Recovered,
+  RememberedInterest,
 } from '../core/ports.ts';
 import type { Subscription } from '../core/subscription.ts';
 import * as codec from './codec.ts';
@@ -22,6 +23,7 @@ import * as keys from './keys.ts';
 const UNSYNCED_BATCHES_MAX = 4096;
 
 type Mark = { readonly sender: NodeId; readonly position: Position } & LaneName;
+type Remembered = readonly RememberedInterest[];
 type Undo = () => void;
 
 export class MemoryDisk {
@@ -37,6 +39,8 @@ export class MemoryDisk {
   readonly marks = new Map<string, Mark>();
   readonly subscriptions = new Map<string, Subscription>();
   readonly members = new Map<NodeId, MemberRecord>();
+  /** By their keys on a disk, which say the order. */
+  readonly routes = new Map<string, { readonly node: NodeId; readonly interests: Remembered }>();
   readonly meta = new Map<string, string>();
   readonly #own = new Map<'next-block', number>();
   /** How to take back each batch that is not durable yet, oldest first. */
@@ -51,8 +55,9 @@ export class MemoryDisk {
 
   /** Keys held, meta and the next block number left out. */
   get size(): number {
-    let size =
-      this.blocks.size + this.queues.size + this.marks.size + this.subscriptions.size + this.members.size;
+    const { blocks, queues, marks, subscriptions, members, routes } = this;
+    let size = 0;
+    for (const each of [blocks, queues, marks, subscriptions, members, routes]) size += each.size;
     for (const entries of this.entries.values()) size += entries.size;
     return size;
   }
@@ -172,6 +177,16 @@ export class MemoryDisk {
       case 'drop-member':
         drop(this.members, op.node, undo);
         return;
+      case 'routes': {
+        const { node, bucket, interests } = op;
+        const key = keys.routesKey(node, bucket).toString('latin1');
+        if (interests.length === 0) drop(this.routes, key, undo);
+        else set(this.routes, key, { node, interests }, undo);
+        return;
+      }
+      case 'drop-routes':
+        for (const [key, { node }] of this.routes) if (node === op.node) drop(this.routes, key, undo);
+        return;
     }
   }
 
@@ -220,7 +235,18 @@ export class MemoryJournal implements Journal {
       marks: [...disk.marks].sort(byBytes('latin1')).map(([, mark]) => mark),
       subscriptions: [...disk.subscriptions].sort(byBytes('utf8')).map(([, subscription]) => subscription),
       members: [...disk.members].sort(byBytes('utf8')).map(([, member]) => member),
+      routes: this.#routes(),
     };
+  }
+
+  #routes(): Recovered['routes'] {
+    const routes: { node: NodeId; interests: RememberedInterest[] }[] = [];
+    for (const [, { node, interests }] of [...this.#disk.routes].sort(byBytes('latin1'))) {
+      let last = routes.at(-1);
+      if (last?.node !== node) routes.push((last = { node, interests: [] }));
+      for (const interest of interests) last.interests.push(interest);
+    }
+    return routes;
   }
 
   appendNow(ops: readonly JournalOp[], sync: boolean): void {
@@ -414,6 +440,12 @@ function throughBytes(op: JournalOp): JournalOp {
       const key = keys.memberKey(op.member.node);
       return { ...op, member: codec.decodeMember(key, codec.encodeMember(key, op.member)) };
     }
+    case 'routes': {
+      if (op.interests.length === 0) return op;
+      const key = keys.routesKey(op.node, op.bucket);
+      return { ...op, interests: codec.decodeRoutes(key, codec.encodeRoutes(key, op.interests)) };
+    }
+    case 'drop-routes':
     case 'drop-block':
     case 'drop-entry':
     case 'drop-queue':

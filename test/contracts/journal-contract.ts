@@ -27,6 +27,7 @@ export const NOTHING: Recovered = {
   marks: [],
   subscriptions: [],
   members: [],
+  routes: [],
 };
 
 export function wants(...indices: number[]): QueueEntry {
@@ -425,6 +426,44 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
       assert.deepEqual(recovered, { ...NOTHING, subscriptions, members });
     });
 
+    test('keeps the routes of other meshers by bucket, and gives them back by mesher', async (t) => {
+      const { place, journal } = await opened(t);
+      const routes = (node: string, bucket: number, ...filters: string[]): JournalOp => {
+        return { op: 'routes', node, bucket, interests: filters.map((filter) => ({ filter, group: '' })) };
+      };
+      const interests = [
+        { filter: '数/+/🚚/#', group: '' },
+        { filter: 'a', group: 'gruppe/ü' },
+      ];
+      await journal.append([routes('b', 255, 'last'), routes('a', 0, 'gone'), routes('ab', 1, 'x')], false);
+      await journal.append(
+        [routes('b', 2, 'second'), routes('a', 0), { op: 'routes', node: 'a', bucket: 7, interests }],
+        false,
+      );
+      await journal.append([routes('b', 2, 'second', 'too'), routes('', 3, ''), routes('a', 9)], true);
+      const of = (...filters: string[]): unknown => filters.map((filter) => ({ filter, group: '' }));
+      const { journal: again, recovered } = await reopened(place, journal);
+      assert.deepEqual(recovered, {
+        ...NOTHING,
+        routes: [
+          { node: '', interests: of('') },
+          { node: 'a', interests },
+          { node: 'b', interests: of('second', 'too', 'last') },
+          { node: 'ab', interests: of('x') },
+        ],
+      });
+      const drop = (node: string): JournalOp => ({ op: 'drop-routes', node });
+      await again.append(
+        [drop('a'), routes('b', 8, 'late'), drop('b'), routes('b', 9, 'later'), drop('')],
+        true,
+      );
+      const { recovered: left } = await crashed(place);
+      assert.deepEqual(left.routes, [
+        { node: 'b', interests: of('later') },
+        { node: 'ab', interests: of('x') },
+      ]);
+    });
+
     test('keeps small values across restarts and crashes', async (t) => {
       const { place, journal } = await opened(t);
       assert.equal(await journal.getMeta('incarnation'), undefined);
@@ -494,6 +533,12 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
           subscription: subscription(`s${i}`),
         });
         made.push({ op: 'member', member: member(`n${i}`) });
+        made.push({
+          op: 'routes',
+          node: `n${i % 5}`,
+          bucket: i * 5,
+          interests: [{ filter: 'a', group: '' }],
+        });
       }
       await journal.append(made, true);
       const dropped: JournalOp[] = [];
@@ -503,6 +548,8 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
           name: `s${i}`,
         });
         dropped.push({ op: 'drop-member', node: `n${i}` });
+        if (i % 5 < 3) dropped.push({ op: 'drop-routes', node: `n${i}` });
+        else dropped.push({ op: 'routes', node: `n${i % 5}`, bucket: i * 5, interests: [] });
         if (i < 25) dropped.push({ op: 'drop-queue', queue: i });
       }
       await journal.append(dropped, true);

@@ -30,6 +30,8 @@ const KINDS = [
   'mark',
   'subscription',
   'member',
+  'routes',
+  'routes',
 ] as const;
 
 const draw: fc.Arbitrary<Draw> = fc.record({
@@ -123,6 +125,15 @@ export class Interpreter {
         return b % 3 === 0
           ? [{ op: 'drop-member', node }]
           : [{ op: 'member', member: member(node, { labels: { [text]: text } }) }];
+      }
+      case 'routes': {
+        const node = b % 2 === 0 ? `node-${a}` : text;
+        if (b % 7 === 0) return [{ op: 'drop-routes', node }];
+        const interests = indices.map((each) => ({
+          filter: `${text}/${each}`,
+          group: each % 2 === 0 ? text : '',
+        }));
+        return [{ op: 'routes', node, bucket: (b * 101) % 256, interests: b % 5 === 0 ? [] : interests }];
       }
     }
   }

@@ -2,7 +2,7 @@
 
 import type { Directive, Position, StoredEvent } from '../../node/core/event.ts';
 import type { LinkMessage } from '../../node/core/messages.ts';
-import type { JournalOp } from '../../node/core/ports.ts';
+import type { JournalOp, RememberedInterest } from '../../node/core/ports.ts';
 import type { Effect, Reply } from '../../node/core/steps.ts';
 
 const ROUTE_CHATTER = new Set<Effect['kind'] | LinkMessage['kind']>([
@@ -92,6 +92,10 @@ function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
       return `member ${op.member.node}`;
     case 'drop-member':
       return `drop member ${op.node}`;
+    case 'routes':
+      return `bucket ${op.bucket} of ${op.node} wants ${op.interests.map(interestName).join(', ') || 'nothing'}`;
+    case 'drop-routes':
+      return `drop routes of ${op.node}`;
   }
 }
 
@@ -157,6 +161,10 @@ function describeMessage(message: LinkMessage): string {
 
 function position({ incarnation, sequence }: Position): string {
   return `${incarnation}:${sequence}`;
+}
+
+function interestName({ filter, group }: RememberedInterest): string {
+  return group === '' ? filter : groupName(`${filter}\u0000${group}`);
 }
 
 function groupName(key: string): string {

@@ -63,6 +63,7 @@ const decoders: Record<string, (value: Buffer) => unknown> = {
   text: (value) => codec.decodeText(key, value),
   subscription: (value) => codec.decodeSubscription(key, value),
   member: (value) => codec.decodeMember(key, value),
+  routes: (value) => codec.decodeRoutes(key, value),
 };
 
 const subscription = {
@@ -101,6 +102,10 @@ const samples: readonly Buffer[] = [
   codec.encodeText(key, 'größe'),
   codec.encodeSubscription(key, subscription),
   codec.encodeMember(key, member),
+  codec.encodeRoutes(key, [
+    { filter: 'a/#', group: '' },
+    { filter: 'größe', group: 'g' },
+  ]),
 ];
 
 /** As `value`, with a checksum that fits: to get damage past the checksum to what is behind it. */
@@ -162,6 +167,16 @@ describe('values come back as they were', () => {
     );
   });
 
+  test('routes', () => {
+    const words = fc.string({ unit: 'grapheme', maxLength: 300 });
+    const routes = fc.array(fc.record({ filter: words, group: words }, plain), { minLength: 1 });
+    fc.assert(
+      fc.property(routes, (each) => {
+        assert.deepEqual(codec.decodeRoutes(key, codec.encodeRoutes(key, each)), each);
+      }),
+    );
+  });
+
   test('subscriptions and members, lone surrogates and odd label names too', () => {
     const labels = fc.dictionary(text, text, plain);
     fc.assert(
@@ -202,6 +217,7 @@ test('what cannot be encoded is a bug, and is not written', () => {
   ];
   for (const each of bad) assert.throws(() => codec.encodeEntry(key, each), /invariant broken/);
   assert.throws(() => codec.encodeBlock(key, []), /invariant broken/);
+  assert.throws(() => codec.encodeRoutes(key, []), /invariant broken/);
 });
 
 describe('damage is found', () => {

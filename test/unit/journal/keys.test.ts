@@ -25,6 +25,10 @@ test('keys read back as they were made', () => {
       assert.equal(keys.queueOfKey(keys.queueKey(q)), q);
       assert.deepEqual(keys.partsOfEntryKey(keys.entryKey(q, b)), { queue: q, block: b });
       assert.deepEqual(keys.partsOfMarkKey(keys.markKey(sender, on)), { sender, ...on });
+      assert.deepEqual(keys.partsOfRoutesKey(keys.routesKey(sender, b % 256)), {
+        node: sender,
+        bucket: b % 256,
+      });
     }),
   );
 });
@@ -41,9 +45,10 @@ test('every key is in the range of its kind and in no other', () => {
     [keys.markKey(n, { scope: 'peer', lane: q }), keys.markRange],
     [keys.subscriptionKey(n), keys.subscriptionRange],
     [keys.memberKey(n), keys.memberRange],
+    [keys.routesKey(n, b % 256), keys.routesRange],
   ];
-  const { headRange, queueRange, entryRange, markRange, subscriptionRange, memberRange } = keys;
-  const ranges = [headRange, queueRange, entryRange, markRange, subscriptionRange, memberRange];
+  const { headRange, queueRange, entryRange, markRange, subscriptionRange, memberRange, routesRange } = keys;
+  const ranges = [headRange, queueRange, entryRange, markRange, subscriptionRange, memberRange, routesRange];
   fc.assert(
     fc.property(queue, block, name, (q, b, n) => {
       const made = of(q, b, n);
@@ -71,4 +76,6 @@ test('numbers that do not fit are bugs, not other keys', () => {
     assert.throws(() => keys.entryKey(number, 0), /invariant broken/);
   }
   assert.throws(() => keys.queueKey(2 ** 32), /invariant broken/);
+  for (const bucket of [-1, 0.5, 256]) assert.throws(() => keys.routesKey('n', bucket), /invariant broken/);
+  assert.throws(() => keys.routesKey('n'.repeat(65_536), 0), /invariant broken/);
 });
