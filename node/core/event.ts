@@ -51,9 +51,11 @@ export interface Directive {
   readonly names: readonly string[];
   /**
    * Meshers of the destination's cluster that the sender knows to want the event, and the groups each was chosen for: the
-   * mesher it lands on hands it to them even where it knows less of them itself. Left out where there can be one only.
+   * mesher it lands on hands it to them even where it knows less of them itself. Left out inside a cluster.
    */
   readonly wanted?: readonly Wanted[];
+  /** Meshers there of which the sender knows nothing whole: they get the event, and the groups that are left. */
+  readonly unknown?: readonly NodeId[];
 }
 
 export interface Wanted {
@@ -62,12 +64,12 @@ export interface Wanted {
 }
 
 /** What a directive takes in a frame, at most. */
-export function directiveBytes({ names, wanted = [] }: Directive): number {
+export function directiveBytes({ names, wanted = [], unknown = [] }: Directive): number {
   let bytes = 8;
   const add = (text: string): void => {
     bytes += text.length * 3 + 3; // UTF-8 has at most three bytes for a UTF-16 unit
   };
-  for (const name of names) add(name);
+  for (const text of [...names, ...unknown]) add(text);
   for (const { node, groups } of wanted) {
     add(node);
     for (const group of groups) add(group);

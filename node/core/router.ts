@@ -287,57 +287,75 @@ export class Router<T extends LocalTarget> {
   }: Undirected<T>): Omit<Decision<T>, 'crowdedGroups'> {
     const named = directive.groups === 'only' ? orphanGroups : undefined;
     const forUnknown = (given: ReadonlySet<string> | undefined): Directive =>
-      named ? this.#directive('only', [...(given ?? []), ...named]) : this.#except(decided, given);
+      named
+        ? this.#directive('only', [...(given ?? []), ...named])
+        : this.#directive('except', without(decided, [...(given ?? [])]));
     let asked = false;
     const peers = new Map<NodeId, Directive>();
-    const clusters = new Map<string, Directive>();
+    const unknownOf = new Map<string, NodeId[]>();
     for (const [node, groups] of peerSets) peers.set(node, this.#directive('only', [...groups]));
-    for (const [cluster, meshers] of clusterSets) {
-      clusters.set(cluster, this.#directive('only', groupsOf(meshers), this.#wanted(cluster, meshers)));
+    for (const { node, cluster } of reach === 'here' ? [] : this.#unknown(directive)) {
+      if (cluster === this.#cluster) peers.set(node, forUnknown(peerSets.get(node)));
+      else if (reach === 'anywhere') unknownOf.set(cluster, [...(unknownOf.get(cluster) ?? []), node]);
+      else continue;
+      asked = true;
     }
-    if (reach !== 'here') {
-      for (const member of this.#members.all()) {
-        const { node, cluster } = member.record;
-        if (member.status === 'dead' || this.#table.complete(node)) continue;
-        if (cluster === this.#cluster) peers.set(node, forUnknown(peerSets.get(node)));
-        else if (reach === 'anywhere') {
-          const meshers = clusterSets.get(cluster) ?? new Map<NodeId, Set<string>>();
-          const given = new Set(groupsOf(meshers));
-          clusters.set(cluster, this.#except(decided, given, this.#wanted(cluster, meshers)));
-        } else continue;
-        asked = true;
-      }
+    const clusters = new Map<string, Directive>();
+    for (const cluster of new Set([...clusterSets.keys(), ...unknownOf.keys()])) {
+      const meshers = clusterSets.get(cluster) ?? new Map<NodeId, Set<string>>();
+      const wanted = [...meshers].map(([node, groups]) => ({ node, groups: [...groups] }));
+      const unknown = unknownOf.get(cluster);
+      const given = groupsOf(meshers);
+      clusters.set(
+        cluster,
+        unknown
+          ? this.#directive('except', without(decided, given), wanted, unknown)
+          : this.#directive('only', given, wanted),
+      );
     }
     return { local, peers, clusters, orphanGroups: asked ? [] : orphanGroups };
   }
 
-  #except(
-    decided: readonly string[],
-    given: ReadonlySet<string> | undefined,
-    wanted?: readonly Wanted[],
-  ): Directive {
-    return this.#directive('except', given ? decided.filter((key) => !given.has(key)) : decided, wanted);
-  }
-
-  /** What to tell the landing mesher of its cluster; undefined where it can only be the one that wants the event. */
-  #wanted(cluster: string, meshers: ReadonlyMap<NodeId, ReadonlySet<string>>): readonly Wanted[] | undefined {
-    if (meshers.size === 0 || this.#members.clusterSize(cluster) < 2) return undefined;
-    return [...meshers].map(([node, groups]) => ({ node, groups: [...groups] }));
+  /** Meshers of which nothing whole is known here, or was to our sender. */
+  *#unknown({ unknown = [] }: Directive): Iterable<{ readonly node: NodeId; readonly cluster: string }> {
+    for (const member of this.#members.all()) {
+      const { node } = member.record;
+      if (unknown.includes(node) || (member.status !== 'dead' && !this.#table.complete(node)))
+        yield member.record;
+    }
+    for (const node of unknown) {
+      const isOther = node !== this.#self && !this.#members.get(node);
+      if (isOther) yield { node, cluster: this.#cluster };
+    }
   }
 
   /** Equal directives are one object, so that queue entries and frames can hold them as runs. */
-  #directive(groups: Directive['groups'], names: readonly string[], wanted?: readonly Wanted[]): Directive {
-    if (groups === 'only' && names.length === 0 && !wanted) return NO_GROUPS;
-    const meshers = (wanted ?? []).map((one) => [one.node, ...one.groups].join('\u0001'));
-    const key = [groups, ...names, '', ...meshers].join('\u0002');
+  #directive(
+    groups: Directive['groups'],
+    names: readonly string[],
+    wanted: readonly Wanted[] = [],
+    unknown: readonly NodeId[] = [],
+  ): Directive {
+    if (groups === 'only' && names.length + wanted.length + unknown.length === 0) return NO_GROUPS;
+    const meshers = wanted.map((one) => [one.node, ...one.groups].join('\u0001'));
+    const key = [groups, ...names, '', ...meshers, '', ...unknown].join('\u0002');
     let directive = this.#directives.get(key);
     if (!directive) {
       if (this.#directives.size >= this.#cacheMax) this.#directives.clear();
-      directive = wanted ? { groups, names, wanted } : { groups, names };
+      directive = {
+        groups,
+        names,
+        ...(wanted.length > 0 && { wanted }),
+        ...(unknown.length > 0 && { unknown }),
+      };
       this.#directives.set(key, directive);
     }
     return directive;
   }
+}
+
+function without(names: readonly string[], given: readonly string[]): readonly string[] {
+  return given.length === 0 ? names : names.filter((name) => !given.includes(name));
 }
 
 function groupsOf(meshers: ReadonlyMap<NodeId, ReadonlySet<string>>): string[] {

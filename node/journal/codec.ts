@@ -6,7 +6,7 @@
 //   entry        := count:varint lane:u8 [ incarnation:varint sequence:varint ]    when lane = 1: the position of the first
 //                   runCount:varint ( gap:varint length:varint ){runCount}         indices: left out, then taken
 //                   directiveCount:varint directive{directiveCount}
-//   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ]   flags: 1 except, 2 wanted
+//   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ] [ texts ]   flags: 1 except, 2 wanted, 4 unknown
 //   texts        := count:varint text{count}
 //   position     := incarnation:varint sequence:varint
 //   routes       := count:varint (filter:text group:text){count}
@@ -216,27 +216,29 @@ function runsOf(indices: readonly number[]): number[] {
 }
 
 function writeDirective(writer: Writer, directive: Directive): void {
-  writer.u8((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0));
+  writer.u8((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0) | (directive.unknown ? 4 : 0));
   writeTexts(writer, directive.names);
-  if (!directive.wanted) return;
-  writer.varint(directive.wanted.length);
-  for (const { node, groups } of directive.wanted) {
-    writer.text(node);
-    writeTexts(writer, groups);
+  if (directive.wanted) {
+    writer.varint(directive.wanted.length);
+    for (const { node, groups } of directive.wanted) {
+      writer.text(node);
+      writeTexts(writer, groups);
+    }
   }
+  if (directive.unknown) writeTexts(writer, directive.unknown);
 }
 
 function readDirective(reader: Reader): Directive {
   const flags = reader.u8();
-  if (flags > 3) throw new CorruptionError(`directive ${flags}`);
+  if (flags > 7) throw new CorruptionError(`directive ${flags}`);
   const groups = (flags & 1) === 0 ? 'only' : 'except';
   const names = readTexts(reader, 'group names');
-  if ((flags & 2) === 0) return { groups, names };
   const wanted: Wanted[] = [];
-  for (let left = reader.count(0, reader.left, 'meshers'); left > 0; left--) {
+  for (let left = (flags & 2) === 0 ? 0 : reader.count(0, reader.left, 'meshers'); left > 0; left--) {
     wanted.push({ node: reader.text(), groups: readTexts(reader, 'groups of a mesher') });
   }
-  return { groups, names, wanted };
+  const unknown = (flags & 4) === 0 ? undefined : readTexts(reader, 'unknown meshers');
+  return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...(unknown && { unknown }) };
 }
 
 function writeTexts(writer: Writer, texts: readonly string[]): void {

@@ -2,8 +2,10 @@
 // Directives are written as runs, since most frames have one for all.
 //
 //   events    := count:uint runCount:uint run{runCount} record:bytes{count}
-//   run       := length:uint flags:u8 nameCount:uint name:text{nameCount} [ wanted ]      flags: 1 except, 2 wanted
+//   run       := length:uint flags:u8 nameCount:uint name:text{nameCount} [ wanted ] [ unknown ]
+//   flags     := 1 except, 2 wanted follows, 4 unknown follows
 //   wanted    := meshers:uint (node:text groupCount:uint group:text{groupCount}){meshers}
+//   unknown   := meshers:uint node:text{meshers}
 //
 // The runs' lengths are at least 1 and add up to `count`.
 
@@ -48,14 +50,18 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
   writer.uint(runs.length);
   for (const { length, directive } of runs) {
     writer.uint(length);
-    writer.byte((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0));
+    writer.byte(
+      (directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0) | (directive.unknown ? 4 : 0),
+    );
     writeTexts(writer, directive.names);
-    if (!directive.wanted) continue;
-    writer.uint(directive.wanted.length);
-    for (const { node, groups } of directive.wanted) {
-      writer.text(node);
-      writeTexts(writer, groups);
+    if (directive.wanted) {
+      writer.uint(directive.wanted.length);
+      for (const { node, groups } of directive.wanted) {
+        writer.text(node);
+        writeTexts(writer, groups);
+      }
     }
+    if (directive.unknown) writeTexts(writer, directive.unknown);
   }
   for (const { event } of events) writer.bytes(event.record);
 }
@@ -101,15 +107,19 @@ function readRuns(reader: ByteReader, eventCount: number): Run[] {
 
 function readDirective(reader: ByteReader, readTexts: () => string[]): Directive {
   const flags = reader.byte();
-  if (flags > 3) throw new WireError('bad-value', `directive flags ${flags}`);
+  if (flags > 7) throw new WireError('bad-value', `directive flags ${flags}`);
   const groups = (flags & 1) === 0 ? 'only' : 'except';
   const names = readTexts();
-  if ((flags & 2) === 0) return groups === 'only' && names.length === 0 ? NO_GROUPS : { groups, names };
+  if (groups === 'only' && flags === 0 && names.length === 0) return NO_GROUPS;
   const wanted: Wanted[] = [];
-  for (let left = reader.count(MESHERS_MAX, WANTED_BYTES_MIN); left > 0; left--) {
+  for (let left = (flags & 2) === 0 ? 0 : reader.count(MESHERS_MAX, WANTED_BYTES_MIN); left > 0; left--) {
     wanted.push({ node: reader.text(NODE_BYTES_MAX), groups: readTexts() });
   }
-  return { groups, names, wanted };
+  const unknown: string[] = [];
+  for (let left = (flags & 4) === 0 ? 0 : reader.count(MESHERS_MAX, 1); left > 0; left--) {
+    unknown.push(reader.text(NODE_BYTES_MAX));
+  }
+  return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...((flags & 4) !== 0 && { unknown }) };
 }
 
 function readRecord(bytes: Uint8Array): ForwardedEvent['event'] {
@@ -133,7 +143,12 @@ function runsOf(events: readonly ForwardedEvent[]): Run[] {
 
 function sameDirective(a: Directive, b: Directive): boolean {
   if (a === b) return true;
-  return a.groups === b.groups && sameTexts(a.names, b.names) && sameWanted(a.wanted, b.wanted);
+  return (
+    a.groups === b.groups &&
+    sameTexts(a.names, b.names) &&
+    sameWanted(a.wanted, b.wanted) &&
+    sameTexts(a.unknown ?? [], b.unknown ?? [])
+  );
 }
 
 function sameWanted(a: Directive['wanted'], b: Directive['wanted']): boolean {

@@ -121,10 +121,12 @@ function describeReply(reply: Reply): string {
   }
 }
 
-function describeDirective({ groups, names, wanted }: Directive): string {
+/** Who wants it is left out where it is one mesher: the usual case. */
+function describeDirective({ groups, names, wanted = [], unknown = [] }: Directive): string {
   const served =
     groups === 'only' && names.length === 0 ? '' : `, groups ${groups} [${names.map(groupName).join(', ')}]`;
-  return wanted ? `${served}, wanted by ${wanted.map(({ node }) => node).join(' and ')}` : served;
+  const by = wanted.length > 1 ? `, wanted by ${wanted.map(({ node }) => node).join(' and ')}` : '';
+  return `${served}${by}${unknown.length > 0 ? `, unknown ${unknown.join(' and ')}` : ''}`;
 }
 
 function describeMessage(message: LinkMessage): string {

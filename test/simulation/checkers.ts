@@ -45,8 +45,6 @@ export function checkNothingLost(found: Found): void {
         missed.add(event.id);
         if (event.expires) excuse(found, 'expired');
         else if (subscribed.limited) excuse(found, 'queue-limit');
-        else if (event.unknownAtLanding.has(subscribed.name))
-          excuse(found, 'landed where the subscription was not known yet');
         else if (event.deadUnknown.has(subscribed.name)) excuse(found, 'its mesher was dead and unknown');
         else
           history.broken(
@@ -65,8 +63,6 @@ export function checkNothingLost(found: Found): void {
       if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
       missed.add(event.id);
       if (event.expires) excuse(found, 'expired');
-      else if (members.some(({ name }) => event.unknownAtLanding.has(name)))
-        excuse(found, 'landed where the group was not known yet');
       else if (members.some(({ name }) => event.deadUnknown.has(name)))
         excuse(found, 'its mesher was dead and unknown');
       else

@@ -376,7 +376,17 @@ test('a mesher that was never seen whole is sent everything', () => {
   for (const node of ['eu/2', 'us/1']) federation.net.station('eu/1').table.forget(node);
   const decision = federation.decide('eu/1', 'whatever');
   assert.deepEqual(names(decision), { local: [], peers: ['eu/2'], clusters: ['us'] });
-  assert.deepEqual([...decision.peers.values(), ...decision.clusters.values()], [EVERY_GROUP, EVERY_GROUP]);
+  assert.deepEqual(
+    [...decision.peers.values(), ...decision.clusters.values()],
+    [EVERY_GROUP, { ...EVERY_GROUP, unknown: ['us/1'] }],
+  );
+});
+
+test('a mesher that the sender did not know is sent everything by the one the event lands on, which does', () => {
+  const federation = new Federation(['eu/1', 'us/1', 'us/2', 'us/3']);
+  const directive: Directive = { ...EVERY_GROUP, unknown: ['us/1', 'us/2', 'us/9'] };
+  const decision = federation.decide('us/1', 'whatever', 1, { reach: 'cluster', directive });
+  assert.deepEqual(names(decision), { local: [], peers: ['us/2', 'us/9'], clusters: [] });
 });
 
 test('an unknown mesher is told which groups others were given, and may serve those that its own cluster was', () => {
@@ -558,7 +568,9 @@ test('equal directives are one object, so that a queue can keep them as runs', (
   federation.subscribe('us/1', 'plain');
   const first = federation.decide('eu/1', 'a', 1).clusters.get('us');
   assert.equal(federation.decide('eu/1', 'a', 2).clusters.get('us'), first);
-  assert.equal(federation.decide('eu/1', 'plain').clusters.get('us'), NO_GROUPS);
+  const plain = federation.decide('eu/1', 'plain').clusters.get('us');
+  assert.deepEqual(plain, { ...NO_GROUPS, wanted: [{ node: 'us/1', groups: [] }] });
+  assert.equal(federation.decide('eu/1', 'plain').clusters.get('us'), plain);
 });
 
 test('a landing mesher hands on to whom its sender knows to want the event, though it knows less itself', () => {

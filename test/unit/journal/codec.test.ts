@@ -21,6 +21,7 @@ const directive = fc.record(
   {
     groups: fc.constantFrom('only' as const, 'except' as const),
     names: texts,
+    unknown: texts,
     wanted: fc.array(fc.record({ node: fc.string({ unit: 'grapheme' }), groups: texts }, plain), {
       maxLength: 4,
     }),

@@ -42,13 +42,15 @@ export const storedEvent: fc.Arbitrary<StoredEvent> = fc
 const wanted = fc.array(fc.record({ node: text(8), groups: fc.array(text(8), { maxLength: 2 }) }), {
   maxLength: 3,
 });
-const directive: fc.Arbitrary<Directive> = fc
-  .record({
+const directive: fc.Arbitrary<Directive> = fc.record(
+  {
     groups: fc.constantFrom('only' as const, 'except' as const),
     names: fc.array(text(8), { maxLength: 3 }),
-    wanted: fc.option(wanted, { nil: undefined }),
-  })
-  .map(({ wanted: meshers, ...rest }) => (meshers ? { ...rest, wanted: meshers } : rest));
+    wanted,
+    unknown: fc.array(text(8), { maxLength: 2 }),
+  },
+  { requiredKeys: ['groups', 'names'], noNullPrototype: true },
+);
 
 /** Long runs of one directive are the usual case, so they are drawn often. */
 const forwarded = fc
