@@ -12,9 +12,9 @@ import { EtcdClient, isLeaseGone, streamError } from './etcd-client.ts';
 import type { CallLimit, Etcd3, EtcdOptions } from './etcd-client.ts';
 import { REGISTRY_LIMITS } from './limits.ts';
 import { encodeMember, parseMember } from './record.ts';
-import { backoffMs, hasAborted, pause } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Log, Overwrite, RegistryStore } from './store.ts';
+import { keepWatching } from './watching.ts';
 
 type RangeRequest = Parameters<Etcd3['kv']['range']>[0];
 type RangeResponse = Awaited<ReturnType<Etcd3['kv']['range']>>;
@@ -109,7 +109,10 @@ export class EtcdStore implements RegistryStore {
 
   watchMembers(federation: string, changed: () => void, signal: AbortSignal): void {
     const until = AbortSignal.any([signal, this.#client.closed]);
-    const watch = this.#watchUntil(federation, changed, until).finally(() => this.#watches.delete(watch));
+    const watchOnce = (hint: () => void) => this.#watchOnce(federation, until, hint);
+    const watch = keepWatching(watchOnce, changed, until, this.#ports).finally(() =>
+      this.#watches.delete(watch),
+    );
     this.#watches.add(watch);
   }
 
@@ -228,25 +231,6 @@ export class EtcdStore implements RegistryStore {
       const last = page.kvs.at(-1);
       if (!page.more || last === undefined) return { revision: Number(revision), found };
       key = Buffer.concat([last.key, Buffer.from([0])]);
-    }
-  }
-
-  async #watchUntil(federation: string, changed: () => void, until: AbortSignal): Promise<void> {
-    const { scheduler, random, log } = this.#ports;
-    let failures = 0;
-    while (!until.aborted) {
-      try {
-        await this.#watchOnce(federation, until, () => {
-          failures = 0;
-          changed();
-        });
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        if (failures === 0 && !hasAborted(until))
-          log({ level: 'info', message: 'The watch on etcd broke; opening it again.', details: { reason } });
-      }
-      await pause(scheduler, backoffMs(failures, random), until);
-      failures += 1;
     }
   }
 

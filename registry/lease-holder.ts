@@ -2,9 +2,10 @@
 // record is lost puts the record again, for as long as it is wanted. Operations run one at a time, so a put that was
 // under way when `deregister` came is undone by it. It never decides from time alone that a lease is lost: it asks.
 
+import { backoffMs } from '../node/core/backoff.ts';
 import { MeshError } from '../node/core/errors.ts';
 import type { MemberRecord } from '../node/core/ports.ts';
-import { backoffMs } from './scheduler.ts';
+import { REGISTRY_LIMITS } from './limits.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Log, RegistryStore } from './store.ts';
 
@@ -98,11 +99,12 @@ export class LeaseHolder implements LeaseKeeper {
     this.#cancelBeat();
     if (this.#wanted === undefined || this.#closed) return;
     const { random, scheduler } = this.#ports;
+    const { retryMs, retryMsMax } = REGISTRY_LIMITS;
     const thirdMs = this.#options.ttlMs / 3;
     const ms =
       this.#failures === 0
         ? thirdMs * (0.8 + random() / 5)
-        : Math.min(thirdMs, backoffMs(this.#failures, random));
+        : backoffMs(this.#failures, retryMs, Math.min(retryMsMax, thirdMs), random);
     this.#cancelBeat = scheduler.after(ms, () => {
       // Failures are counted and logged where they happen; the next beat is scheduled there too.
       this.#oneAtATime(() => this.#beat()).catch(() => undefined);

@@ -2,12 +2,13 @@
 // should the thread die, starts another and gives it the record that is wanted.
 
 import { Worker } from 'node:worker_threads';
+import { backoffMs } from '../node/core/backoff.ts';
 import { MeshError } from '../node/core/errors.ts';
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { MemberRecord } from '../node/core/ports.ts';
 import type { ConnectOptions } from './connect.ts';
 import type { LeaseHolderOptions, LeaseKeeper } from './lease-holder.ts';
-import { backoffMs } from './scheduler.ts';
+import { REGISTRY_LIMITS } from './limits.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Log, LogEntry } from './store.ts';
 
@@ -145,7 +146,9 @@ export class LeaseThread implements LeaseKeeper {
     }
     if (this.#closed || this.#wanted === undefined) return;
     this.#deaths += 1;
-    this.#cancelRestart = this.#ports.scheduler.after(backoffMs(this.#deaths, this.#ports.random), () => {
+    const { retryMs, retryMsMax } = REGISTRY_LIMITS;
+    const waitMs = backoffMs(this.#deaths, retryMs, retryMsMax, this.#ports.random);
+    this.#cancelRestart = this.#ports.scheduler.after(waitMs, () => {
       // A failure leaves the new thread trying, as any `register` does.
       if (this.#wanted !== undefined) this.register(this.#wanted).catch(() => undefined);
     });

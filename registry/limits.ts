@@ -28,6 +28,10 @@ export const REGISTRY_LIMITS = Object.freeze({
   ttlMsMin: 1000,
   /** Longest lease, ms: a mesher that died would be listed that long. Above: `invalid-config`. */
   ttlMsMax: 600_000,
+  /** Wait after a first failure, ms; doubles with each further one. */
+  retryMs: 100,
+  /** Longest wait, ms: a mesher without a registry is worth one small request every two seconds. */
+  retryMsMax: 2000,
 });
 
 /** What a federation may be called: it is part of etcd keys and of URLs. */

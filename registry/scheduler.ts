@@ -30,20 +30,3 @@ export function pause(scheduler: Scheduler, ms: number, signal: AbortSignal): Pr
     signal.addEventListener('abort', done);
   });
 }
-
-/** A signal may have aborted since it was last looked at, which the type checker's narrowing does not know. */
-export function hasAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-const firstMs = 100;
-const mostMs = 2000;
-
-/**
- * How long to wait after so many failures in a row: doubling, capped at 2 s because a mesher without a registry is
- * worth one small request every two seconds, and spread over half to all of it so that meshers do not come back at once.
- */
-export function backoffMs(failures: number, random: () => number): number {
-  const whole = Math.min(mostMs, firstMs * 2 ** Math.min(failures, 10));
-  return whole * (0.5 + random() / 2);
-}

@@ -102,7 +102,10 @@ const Delivery = Type.Object({
     'How long a delivered event may stay unsettled before it is delivered again',
   ),
   retries: ranged('retries', 'Deliveries after the first before the event goes to the dead-letter topic'),
-  backoffMs: ranged('backoffMs', 'Wait before the first retry; doubles each time up to one minute'),
+  backoffMs: ranged(
+    'backoffMs',
+    'Wait before the first retry; doubles each time up to one minute; jitter takes up to half of it',
+  ),
   maxInFlight: ranged('maxInFlight', 'Events delivered and not yet settled'),
   ordered: Type.Optional(
     Type.Boolean({

@@ -2,6 +2,7 @@
 // consent no session is attached, so the events wait in the subscription's queue. Retries, dead letters and order are
 // the core's: a sink's answer only becomes a settlement.
 
+import { backoffMs } from '../../node/core/backoff.ts';
 import type { Delivery, Settlement } from '../../node/core/delivery-types.ts';
 import type { Clock, FrontDoor, Random, Session } from '../../node/core/ports.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
@@ -49,7 +50,7 @@ export interface SinkPorts {
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const REVALIDATE_MS = 24 * 60 * 60_000;
-const ASK_AGAIN_MS_MIN = 5_000;
+const ASK_AGAIN_MS = 5_000;
 const ASK_AGAIN_MS_MAX = 10 * 60_000;
 /** After the session was closed under us and nobody has told us of a change. */
 const ATTACH_AGAIN_MS = 1_000;
@@ -180,12 +181,9 @@ export class WebhookSink {
   }
 
   #askLater(): void {
-    const base = Math.min(ASK_AGAIN_MS_MAX, ASK_AGAIN_MS_MIN * 2 ** Math.min(this.#askedInVain, 10));
+    const waitMs = backoffMs(this.#askedInVain, ASK_AGAIN_MS, ASK_AGAIN_MS_MAX, this.#ports.random);
     this.#askedInVain += 1;
-    this.#cancelAsk = this.#ports.timers.after(
-      base * (0.8 + 0.4 * this.#ports.random()),
-      () => void this.ask(),
-    );
+    this.#cancelAsk = this.#ports.timers.after(waitMs, () => void this.ask());
   }
 
   #attach(): void {

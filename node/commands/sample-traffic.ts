@@ -3,6 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { MeshError } from '../core/errors.ts';
+import { hasAborted } from '../core/has-aborted.ts';
 import { Api, asArray, asObject } from './api.ts';
 import { cloudEventText, githubEvents } from './github-events.ts';
 import { Latencies } from './latencies.ts';
@@ -10,7 +11,7 @@ import type { LocalMesher } from './local-federation.ts';
 import { Publisher } from './publisher.ts';
 import type { LedgerCounts, TrafficLedger } from './traffic-ledger.ts';
 import { fetchRoutes } from './views.ts';
-import { hasAborted, pause } from './waiting.ts';
+import { pause } from './waiting.ts';
 
 const subscription = 'demo';
 const topic = 'com/github/#';

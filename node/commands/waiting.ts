@@ -8,11 +8,6 @@ export async function untilAborted(signal: AbortSignal): Promise<undefined> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
-/** Whether it has, asked anew: the compiler takes an earlier answer for good. */
-export function hasAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
 /** What `work` resolves with, or undefined after `ms`. Its rejection is passed on, but not one that comes too late. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   const done = new AbortController();

@@ -6,6 +6,7 @@
 // sends it to the dead letters, in the same batch. Where order is asked for, an event that was handed out, or is the
 // next of its key to be, *holds* the key until it is finished; others of the key are parked.
 
+import { backoffMs } from './backoff.ts';
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
 import type { Delivery, Settlement } from './delivery-types.ts';
@@ -339,16 +340,15 @@ export class SubscriptionDelivery {
 
   /** A consumer could not take it, or said nothing in time. */
   #failed(item: QueueItem, delayMs: number | undefined, reason: string, now: Now): void {
-    const { retries, backoffMs } = this.subscription.delivery;
+    const { retries, backoffMs: firstMs } = this.subscription.delivery;
     item.failures++;
     if (item.failures > retries) {
       this.#deadLetter(item, `${reason} after ${item.failures} attempts`, 'retries-exhausted');
       return;
     }
     this.#options.counters.add('events_redelivered_total', 1, reason);
-    const backoff =
-      Math.min(BACKOFF_MAX_MS, backoffMs * 2 ** (item.failures - 1)) * (0.75 + this.#options.random() / 2);
-    const dueAt = now.monotonic + (delayMs ?? backoff);
+    const waitMs = delayMs ?? backoffMs(item.failures - 1, firstMs, BACKOFF_MAX_MS, this.#options.random);
+    const dueAt = now.monotonic + waitMs;
     let at = 0;
     for (let end = this.#retrying.length; at < end;) {
       const middle = (at + end) >>> 1;

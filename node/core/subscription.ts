@@ -11,7 +11,7 @@ export interface DeliverySettings {
   readonly ackTimeoutMs: number;
   /** Deliveries after the first before the event goes to the dead-letter topic. */
   readonly retries: number;
-  /** Wait before the first retry, ms; doubles each time up to one minute, with jitter. */
+  /** Wait before the first retry, ms; doubles each time up to one minute; jitter takes up to half of it. */
   readonly backoffMs: number;
   /** Events delivered and not yet settled, over all sessions of this subscription. */
   readonly maxInFlight: number;

@@ -9,16 +9,19 @@
 
 import type { Connection, Stream } from '@libp2p/interface';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { backoffMs } from '../core/backoff.ts';
 import type { NodeId } from '../core/event.ts';
 import type { ControlMessage, DataMessage, Hello, LinkMessage } from '../core/messages.ts';
 import type { NetworkEvents, Random } from '../core/ports.ts';
-import { backoffMs } from './backoff.ts';
 import { Session, type SessionEvents, type SessionOptions } from './session.ts';
 
 /** A link that stood this long was a good one: the next dial is quick again. */
 const GOOD_LINK_MS = 5_000;
 /** One attempt, all addresses together. */
 const DIAL_TIMEOUT_MS = 10_000;
+/** After a first failure, doubled with each further one. */
+const DIAL_AGAIN_MS = 100;
+const DIAL_AGAIN_MS_MAX = 5_000;
 /** Head start of the mesher with the smaller id: a dial within a region is done by then. */
 const HEAD_START_MS = 50;
 /** As in the configuration: names that can stand in a topic, a file name and a metric. */
@@ -179,7 +182,7 @@ export class Links {
     if (!peer || peer.session !== session) return;
     peer.session = undefined;
     if (wasUp && performance.now() - peer.upSince >= GOOD_LINK_MS) peer.failures = 0;
-    this.#dialAfter(peer, backoffMs(peer.failures++, this.#ports.random));
+    this.#dialAgain(peer);
     this.#forgetIfIdle(peer);
   }
 
@@ -194,6 +197,11 @@ export class Links {
     queueMicrotask(() => {
       if (!this.#stopped) this.#ports.events.linkDown(id, reason);
     });
+  }
+
+  #dialAgain(peer: Peer): void {
+    const { random } = this.#ports;
+    this.#dialAfter(peer, backoffMs(peer.failures++, DIAL_AGAIN_MS, DIAL_AGAIN_MS_MAX, random));
   }
 
   #dialAfter(peer: Peer, delayMs: number): void {
@@ -215,7 +223,7 @@ export class Links {
     } catch {
       // Unreachable, refused, or given up: all that can be done is to try again.
       peer.dial = undefined;
-      this.#dialAfter(peer, backoffMs(peer.failures++, this.#ports.random));
+      this.#dialAgain(peer);
     }
   }
 

@@ -9,14 +9,15 @@ import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { ERRORS, MeshError } from '../../node/core/errors.ts';
 import type { ErrorCode } from '../../node/core/errors.ts';
+import { hasAborted } from '../../node/core/has-aborted.ts';
 import type { MemberList, MemberRecord, Setting } from '../../node/core/ports.ts';
 import type { RegistryAddress } from '../address.ts';
 import { EndpointPicker } from '../failover.ts';
 import { REGISTRY_LIMITS } from '../limits.ts';
 import { isMember } from '../record.ts';
-import { backoffMs, hasAborted, pause } from '../scheduler.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Log, Overwrite, RegistryStore } from '../store.ts';
+import { keepWatching } from '../watching.ts';
 import * as protocol from './protocol.ts';
 
 export interface HttpStoreOptions {
@@ -122,7 +123,10 @@ export class HttpStore implements RegistryStore {
 
   watchMembers(federation: string, changed: () => void, signal: AbortSignal): void {
     const until = AbortSignal.any([signal, this.#closing.signal]);
-    const watch = this.#watchUntil(federation, changed, until).finally(() => this.#watches.delete(watch));
+    const watchOnce = (hint: () => void) => this.#watchOnce(federation, until, hint);
+    const watch = keepWatching(watchOnce, changed, until, this.#ports).finally(() =>
+      this.#watches.delete(watch),
+    );
     this.#watches.add(watch);
   }
 
@@ -238,30 +242,6 @@ export class HttpStore implements RegistryStore {
       });
       request.end(body);
     });
-  }
-
-  async #watchUntil(federation: string, changed: () => void, until: AbortSignal): Promise<void> {
-    const { scheduler, random, log } = this.#ports;
-    let failures = 0;
-    while (!hasAborted(until)) {
-      try {
-        await this.#watchOnce(federation, until, () => {
-          failures = 0;
-          changed();
-        });
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        if (failures === 0 && !hasAborted(until)) {
-          log({
-            level: 'info',
-            message: 'The watch on the registry broke; opening it again.',
-            details: { reason },
-          });
-        }
-      }
-      await pause(scheduler, backoffMs(failures, random), until);
-      failures += 1;
-    }
   }
 
   /** Returns or throws when the stream ends. The server sends a hint as soon as it stands. */

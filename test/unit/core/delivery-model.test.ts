@@ -217,7 +217,7 @@ class Model {
     known.state = 'waiting';
     if (!failed) return;
     known.failures++;
-    const backoff = Math.min(60_000, this.settings.backoffMs * 2 ** (known.failures - 1)) * 0.75;
+    const backoff = Math.min(60_000, this.settings.backoffMs * 2 ** (known.failures - 1)) * 0.5;
     known.notBefore = this.bench.now.monotonic + (delayMs ?? backoff);
   }
 
