@@ -138,6 +138,20 @@ export const MUTANTS: readonly Mutant[] = [
       ),
   },
   {
+    name: 'leaves it to the landing mesher alone who of its cluster wants an event',
+    caughtBy: [NO_LOSS],
+    from: 40,
+    infect: () =>
+      replace(
+        Router.prototype,
+        'decide',
+        (right) =>
+          function decide(this: Router<never>, topic, hash, keyed, reach, { groups, names }) {
+            return right.call(this, topic, hash, keyed, reach, { groups, names });
+          },
+      ),
+  },
+  {
     name: 'never announces that an interest is gone',
     caughtBy: ['route tables agree'],
     infect: () => replace(Announcer.prototype, 'remove', () => () => undefined),
