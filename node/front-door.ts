@@ -1,7 +1,7 @@
 // The mesher's one way in for bridges: validate, limit, encode, then hand to the core. (Authentication and
 // authorisation will stand before these.) Bridges translate; what an event or a subscription may be is decided here.
 
-import { checkCloudEvents } from './core/cloud-event-check.ts';
+import { checkCloudEvents, invalidEvent } from './core/cloud-event-check.ts';
 import type { CloudEvent } from './core/cloud-event.ts';
 import { MeshError } from './core/errors.ts';
 import { hash32, type NewEvent, type StoredEvent } from './core/event.ts';
@@ -101,6 +101,13 @@ export class MesherDoor implements FrontDoor {
       );
     }
     const key = textAttribute(event, 'partitionkey');
+    const { keyBytesMax } = this.#limits;
+    if (Buffer.byteLength(key) > keyBytesMax)
+      throw invalidEvent(
+        'partitionkey',
+        `it has ${Buffer.byteLength(key)} bytes, the limit is ${keyBytesMax}`,
+        index,
+      );
     const expiry = Date.parse(textAttribute(event, 'expirytime'));
     return {
       topic: topic ?? this.#topicOf(event.type, which),

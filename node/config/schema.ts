@@ -17,6 +17,7 @@ const limit = (key: keyof Limits, description: string) =>
 
 const limits = {
   eventBytesMax: limit('eventBytesMax', 'Bytes of one event. Above: refused, `event-too-large`.'),
+  keyBytesMax: limit('keyBytesMax', 'UTF-8 bytes of a `partitionkey`. Above: refused, `invalid-event`.'),
   batchEventsMax: limit(
     'batchEventsMax',
     'Events in one publish request. Above: refused, `batch-too-large`.',

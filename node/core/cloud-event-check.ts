@@ -4,6 +4,7 @@
 
 import type { AttributeValue, CloudEvent } from './cloud-event.ts';
 import { MeshError } from './errors.ts';
+import { ATTRIBUTES_MAX } from './limits.ts';
 
 const NAME = /^[a-z0-9]+$/;
 /** Names that the specification defines for the event itself: never in `attributes`. */
@@ -19,9 +20,10 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 // little more, and sources such as `tenant_1:orders` are about.
 const URI_REFERENCE = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
 const ABSOLUTE_URI = /^[A-Za-z][A-Za-z0-9+.-]*:./;
-// RFC 2046 by way of RFC 2045 §5.1: type/subtype and parameters.
+// RFC 2046 by way of RFC 2045 §5.1: type/subtype and parameters. It becomes a header field wherever it goes out by HTTP, so
+// quoted strings hold what those may (RFC 9110 §5.6.4), Latin-1 included.
 const CONTENT_TYPE =
-  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))*[ \t]*;?$/;
+  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+(?:[ \t]*;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"(?:[ !#-[\]-~\xa0-\xff]|\\[ -~\xa0-\xff])*"))*[ \t]*;?$/;
 const TIMESTAMP =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
 const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -45,6 +47,13 @@ export function checkCloudEvent(event: CloudEvent, index?: number): CloudEvent {
   checkText('source', event.source, index);
   checkUriReference('source', event.source, index);
   checkText('type', event.type, index);
+  if (event.attributes.size > ATTRIBUTES_MAX) {
+    throw invalidEvent(
+      '',
+      `it has ${event.attributes.size} attributes beside the required ones, the limit is ${ATTRIBUTES_MAX}`,
+      index,
+    );
+  }
   for (const [name, attribute] of event.attributes) checkAttribute(name, attribute, index);
   return event;
 }

@@ -6,14 +6,18 @@
 //              cloudEvent:bytes                                                      the rest
 //   text16  := length:u16 utf8:bytes{length}            all numbers big-endian
 //
-// f64 holds our integers (< 2^53) and times exactly. Decoding never trusts a length: every read is bounded.
+// f64 holds our integers (< 2^53) and times exactly. Decoding never trusts a length: every read is bounded, and what was
+// decoded can be encoded again (a dead letter has the topic and the key of an event that may have come from anywhere).
 
 import type { DeadLetter, NewEvent, NodeId, StoredEvent } from './event.ts';
+import { RECORD_TEXT_BYTES_MAX } from './limits.ts';
 
 const VERSION = 1;
 const FLAG_DEAD_LETTER = 1;
 const FIXED_BYTES = 2 + 8 * 4 + 4;
 const PATH_MAX = 16;
+/** The last moment that a Date can hold (ECMA-262 §21.4.1.1). */
+const TIME_MS_MAX = 8.64e15;
 
 /** Thrown for bytes that are no event record; mapped by whoever read them (link: peer refused; journal: corruption). */
 export class RecordError extends Error {
@@ -87,8 +91,13 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
   };
   const text16 = (): string => {
     const length = record.readUInt16BE(need(2));
+    if (length > RECORD_TEXT_BYTES_MAX) throw new RecordError(`a text of ${length} bytes`);
     const start = need(length);
-    return record.toString('utf8', start, start + length);
+    const text = record.toString('utf8', start, start + length);
+    // what is no UTF-8 became U+FFFD, of more bytes
+    if (text.includes('\ufffd') && Buffer.byteLength(text) !== length)
+      throw new RecordError('a text that is not UTF-8');
+    return text;
   };
   const topic = text16();
   const key = text16();
@@ -110,8 +119,8 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
     origin,
     path,
     deadLetter,
-    expiresAt: finite(record.readDoubleBE(2)),
-    acceptedAt: finite(record.readDoubleBE(10)),
+    expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX),
+    acceptedAt: finite(record.readDoubleBE(10), TIME_MS_MAX),
     incarnation: finite(record.readDoubleBE(18)),
     sequence: finite(record.readDoubleBE(26)),
     hash: record.readUInt32BE(34),
@@ -120,7 +129,7 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
   };
 }
 
-function finite(value: number): number {
-  if (!(value >= 0 && value <= Number.MAX_SAFE_INTEGER)) throw new RecordError('a number out of range');
+function finite(value: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (!(value >= 0 && value <= max)) throw new RecordError('a number out of range');
   return value;
 }

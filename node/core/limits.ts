@@ -15,9 +15,19 @@ export const FRAME_EVENTS_MAX = 4096;
 /** Records named in one message on the wire: room to raise `membersMax`, which both ends need not have the same. */
 export const HEADS_MAX = 16_384;
 
+/**
+ * UTF-8 bytes of any text in an event's record (topic, key, names, reasons), whatever the mesher that wrote it allows: far
+ * below the 64 KiB that a length of 16 bits can say.
+ */
+export const RECORD_TEXT_BYTES_MAX = 4096;
+/** Attributes of one event: each costs some objects wherever it is decoded. The CloudEvents of the wild have fewer than twenty. */
+export const ATTRIBUTES_MAX = 1024;
+
 export interface Limits {
   /** One event's CloudEvent bytes. Above: `event-too-large`. */
   readonly eventBytesMax: number;
+  /** UTF-8 bytes of an ordering key (`partitionkey`): it is kept beside its event wherever that waits. Above: `invalid-event`. */
+  readonly keyBytesMax: number;
   /** Events in one publish request. Above: `batch-too-large`. */
   readonly batchEventsMax: number;
   /** Bytes of one publish request. Above: `batch-too-large`. */
@@ -72,6 +82,7 @@ export interface Limits {
 
 export const LIMITS: Limits = Object.freeze({
   eventBytesMax: 1024 * 1024,
+  keyBytesMax: 1024,
   batchEventsMax: 10_000,
   batchBytesMax: 16 * 1024 * 1024,
   stagedBytesMax: 64 * 1024 * 1024,
@@ -117,6 +128,7 @@ export function brokenRelations(limits: Limits): string[] {
   must(limits.blockEventsMax <= 65_536, 'blockEventsMax must fit 16-bit indices');
   must(limits.topicBytesMax <= FILTER_BYTES_MAX, `topicBytesMax must be at most ${FILTER_BYTES_MAX}`);
   must(limits.topicLevelsMax <= FILTER_LEVELS_MAX, `topicLevelsMax must be at most ${FILTER_LEVELS_MAX}`);
+  must(limits.keyBytesMax <= RECORD_TEXT_BYTES_MAX, `keyBytesMax must be at most ${RECORD_TEXT_BYTES_MAX}`);
   must(limits.frameEventsMax <= FRAME_EVENTS_MAX, `frameEventsMax must be at most ${FRAME_EVENTS_MAX}`);
   must(limits.membersMax < HEADS_MAX, `membersMax must be below ${HEADS_MAX}`);
   must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');

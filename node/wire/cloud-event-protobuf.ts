@@ -18,6 +18,7 @@
 
 import type { AttributeValue, CloudEvent, EventData } from '../core/cloud-event.ts';
 import { invariant } from '../core/errors.ts';
+import { ATTRIBUTES_MAX } from '../core/limits.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter, uintBytes } from './byte-writer.ts';
 import { readTimestamp, timestampOf, writeTimestamp } from './protobuf-timestamp.ts';
@@ -25,8 +26,6 @@ import { BYTES, VARINT, readTag, skipField, tag } from './protobuf-fields.ts';
 import { WireError } from './wire-error.ts';
 
 const SPEC_VERSION = '1.0';
-/** In one event: each costs some objects. The CloudEvents of the wild have fewer than twenty. */
-export const ATTRIBUTES_MAX = 1024;
 const RESERVED = new Set(['id', 'source', 'specversion', 'type', 'data', 'data_base64']);
 
 export function encodeCloudEvent(event: CloudEvent): Uint8Array {

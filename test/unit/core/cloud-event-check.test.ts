@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 import type { AttributeValue, CloudEvent } from '../../../node/core/cloud-event.ts';
 import { checkCloudEvent, checkCloudEvents, isTimestamp } from '../../../node/core/cloud-event-check.ts';
 import { MeshError } from '../../../node/core/errors.ts';
+import { ATTRIBUTES_MAX } from '../../../node/core/limits.ts';
 
 const make = (
   attributes: Record<string, AttributeValue> = {},
@@ -39,6 +40,12 @@ suite('attributes that are accepted', () => {
     'a content type with parameters': {
       datacontenttype: text('multipart/mixed; boundary="a b"; charset=utf-8'),
     },
+    'a content type with Latin-1 and an escape in a quoted string': {
+      datacontenttype: text('text/plain; title="na\u00efve \\" \\\\"'),
+    },
+    'as many attributes as may be': Object.fromEntries(
+      Array.from({ length: ATTRIBUTES_MAX }, (_, i) => [`a${i}`, text('x')]),
+    ),
     'a schema with a fragment': {
       dataschema: { type: 'uri', value: 'https://example.com/s#/definitions/a' },
     },
@@ -92,6 +99,18 @@ suite('attributes that are refused, by name and reason', () => {
       make({ datacontenttype: text('xyz') }),
       'datacontenttype',
       /media type/,
+    ],
+    [
+      'a content type that no HTTP header can hold',
+      make({ datacontenttype: text('text/plain; title="\u0142"') }),
+      'datacontenttype',
+      /media type/,
+    ],
+    [
+      'one attribute more than can be decoded',
+      make(Object.fromEntries(Array.from({ length: ATTRIBUTES_MAX + 1 }, (_, i) => [`a${i}`, text('x')]))),
+      '',
+      /1025 attributes/,
     ],
     ['a time of day', make({ time: { type: 'timestamp', value: 'lunchtime' } }), 'time', /RFC 3339/],
     ['an upper-case name', make({ MyExt: text('x') }), 'MyExt', /myext would do/],

@@ -3,9 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RecordError, decodeRecord, encodeRecord } from '../../../node/core/event-record.ts';
 import type { StoredEvent } from '../../../node/core/event.ts';
+import { RECORD_TEXT_BYTES_MAX } from '../../../node/core/limits.ts';
 import { storedEvent } from '../../support/events.ts';
 
 const whole = fc.maxSafeNat();
+const TIME_MS_MAX = 8.64e15;
+const time = fc.nat({ max: TIME_MS_MAX });
 /** Any text that has a UTF-8 form: a lone surrogate has none. */
 const text = fc.string({ unit: 'binary', maxLength: 200 }).map((each) => each.toWellFormed());
 
@@ -13,7 +16,7 @@ const event = fc
   .record({
     event: fc.record({
       topic: text,
-      expiresAt: whole,
+      expiresAt: time,
       key: text,
       hash: fc.nat({ max: 2 ** 31 - 1 }).map((half) => half * 2 + 1),
       cloudEvent: fc.uint8Array({ maxLength: 300 }),
@@ -22,7 +25,7 @@ const event = fc
       origin: text,
       incarnation: whole,
       sequence: whole,
-      acceptedAt: whole,
+      acceptedAt: time,
       path: fc.array(text, { minLength: 1, maxLength: 16 }),
       deadLetter: fc.option(
         fc.record(
@@ -127,9 +130,23 @@ test('a record of another version, with unknown flags, without a path or with nu
     edited((bytes) => bytes.writeUInt8(2, 1)),
     edited((bytes) => bytes.writeUInt8(0, pathAt)),
     storedEvent({ path: Array.from({ length: 17 }, () => 'c') }).record,
+    ...[2, 10].map((at) => edited((bytes) => bytes.writeDoubleBE(TIME_MS_MAX + 1, at))),
     ...[Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 54].map((number) =>
       edited((bytes) => bytes.writeDoubleBE(number, 26)),
     ),
   ];
   for (const bytes of bad) assert.throws(() => decodeRecord(bytes), RecordError);
+  new Date(decodeRecord(edited((bytes) => bytes.writeDoubleBE(TIME_MS_MAX, 10))).acceptedAt).toISOString();
+});
+
+test('what was decoded can be encoded again: its texts are UTF-8, and far below what 16 bits can say', () => {
+  const longest = storedEvent({ topic: 'é'.repeat(RECORD_TEXT_BYTES_MAX / 2), key: '\ufffd' });
+  sameEvent(decodeRecord(longest.record), longest);
+  assert.throws(
+    () => decodeRecord(storedEvent({ key: 'k'.repeat(RECORD_TEXT_BYTES_MAX + 1) }).record),
+    RecordError,
+  );
+  const notUtf8 = Buffer.from(storedEvent({ topic: 'aaaa' }).record);
+  notUtf8[40] = 0xff;
+  assert.throws(() => decodeRecord(notUtf8), RecordError);
 });

@@ -8,6 +8,7 @@ import {
   HEADS_MAX,
   type Limits,
   LIMITS,
+  RECORD_TEXT_BYTES_MAX,
 } from '../../../node/core/limits.ts';
 
 test('the defaults keep all relations', () => {
@@ -26,6 +27,7 @@ const BROKEN: readonly (readonly [change: Partial<Limits>, named: RegExp])[] = [
   [{ blockEventsMax: 65_537 }, /blockEventsMax must fit/],
   [{ topicBytesMax: FILTER_BYTES_MAX + 1 }, /topicBytesMax must be at most/],
   [{ topicLevelsMax: FILTER_LEVELS_MAX + 1 }, /topicLevelsMax must be at most/],
+  [{ keyBytesMax: RECORD_TEXT_BYTES_MAX + 1 }, /keyBytesMax must be at most/],
   [{ frameEventsMax: FRAME_EVENTS_MAX + 1 }, /frameEventsMax must be at most/],
   [{ membersMax: HEADS_MAX }, /membersMax must be below/],
   [{ gossipBytesMax: LIMITS.linkFrameBytesMax + 1 }, /gossipBytesMax must not exceed/],

@@ -7,6 +7,7 @@ import { encodeRecord } from '../../../node/core/event-record.ts';
 import type { LinkMessage } from '../../../node/core/messages.ts';
 
 const uint = fc.maxSafeNat();
+const time = fc.nat({ max: 8.64e15 });
 const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ unit: 'grapheme', maxLength });
 const bytes = fc.uint8Array({ maxLength: 200 });
 const position = fc.record({ incarnation: uint, sequence: uint });
@@ -20,7 +21,7 @@ export const storedEvent: fc.Arbitrary<StoredEvent> = fc
   .record({
     event: fc.record({
       topic: text(20),
-      expiresAt: uint,
+      expiresAt: time,
       key: text(10),
       hash: fc.nat({ max: 0xffff_ffff }),
       cloudEvent: bytes,
@@ -29,7 +30,7 @@ export const storedEvent: fc.Arbitrary<StoredEvent> = fc
       origin: text(20),
       incarnation: uint,
       sequence: uint,
-      acceptedAt: uint,
+      acceptedAt: time,
       path: fc.array(text(10), { minLength: 1, maxLength: 16 }),
       deadLetter: fc.option(
         fc.record({ subscription: text(10), reason: text(10), attempts: fc.nat(), topic: text(10) }),
