@@ -4,7 +4,7 @@
 
 import { Value } from 'typebox/value';
 import { MeshError } from './core/errors.ts';
-import { nearest } from './config/nearest.ts';
+import { nearest } from './core/nearest.ts';
 import { brokenConfigRelations, withoutPassword } from './config/relations.ts';
 import type { Config } from './config/schema.ts';
 import { parseText, settings } from './config/settings.ts';
@@ -64,8 +64,9 @@ function fromEnvironment(env: ConfigSources['env'], problems: string[]): Given[]
     const setting = byVariable.get(variable);
     if (setting !== undefined) given.push({ setting, value: parseText(setting, [text]), place: variable });
     else if (!serviceLink.test(variable)) {
+      const near = nearest(variable, byVariable.keys());
       problems.push(
-        `environment: ${variable} is no setting, the nearest is ${nearest(variable, byVariable.keys()) ?? ''}`,
+        `environment: ${variable} is no setting, ${near === undefined ? `'causeway node --reference' lists them` : `the nearest is ${near}`}`,
       );
     }
   }

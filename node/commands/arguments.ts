@@ -2,8 +2,8 @@
 // `invalid-request` that names the nearest flag there is.
 
 import { parseArgs } from 'node:util';
-import { nearest } from '../config/nearest.ts';
 import { MeshError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import type { Command } from './command.ts';
 
 export interface Flag {
@@ -85,8 +85,10 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     if (token.kind !== 'option') continue;
     const flag = Object.hasOwn(command.flags, token.name) ? command.flags[token.name] : undefined;
     if (flag === undefined || !token.rawName.startsWith('--')) {
-      const near = nearest(token.name, Object.keys(command.flags)) ?? 'help';
-      throw usage(`'${command.name}' has no flag ${token.rawName}, the nearest is --${near}; ${help}`);
+      const near = nearest(token.name, Object.keys(command.flags));
+      throw usage(
+        `'${command.name}' has no flag ${token.rawName}${near === undefined ? '' : `, the nearest is --${near}`}; ${help}`,
+      );
     }
     if (flag.value === undefined && token.value !== undefined)
       throw usage(`--${token.name} takes no value; write it alone`);

@@ -1,8 +1,8 @@
 // Finds the subcommand, reads its arguments and runs it; makes of whatever goes wrong one line on stderr and an exit
 // code. Commands are loaded when they are wanted, so that `causeway status` does not wait for libp2p.
 
-import { nearest } from '../config/nearest.ts';
 import { MeshError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import { helpText, parseArguments, usage, wantsHelp } from './arguments.ts';
 import type { Command, Terminal } from './command.ts';
 import { printLine } from './command.ts';
@@ -55,8 +55,9 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   const wanted = name === 'help' ? (rest[0] ?? '') : name;
   const loader = Object.hasOwn(loaders, wanted) ? loaders[wanted] : undefined;
   if (loader === undefined) {
+    const near = nearest(wanted, Object.keys(loaders));
     throw usage(
-      `there is no command '${wanted}', the nearest is '${nearest(wanted, Object.keys(loaders)) ?? ''}'; 'causeway --help' lists them`,
+      `there is no command '${wanted}'${near === undefined ? '' : `, the nearest is '${near}'`}; 'causeway --help' lists them`,
     );
   }
   const { command } = await loader();

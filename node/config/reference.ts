@@ -7,7 +7,7 @@ const introduction = `# Configuration
 
 A mesher takes its settings from flags, environment variables and one YAML file (\`--config causeway.yaml\`, or
 \`CAUSEWAY_CONFIG\`), in this order: a flag wins over a variable, a variable over the file, the file over the default. A key
-that does not exist is an error that names the nearest one that does. Lists and maps are written with commas in variables
+that does not exist is an error that names the one that was probably meant. Lists and maps are written with commas in variables
 (\`CAUSEWAY_LABELS=zone=a,rack=7\`) and flags, or by giving the flag several times; the source that wins replaces the whole.
 Secrets are never settings: a setting names the file that holds one.
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
 import type { Node } from 'yaml';
 import { MeshError } from '../core/errors.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 import { sections, settings, settingsByKey } from './settings.ts';
 import type { Setting } from './settings.ts';
 
@@ -85,5 +85,6 @@ function someKeys(above: readonly string[]): string[] {
 }
 
 function unknownKey(place: string, key: string): string {
-  return `${place}: '${key}' is no setting, the nearest is '${nearest(key, [...settingsByKey.keys(), ...sections]) ?? ''}'`;
+  const near = nearest(key, [...settingsByKey.keys(), ...sections]);
+  return `${place}: '${key}' is no setting, ${near === undefined ? `'causeway node --reference' lists them` : `the nearest is '${near}'`}`;
 }

@@ -1,20 +1,39 @@
 // The known word that a mistyped one was most likely meant to be, for messages such as "unknown key … did you mean …?".
 
-/** Undefined when no known word is near: more than a third of its letters (at least two) would have to change. */
+/**
+ * Undefined when no known word is near: more than a third of its letters (at least two), or all of them, would have to
+ * change. Ties go to the first. Of dotted names the last part alone may be the near one, since `listen` written at the
+ * wrong level is still `http.listen`.
+ */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   // Longer words are no slips of the finger, and comparing them would cost the square of their length.
   if (word.length > 64) return undefined;
+  const written = word.toLowerCase();
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of known) {
-    const most = Math.max(2, Math.floor(candidate.length / 3));
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance <= most && distance < bestDistance) {
+    const meant = candidate.toLowerCase();
+    const distance = Math.min(
+      nearDistance(written, meant),
+      nearDistance(lastPart(written), lastPart(meant)) + 1,
+    );
+    if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
   return best;
+}
+
+/** Infinity: not near. */
+function nearDistance(written: string, meant: string): number {
+  const most = Math.min(Math.max(2, Math.floor(meant.length / 3)), meant.length - 1);
+  const distance = editDistance(written, meant);
+  return distance <= most ? distance : Infinity;
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }
 
 /** Letters inserted, deleted, replaced, or swapped with their neighbour (optimal string alignment). */

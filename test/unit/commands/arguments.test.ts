@@ -47,7 +47,7 @@ test("takes what stands after '--' as it is", () => {
 test('refuses what it does not know, and names the nearest', () => {
   assert.match(refusal('ode', '--luod'), /no flag --luod, the nearest is --loud/);
   assert.match(refusal('ode', '-v'), /no flag -v/);
-  assert.match(refusal('ode', '--constructor'), /no flag --constructor/);
+  assert.match(refusal('ode', '--constructor'), /no flag --constructor; 'causeway sing --help' lists/);
 });
 
 test('refuses a value too many or too few, and arguments too many or too few', () => {

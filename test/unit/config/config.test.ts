@@ -6,11 +6,11 @@ import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { configReference, loadConfig } from '../../../node/config.ts';
-import { nearest } from '../../../node/config/nearest.ts';
 import { settings } from '../../../node/config/settings.ts';
 import { parseYaml } from '../../../node/config/yaml-file.ts';
 import { MeshError } from '../../../node/core/errors.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
+import { nearest } from '../../../node/core/nearest.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 
 type Given = {
@@ -106,6 +106,12 @@ test('names the nearest setting and the line of an unknown one', (t) => {
     message,
     /causeway\.yaml:6: 'limits\.eventByteMax' is no setting, the nearest is 'limits\.eventBytesMax'/,
   );
+});
+
+test('names no setting where none is near', (t) => {
+  const file = yamlFile(t, 'cluster: eu\nfrobnicate: 1\n');
+  assert.match(refusal({ file }), /:2: 'frobnicate' is no setting, 'causeway node --reference' lists them$/);
+  assert.match(refusal({ env: { CAUSEWAY_FROBNICATE: '1' } }), /is no setting, 'causeway node --reference'/);
 });
 
 test('names the nearest variable of an unknown one, and lets those of other programs be', () => {

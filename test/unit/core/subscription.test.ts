@@ -3,7 +3,6 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { MeshError } from '../../../node/core/errors.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
-import { editDistance, nearest } from '../../../node/core/nearest.ts';
 import { DELIVERY_DEFAULTS, DELIVERY_RANGES, parseSubscription } from '../../../node/core/subscription.ts';
 
 const parse = (body: unknown, name = 'billing') => parseSubscription(name, body, LIMITS);
@@ -144,28 +143,4 @@ test('whatever the body, parsing answers with a subscription or a MeshError', ()
     }),
     { numRuns: 2000 },
   );
-});
-
-suite('nearest', () => {
-  test('finds the word that a slip of the finger hides', () => {
-    const known = ['topic', 'group', 'sink', 'delivery'];
-    for (const [word, meant] of [
-      ['topci', 'topic'],
-      ['Topic', 'topic'],
-      ['deliverry', 'delivery'],
-      ['snk', 'sink'],
-    ] as const)
-      assert.equal(nearest(word, known), meant);
-    assert.equal(nearest('colour', known), undefined);
-    assert.equal(nearest('x'.repeat(1_000_000), known), undefined);
-  });
-
-  test('distance is symmetric, and zero for equals only', () => {
-    fc.assert(
-      fc.property(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12 }), (a, b) => {
-        assert.equal(editDistance(a, b), editDistance(b, a));
-        assert.equal(editDistance(a, b) === 0, a === b);
-      }),
-    );
-  });
 });
