@@ -136,7 +136,7 @@ export class Router<T extends LocalTarget> {
       this.#add(route, reach, peers, clusters).add(key);
       decided.push(key);
     }
-    if (reach === 'cluster') orphanGroups = this.#addWanted(directive, orphanGroups, peers);
+    if (reach === 'cluster') orphanGroups = this.#addWanted(directive, matched, orphanGroups, peers);
     return {
       ...this.#withUnknown({ local, peers, clusters, decided, orphanGroups, reach, directive }),
       crowdedGroups,
@@ -216,11 +216,13 @@ export class Router<T extends LocalTarget> {
   }
 
   /**
-   * Meshers of this cluster that the sender knows to want the event: our own knowledge of them may be older. Returns the
-   * groups that are left without anybody.
+   * Meshers of this cluster that the sender knows to want the event: our own knowledge of them may be older. Where the sender
+   * chose a mesher for a group that we do not know to have a member, and we know another, one of us is behind, and
+   * nobody can say who: both get it. Returns the groups that are left without anybody.
    */
   #addWanted(
     directive: Directive,
+    matched: Matched<T>,
     orphanGroups: readonly string[],
     peers: Map<NodeId, Set<string>>,
   ): string[] {
@@ -229,7 +231,11 @@ export class Router<T extends LocalTarget> {
       const cluster = this.#members.clusterOf(node);
       if (node === this.#self || (cluster !== undefined && cluster !== this.#cluster)) continue;
       const given = slot(peers, node);
-      for (const key of groups) if (orphans.delete(key)) given.add(key);
+      for (const key of groups) {
+        const isServedHere = matched.groupsLocal.has(key);
+        const isKnown = matched.groupsRemote.get(key)?.some((route) => route.node === node) ?? false;
+        if (orphans.delete(key) || (!isServedHere && !isKnown)) given.add(key);
+      }
     }
     return [...orphans];
   }

@@ -164,6 +164,8 @@ function judgeGroupTwice(found: Found, one: Subscribed, other: Subscribed, id: s
   if (event.attempts.length > 1) excuse(found, 'group twice: its publisher sent it again');
   else if (event.doubtIn.size > 0) excuse(found, 'group twice: custody was in doubt');
   else if (event.unknownMeshers) excuse(found, 'group twice: a mesher was unknown');
+  else if (event.unknownAtLanding.has(one.name) || event.unknownAtLanding.has(other.name))
+    excuse(found, 'group twice: sender and landing mesher knew other members');
   else
     found.history.broken(
       'a group gets an event once',
