@@ -52,15 +52,13 @@ export interface Limits {
   readonly frameEventsMax: number;
   /** Bytes of any frame on a link. Above: the link is closed, since the peer is not one of ours. */
   readonly linkFrameBytesMax: number;
-  /** Best-effort bytes waiting for one link. Above: the newest is dropped, reason `slow-link`. */
-  readonly bestEffortQueueBytes: number;
   /** Events waiting for one ephemeral session. Above: the oldest is dropped, reason `slow-subscriber`. */
   readonly ephemeralQueueEvents: number;
   /** Subscriptions of one mesher. Above: `too-many-subscriptions`. */
   readonly subscriptionsMax: number;
   /** Open sessions (streams, pulls) of one mesher. Above: `overloaded`. */
   readonly sessionsMax: number;
-  /** Interests in one mesher's record, own or a peer's. Above: own refused, a peer's record refused. */
+  /** Interests in one mesher's record. Above: a peer's is not kept, and the peer sent everything. */
   readonly interestsMax: number;
   /** Operations in one route delta: keeps a gossip message under 64 KiB in the usual case. */
   readonly deltaOpsMax: number;
@@ -95,7 +93,6 @@ export const LIMITS: Limits = Object.freeze({
   frameBytesMax: 64 * 1024,
   frameEventsMax: 512,
   linkFrameBytesMax: 4 * 1024 * 1024,
-  bestEffortQueueBytes: 4 * 1024 * 1024,
   ephemeralQueueEvents: 8192,
   subscriptionsMax: 20_000,
   sessionsMax: 20_000,
@@ -132,6 +129,10 @@ export function brokenRelations(limits: Limits): string[] {
   must(limits.frameEventsMax <= FRAME_EVENTS_MAX, `frameEventsMax must be at most ${FRAME_EVENTS_MAX}`);
   must(limits.membersMax < HEADS_MAX, `membersMax must be below ${HEADS_MAX}`);
   must(limits.gossipBytesMax <= limits.linkFrameBytesMax, 'gossipBytesMax must not exceed linkFrameBytesMax');
+  must(
+    limits.subscriptionsMax + limits.sessionsMax <= limits.interestsMax,
+    'interestsMax must hold subscriptionsMax and sessionsMax, each of which may be an interest',
+  );
   must(
     limits.pullBytesMax * 2 <= limits.linkFrameBytesMax,
     'pullBytesMax must be at most half of linkFrameBytesMax',

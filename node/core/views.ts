@@ -3,7 +3,7 @@
 
 import type { NodeId } from './event.ts';
 
-export type MemberStatus = 'alive' | 'suspect' | 'dead' | 'left';
+export type MemberStatus = 'alive' | 'suspect' | 'dead';
 
 export interface FederationView {
   readonly federation: string;

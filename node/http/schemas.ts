@@ -30,7 +30,6 @@ export const FederationSchema = Type.Object({
         Type.Literal('alive'),
         Type.Literal('suspect'),
         Type.Literal('dead'),
-        Type.Literal('left'),
       ]),
       http: Type.String({ description: "Base URL of its HTTP API, or ''" }),
       addresses: Type.Array(Type.String()),

@@ -31,6 +31,7 @@ const BROKEN: readonly (readonly [change: Partial<Limits>, named: RegExp])[] = [
   [{ frameEventsMax: FRAME_EVENTS_MAX + 1 }, /frameEventsMax must be at most/],
   [{ membersMax: HEADS_MAX }, /membersMax must be below/],
   [{ gossipBytesMax: LIMITS.linkFrameBytesMax + 1 }, /gossipBytesMax must not exceed/],
+  [{ interestsMax: LIMITS.subscriptionsMax }, /interestsMax must hold/],
   [{ pullBytesMax: LIMITS.linkFrameBytesMax }, /pullBytesMax must be at most half/],
 ];
 
