@@ -148,11 +148,7 @@ async function build(
     () => current().driver,
   );
   const { host, port } = splitHostPort(config.http.listen);
-  const webhook = {
-    origin: `${cluster}.${federation}`,
-    publicUrl: config.http.advertise,
-    ratePerMinute: undefined,
-  };
+  const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise };
   const server = await startHttpServer(
     { host, port, version, limits },
     {

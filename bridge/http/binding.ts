@@ -131,7 +131,7 @@ export function decodeHeaderValue(name: string, value: string): string {
 }
 
 /** An attribute's canonical string (spec §"Type System"). */
-export function canonicalText(attribute: AttributeValue): string {
+function canonicalText(attribute: AttributeValue): string {
   return attribute.type === 'binary'
     ? Buffer.from(attribute.value).toString('base64')
     : String(attribute.value);

@@ -21,8 +21,6 @@ export interface WebhookOptions {
   readonly origin: string;
   /** Base URL at which sinks reach this mesher, for granting by callback; undefined: no callback is offered. */
   readonly publicUrl: string | undefined;
-  /** Deliveries a minute to ask for (WebHook-Request-Rate); undefined: none is asked for, any that is set is kept. */
-  readonly ratePerMinute: number | undefined;
 }
 
 export interface StreamTiming {

@@ -21,7 +21,6 @@ export function handshakeHeaders(options: WebhookOptions, callbackKey: string): 
     ...(options.publicUrl === undefined
       ? {}
       : { 'webhook-request-callback': `${options.publicUrl.replace(/\/$/, '')}/v1/webhooks/${callbackKey}` }),
-    ...(options.ratePerMinute === undefined ? {} : { 'webhook-request-rate': String(options.ratePerMinute) }),
   };
 }
 
@@ -37,14 +36,13 @@ export function judgeHandshake(options: WebhookOptions, status: number, headers:
       why: `the sink allows the origin ${JSON.stringify(allowed.slice(0, 100))}, not ${options.origin}`,
     };
   }
-  return judgeRate(options, headers);
+  return judgeRate(headers);
 }
 
-/** §4.2.2; where the header is missing, what was asked for is what is allowed. */
-export function judgeRate(options: Pick<WebhookOptions, 'ratePerMinute'>, headers: Headers): Verdict {
+/** §4.2.2; we ask for no rate, so where the sink names none, there is none. */
+export function judgeRate(headers: Headers): Verdict {
   const rate = headers['webhook-allowed-rate']?.trim();
-  if (rate === undefined) return { allowed: true, perMinute: options.ratePerMinute };
-  if (rate === '*') return { allowed: true, perMinute: undefined };
+  if (rate === undefined || rate === '*') return { allowed: true, perMinute: undefined };
   if (/^[1-9]\d{0,8}$/.test(rate)) return { allowed: true, perMinute: Number(rate) };
   return {
     allowed: false,

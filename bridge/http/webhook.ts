@@ -33,7 +33,7 @@ export class WebhookSinks {
   /** The sink's own call of the address it was given. False: there is no such sink (any more). */
   grant(key: string, headers: Headers): boolean {
     const sink = [...this.#sinks.values()].find((each) => each.key === key);
-    sink?.decide(judgeRate(this.#options, headers));
+    sink?.decide(judgeRate(headers));
     return sink !== undefined;
   }
 

@@ -26,7 +26,7 @@ export const command: Command = {
 };
 
 /** Exported for its test. */
-export function routesText({ topic, subscriptions, destinations, others }: RoutesView): string {
+function routesText({ topic, subscriptions, destinations, others }: RoutesView): string {
   const parts: string[] = [];
   if (subscriptions.length + destinations.length === 0)
     parts.push(`nobody would get an event on ${printable(topic)}`);

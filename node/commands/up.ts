@@ -12,7 +12,7 @@ import { errorLine } from './error-line.ts';
 import { formatTable } from './table.ts';
 import { untilAborted } from './waiting.ts';
 
-export const defaultClusters = 'aws-eu-west-1,gcp-us-east1,azure-ap-southeast1';
+const defaultClusters = 'aws-eu-west-1,gcp-us-east1,azure-ap-southeast1';
 
 // Each mesher is a process of some 100 MB.
 const clustersMax = 32;

@@ -39,10 +39,6 @@ const limits = {
   frameBytesMax: limit('frameBytesMax', 'Bytes of events in one data frame.'),
   frameEventsMax: limit('frameEventsMax', 'Events in one data frame.'),
   linkFrameBytesMax: limit('linkFrameBytesMax', 'Bytes of any frame on a link. Above: the link is closed.'),
-  bestEffortQueueBytes: limit(
-    'bestEffortQueueBytes',
-    'Best-effort bytes waiting for one link. Above: the newest is dropped.',
-  ),
   ephemeralQueueEvents: limit(
     'ephemeralQueueEvents',
     'Events waiting for one ephemeral session. Above: the oldest is dropped.',

@@ -59,11 +59,11 @@ export interface SubscriptionState {
   readonly oldestAcceptedAt: number;
 }
 
-export const SUBSCRIPTION_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/;
+const SUBSCRIPTION_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/;
 /** Holds dead letters for which no subscription exists. Reachable by pull and stream like any other. */
 export const DEAD_LETTERS = '$dead-letters';
 
-export const SUBSCRIPTION_KEYS = ['topic', 'group', 'sink', 'delivery'] as const;
+const SUBSCRIPTION_KEYS = ['topic', 'group', 'sink', 'delivery'] as const;
 
 /** Ranges of the numbers in `delivery`, both ends included: for the parser and for the API's description of them. */
 export const DELIVERY_RANGES = Object.freeze({
@@ -75,7 +75,7 @@ export const DELIVERY_RANGES = Object.freeze({
 });
 
 /** UTF-8 bytes of a webhook's address: what most servers take as a request line. */
-export const SINK_BYTES_MAX = 4096;
+const SINK_BYTES_MAX = 4096;
 
 /**
  * What a user wrote (parsed JSON) → a subscription with its defaults filled in. Throws `invalid-subscription`, or

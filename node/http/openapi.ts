@@ -14,7 +14,7 @@ const DESCRIPTION = `A federated event mesh. Publish CloudEvents here; subscribe
 Errors are RFC 9457 problem details (\`application/problem+json\`) with a \`code\` from one catalogue: see \`/errors/{code}\`.
 Where \`Retry-After\` is given, the same request may succeed later.`;
 
-export const ProblemSchema = Type.Object(
+const ProblemSchema = Type.Object(
   {
     type: Type.String({ description: 'Path at which the code is explained' }),
     title: Type.String(),

@@ -35,7 +35,7 @@ export interface HttpTiming {
   readonly closeTimeoutMs: number;
 }
 
-export const HTTP_TIMING: HttpTiming = Object.freeze({
+const HTTP_TIMING: HttpTiming = Object.freeze({
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
   idleTimeoutMs: 90_000,

@@ -59,7 +59,7 @@ export function ephemeralKeys(): NodeKeys {
   return keysFrom(generateKeyPairSync('ed25519').privateKey);
 }
 
-export function keysFrom(key: KeyObject): NodeKeys {
+function keysFrom(key: KeyObject): NodeKeys {
   const { d, x } = key.export({ format: 'jwk' });
   const raw = Buffer.concat([Buffer.from(d ?? '', 'base64url'), Buffer.from(x ?? '', 'base64url')]);
   const libp2pKey = privateKeyFromRaw(raw);

@@ -44,7 +44,8 @@ export interface SessionEvents {
 
 /** From the first stream to up. */
 const OPENING_TIMEOUT_MS = 10_000;
-/** Data that waits here before the core is told to stop: two ticks of a fast link; the rest waits in its queues. */
+/** Data that waits here before the core is told to stop: two ticks of a fast link; durable events
+ * then wait in its queues, best-effort ones are dropped (`slow-link`). */
 const DATA_FULL_BYTES = 256 * 1024;
 /** What a peer that reads nothing may cost before its link is closed. The core keeps to `DATA_FULL_BYTES`. */
 const OUTBOX_BYTES_MAX = 16 * 1024 * 1024;

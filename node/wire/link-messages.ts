@@ -25,9 +25,9 @@ import * as routes from './route-messages.ts';
 import { WireError } from './wire-error.ts';
 
 /** Federation and cluster names are DNS-like labels; a longer one is none of ours. */
-export const NAME_BYTES_MAX = 255;
+const NAME_BYTES_MAX = 255;
 /** A receiver keeps state for each lane of each sender. */
-export const LANE_MAX = 1023;
+const LANE_MAX = 1023;
 
 const KINDS = [
   'hello',

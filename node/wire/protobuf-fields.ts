@@ -4,9 +4,9 @@ import type { ByteReader } from './byte-reader.ts';
 import { WireError } from './wire-error.ts';
 
 export const VARINT = 0;
-export const FIXED64 = 1;
+const FIXED64 = 1;
 export const BYTES = 2;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /** The key of a field below 16, which is one byte. */
 export function tag(field: number, wireType: number): number {

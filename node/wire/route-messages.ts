@@ -17,7 +17,7 @@ import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 
 /** A record has 256 (core/route-record.ts). */
-export const BUCKETS_MAX = 256;
+const BUCKETS_MAX = 256;
 /** In one message: `limits.pullBytesMax` of them are a tenth of this; each costs three objects, for as little as 3 bytes. */
 export const INTERESTS_MAX = 131_072;
 /** A peer id as text has 52 bytes; other keys than Ed25519 a few more. */

@@ -18,7 +18,6 @@
 // server has a user and password, requests carry HTTP Basic (RFC 7617).
 
 import { Type } from 'typebox';
-import type { Static } from 'typebox';
 import { REGISTRY_LIMITS } from '../limits.ts';
 import { federationSchema, memberSchema, nodeSchema, revisionSchema } from '../record.ts';
 
@@ -64,6 +63,3 @@ export const problemAnswer = Type.Object({
   title: Type.String(),
   detail: Type.String(),
 });
-
-export type FederationParams = Static<typeof federationParams>;
-export type MemberParams = Static<typeof memberParams>;

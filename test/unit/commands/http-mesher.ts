@@ -77,7 +77,7 @@ export async function startHttpMesher(t: TestContext): Promise<{ url: string; do
   const door = new FakeFrontDoor();
   const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
   const log = { warn: () => undefined, error: () => undefined };
-  const webhook = { origin: 'mesh.test', publicUrl: undefined, ratePerMinute: undefined };
+  const webhook = { origin: 'mesh.test', publicUrl: undefined };
   const bridge = httpBridge({ limits: LIMITS, webhook }, { door, clock, random: Math.random, log });
   const server = await startHttpServer(
     { host: '127.0.0.1', port: 0, version: '0.1.0', limits: LIMITS },
