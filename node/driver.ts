@@ -1,19 +1,13 @@
 // Drives a core: collects inputs, steps, and carries the effects out in order over the real ports. Inputs that come in
 // one turn of the event loop make one step. It decides nothing.
 //
-// A write to the journal that fails ends the mesher (`failed`): nobody knows what is on disk, and the next start reads it.
+// A write to the journal that fails ends the mesher (`failed`): nobody knows what is on disk, and the next start reads it. So
+// does whatever throws in a step: it is a bug, of the core or of who carries out its effects, and what follows would rest
+// on half a step. Nothing is acked that was not on disk.
 
 import { MeshError } from './core/errors.ts';
 import type { MesherCore } from './core/mesher-core.ts';
-import type {
-  Clock,
-  Delivery,
-  Journal,
-  Network,
-  NetworkEvents,
-  Registry,
-  SessionEvents,
-} from './core/ports.ts';
+import type { Clock, Delivery, Journal, Network, NetworkEvents, Registry } from './core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from './core/steps.ts';
 import type { Subscription } from './core/subscription.ts';
 
@@ -25,6 +19,12 @@ export interface DriverPorts {
   readonly log: DriverLog;
   /** A subscription with a sink appeared, changed, or went. */
   sinkChanged(name: string, subscription: Subscription | undefined): void;
+}
+
+/** One consumer, as the front door serves it. What it throws is a bug, and ends the mesher. */
+export interface DriverSession {
+  deliver(deliveries: readonly Delivery[]): void;
+  closed(reason: 'deleted' | 'replaced' | 'shutting-down'): void;
 }
 
 /** The part of pino's shape that is used. */
@@ -46,7 +46,7 @@ export class Driver {
     RequestId,
     { resolve: (reply: Succeeded) => void; reject: (error: Error) => void }
   >();
-  readonly #sessions = new Map<SessionId, SessionEvents>();
+  readonly #sessions = new Map<SessionId, DriverSession>();
   #inputs: Input[] = [];
   #scheduled = false;
   #state: 'running' | 'stopped' = 'running';
@@ -111,7 +111,7 @@ export class Driver {
     });
   }
 
-  openSession(events: SessionEvents, make: (session: SessionId) => Input): SessionId {
+  openSession(events: DriverSession, make: (session: SessionId) => Input): SessionId {
     if (this.#state === 'stopped') throw stopping();
     const session = this.#nextId++;
     this.#sessions.set(session, events);
@@ -144,7 +144,11 @@ export class Driver {
     if (this.#state === 'stopped') return;
     const inputs = this.#inputs;
     this.#inputs = [];
-    for (const effect of this.#core.step(inputs, this.now())) this.#carryOut(effect);
+    try {
+      for (const effect of this.#core.step(inputs, this.now())) this.#carryOut(effect);
+    } catch (error) {
+      this.#abort(error, 'internal');
+    }
   }
 
   #carryOut(effect: Effect): void {
@@ -167,8 +171,7 @@ export class Driver {
         this.#deliver(effect.session, effect.deliveries);
         return;
       case 'session-closed':
-        this.#sessions.get(effect.session)?.closed(effect.reason);
-        this.#sessions.delete(effect.session);
+        this.#closed(effect.session, effect.reason);
         return;
       case 'sink':
         this.#ports.sinkChanged(effect.name, effect.subscription);
@@ -208,19 +211,18 @@ export class Driver {
   #track(work: Promise<void>): void {
     this.#underWay++;
     work
-      .catch((error: unknown) => this.#abort(error instanceof Error ? error : new Error(String(error))))
+      .catch((error: unknown) => this.#abort(error, 'storage-failed'))
       .finally(() => {
         this.#underWay--;
         if (this.#underWay === 0) for (const waiter of this.#idle.splice(0)) waiter();
       });
   }
 
-  #abort(error: Error): void {
+  #abort(thrown: unknown, code: 'storage-failed' | 'internal'): void {
     if (this.#state === 'stopped') return;
-    this.#end(
-      error instanceof MeshError ? error : new MeshError('storage-failed', error.message, { cause: error }),
-    );
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     this.#fail(error);
+    this.#end(error instanceof MeshError ? error : new MeshError(code, error.message, { cause: error }));
   }
 
   /** The registry's silence is an input, not a failure. */
@@ -266,6 +268,12 @@ export class Driver {
     this.#sessions.get(session)?.deliver(deliveries);
   }
 
+  #closed(session: SessionId, reason: 'deleted' | 'replaced'): void {
+    const events = this.#sessions.get(session);
+    this.#sessions.delete(session);
+    events?.closed(reason);
+  }
+
   /** Lets what is being committed end, then stops: sessions and requests are told. */
   async stop(): Promise<void> {
     clearInterval(this.#tick);
@@ -285,8 +293,17 @@ export class Driver {
     clearInterval(this.#tick);
     for (const { reject } of this.#requests.values()) reject(error);
     this.#requests.clear();
-    for (const events of this.#sessions.values()) events.closed('shutting-down');
+    const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
+    for (const events of sessions) {
+      try {
+        events.closed('shutting-down');
+      } catch (fault) {
+        // the others are told all the same
+        this.#ports.log.warn({ err: fault }, 'a session did not take that the mesher stops');
+        this.#fail(fault instanceof Error ? fault : new Error(String(fault)));
+      }
+    }
   }
 }
 

@@ -2,12 +2,14 @@
 // authorisation will stand before these.) Bridges translate; what an event or a subscription may be is decided here.
 
 import { checkCloudEvents, invalidEvent } from './core/cloud-event-check.ts';
-import type { CloudEvent } from './core/cloud-event.ts';
+import { isJsonContentType, type CloudEvent } from './core/cloud-event.ts';
+import { contentTypeOf } from './core/cloud-event-json.ts';
 import { MeshError } from './core/errors.ts';
-import { hash32, type NewEvent, type StoredEvent } from './core/event.ts';
+import { hash32, type NewEvent } from './core/event.ts';
 import type { Limits } from './core/limits.ts';
 import type { MesherCore } from './core/mesher-core.ts';
 import type {
+  DecodedDelivery,
   Delivery,
   FrontDoor,
   PublishOptions,
@@ -32,6 +34,8 @@ export class MesherDoor implements FrontDoor {
   readonly #driver: () => Driver;
   readonly #limits: Limits;
   #isOpen = false;
+  /** Not answered yet. */
+  #pulls = 0;
   readonly #sinkListeners = new Set<SinkListener>();
 
   /** `core` and `driver` throw `not-ready` as long as the mesher is starting. */
@@ -170,7 +174,13 @@ export class MesherDoor implements FrontDoor {
         `there is no subscription ${JSON.stringify(name)} on this mesher`,
       );
     this.#checkSessions();
-    return this.#session(events, (session) => ({ kind: 'attach', session, name, credit, resumeAfter }));
+    return this.#session(name, events, (session) => ({
+      kind: 'attach',
+      session,
+      name,
+      credit,
+      resumeAfter,
+    }));
   }
 
   attachEphemeral(
@@ -181,7 +191,7 @@ export class MesherDoor implements FrontDoor {
     checkFilter(topic, this.#limits);
     this.#checkSessions();
     const { credit, group = '' } = options;
-    return this.#session(events, (session) => ({
+    return this.#session(undefined, events, (session) => ({
       kind: 'attach-ephemeral',
       session,
       filter: topic,
@@ -192,16 +202,32 @@ export class MesherDoor implements FrontDoor {
 
   #checkSessions(): void {
     const { sessionsMax } = this.#limits;
-    if (this.#driver().sessions >= sessionsMax)
+    if (this.#driver().sessions + this.#pulls >= sessionsMax)
       throw new MeshError(
         'overloaded',
-        `this mesher serves ${sessionsMax} streams; close one, or use another mesher`,
+        `this mesher serves ${sessionsMax} streams and pulls; end one, or use another mesher`,
       );
   }
 
-  #session(events: SessionEvents, make: Parameters<Driver['openSession']>[1]): Session {
+  /** `name`: of the durable subscription; undefined: nothing is to be settled. */
+  #session(
+    name: string | undefined,
+    events: SessionEvents,
+    make: Parameters<Driver['openSession']>[1],
+  ): Session {
     const driver = this.#driver();
-    const session: SessionId = driver.openSession(events, make);
+    const session: SessionId = driver.openSession(
+      {
+        deliver: (deliveries) => {
+          const decoded = this.#decode(name, deliveries);
+          const refused = deliveries.length - decoded.length;
+          if (refused > 0) driver.input({ kind: 'grant', session, count: refused });
+          if (decoded.length > 0) events.deliver(decoded);
+        },
+        closed: (reason) => events.closed(reason),
+      },
+      make,
+    );
     return {
       grant: (count) => driver.input({ kind: 'grant', session, count }),
       close: () => driver.closeSession(session),
@@ -211,13 +237,53 @@ export class MesherDoor implements FrontDoor {
   async pull(
     name: string,
     { max, waitMs, signal }: { max: number; waitMs: number; signal?: AbortSignal },
-  ): Promise<Delivery[]> {
-    const reply = await this.#driver().request(
-      (request) => ({ kind: 'pull', request, name, max, waitMs }),
-      signal,
-    );
-    if (reply.kind !== 'pulled') throw unexpected(reply.kind);
-    return [...reply.deliveries];
+  ): Promise<DecodedDelivery[]> {
+    const driver = this.#driver();
+    this.#checkSessions();
+    this.#pulls++;
+    try {
+      const until = driver.now().monotonic + waitMs;
+      while (!signal?.aborted) {
+        const leftMs = Math.max(0, until - driver.now().monotonic);
+        const reply = await driver.request(
+          (request) => ({ kind: 'pull', request, name, max, waitMs: leftMs }),
+          signal,
+        );
+        if (reply.kind !== 'pulled') throw unexpected(reply.kind);
+        const decoded = this.#decode(name, reply.deliveries);
+        // where nothing of what came can be decoded, there may be more behind it
+        if (decoded.length > 0 || reply.deliveries.length === 0) return decoded;
+      }
+      return [];
+    } finally {
+      this.#pulls--;
+    }
+  }
+
+  /** Those of them that can be decoded; the others are rejected. */
+  #decode(name: string | undefined, deliveries: readonly Delivery[]): DecodedDelivery[] {
+    const decoded: DecodedDelivery[] = [];
+    const rejects: Settlement[] = [];
+    for (const delivery of deliveries) {
+      try {
+        decoded.push({ ...delivery, content: readContent(delivery.event.cloudEvent) });
+      } catch (error) {
+        // whatever it is, these bytes are to blame, and another's deliveries are not to suffer from them
+        const reason = error instanceof Error ? error.message : String(error);
+        rejects.push({ kind: 'reject', token: delivery.token, reason, undecodable: true });
+      }
+    }
+    if (rejects.length > 0) this.#reject(name, rejects);
+    return decoded;
+  }
+
+  #reject(name: string | undefined, rejects: readonly Settlement[]): void {
+    if (name === undefined) {
+      this.#core().counters.add('events_dropped_total', rejects.length, 'undecodable');
+      return;
+    }
+    // Fails where the subscription was deleted, or the mesher stops: they go with their queue, or are found out again.
+    this.settle(name, rejects).catch(() => undefined);
   }
 
   async settle(
@@ -227,10 +293,6 @@ export class MesherDoor implements FrontDoor {
     const reply = await this.#driver().request((request) => ({ kind: 'settle', request, name, settlements }));
     if (reply.kind !== 'settled') throw unexpected(reply.kind);
     return { settled: reply.settled, stale: [...reply.stale] };
-  }
-
-  decode(event: StoredEvent): CloudEvent {
-    return decodeCloudEvent(event.cloudEvent);
   }
 
   watchSinks(listener: SinkListener, signal: AbortSignal): void {
@@ -254,6 +316,16 @@ export class MesherDoor implements FrontDoor {
   sinkChanged(name: string, subscription: Subscription | undefined): void {
     for (const listener of this.#sinkListeners) listener(name, subscription);
   }
+}
+
+/**
+ * Throws for what is no CloudEvent: a landed event holds whatever a member of the federation put into it. JSON is looked at,
+ * since it goes out as it is, in one text with other events.
+ */
+function readContent(bytes: Uint8Array): CloudEvent {
+  const event = decodeCloudEvent(bytes);
+  if (event.data?.type === 'text' && isJsonContentType(contentTypeOf(event))) JSON.parse(event.data.value);
+  return event;
 }
 
 /** An attribute that is text, or ''. */

@@ -2,11 +2,10 @@
 // the mesh knows of it. Built as text, so that JSON data goes out as it came in.
 
 import { formatJsonEvent } from '../../node/core/cloud-event-json.ts';
-import type { Delivery } from '../../node/core/delivery-types.ts';
-import type { FrontDoor } from '../../node/core/ports.ts';
+import type { DecodedDelivery } from '../../node/core/ports.ts';
 
 /** One line: in JSON, line breaks stand between tokens only, where a space means the same. */
-export function formatDelivery({ event, token, attempt }: Delivery, door: Pick<FrontDoor, 'decode'>): string {
+export function formatDelivery({ event, token, attempt, content }: DecodedDelivery): string {
   const { topic, origin, sequence, acceptedAt, path, deadLetter } = event;
   const beside = JSON.stringify({
     topic,
@@ -18,5 +17,5 @@ export function formatDelivery({ event, token, attempt }: Delivery, door: Pick<F
     path,
     deadLetter,
   });
-  return `{"event":${formatJsonEvent(door.decode(event)).replace(/[\r\n]+/g, ' ')},${beside.slice(1)}`;
+  return `{"event":${formatJsonEvent(content).replace(/[\r\n]+/g, ' ')},${beside.slice(1)}`;
 }

@@ -2,17 +2,16 @@
 // takes more, so a slow reader holds a window of events and no more. Ends once: by the client, the mesher, or `end`.
 
 import type { ServerResponse } from 'node:http';
-import type { Delivery } from '../../node/core/delivery-types.ts';
-import type { Session, SessionEvents } from '../../node/core/ports.ts';
+import type { DecodedDelivery, Session, SessionEvents } from '../../node/core/ports.ts';
 import { CreditWindow } from './credit-window.ts';
 
 export interface EventStreamOptions {
   readonly keepAliveMs: number;
   /** Bound on events coming at once, beside the window's own. */
   readonly creditMax?: number;
-  readonly format: (delivery: Delivery) => string;
+  readonly format: (delivery: DecodedDelivery) => string;
   /** The deliveries have left this process. */
-  readonly flushed?: (deliveries: readonly Delivery[]) => void;
+  readonly flushed?: (deliveries: readonly DecodedDelivery[]) => void;
   /** Called on each keep-alive. */
   readonly idle?: () => void;
   readonly ended: () => void;
@@ -30,7 +29,7 @@ export class EventStream implements SessionEvents {
   #session: Session | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   /** What came while `attach` was still running. */
-  #early: Delivery[] = [];
+  #early: DecodedDelivery[] = [];
   #status: 'attaching' | 'open' | 'ended' = 'attaching';
   #refillAsked = false;
 
@@ -66,7 +65,7 @@ export class EventStream implements SessionEvents {
     if (early.length > 0) this.deliver(early);
   }
 
-  deliver(deliveries: readonly Delivery[]): void {
+  deliver(deliveries: readonly DecodedDelivery[]): void {
     if (this.#status === 'attaching') return void this.#early.push(...deliveries);
     if (this.#status === 'ended') return;
     let text = '';

@@ -86,10 +86,7 @@ export async function streamRoutes(
         opened().stream.end('settle-failed');
       },
     );
-  const base = {
-    keepAliveMs,
-    format: (delivery: Parameters<typeof formatDelivery>[0]) => formatDelivery(delivery, door),
-  };
+  const base = { keepAliveMs, format: formatDelivery };
 
   const durable = {
     operationId: 'streamSubscription',

@@ -2,9 +2,9 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
-import type { Delivery, Settlement } from '../../node/core/delivery-types.ts';
+import type { Settlement } from '../../node/core/delivery-types.ts';
 import { MeshError } from '../../node/core/errors.ts';
-import type { FrontDoor } from '../../node/core/ports.ts';
+import type { DecodedDelivery, FrontDoor } from '../../node/core/ports.ts';
 import type { SubscriptionState } from '../../node/core/subscription.ts';
 import { DEAD_LETTERS, parseSubscription } from '../../node/core/subscription.ts';
 import type { HttpBridgeOptions } from './config.ts';
@@ -148,7 +148,7 @@ function pullRoute(app: FastifyInstance, options: HttpBridgeOptions, door: Front
       const leaving = abortOnClose(reply);
       const signal = AbortSignal.any([stopping.signal, leaving]);
       const { max = 100, waitMs = 0 } = body;
-      const deliveries: Delivery[] = [];
+      const deliveries: DecodedDelivery[] = [];
       let text = '';
       // One string, so that JSON data goes out as it came in; the door is asked in steps, so that it stays bounded.
       while (deliveries.length < max && text.length < options.limits.batchBytesMax && !signal.aborted) {
@@ -159,7 +159,7 @@ function pullRoute(app: FastifyInstance, options: HttpBridgeOptions, door: Front
           signal,
         });
         if (more.length === 0) break;
-        for (const delivery of more) text += `${text === '' ? '' : ','}${formatDelivery(delivery, door)}`;
+        for (const delivery of more) text += `${text === '' ? '' : ','}${formatDelivery(delivery)}`;
         deliveries.push(...more);
       }
       if (leaving.aborted) await giveBack(door, params.name, deliveries);
@@ -174,7 +174,11 @@ async function defaultBody(request: FastifyRequest): Promise<void> {
 }
 
 /** Nobody is there to get them: sooner back in the queue than after the ack timeout. */
-async function giveBack(door: FrontDoor, name: string, deliveries: readonly Delivery[]): Promise<void> {
+async function giveBack(
+  door: FrontDoor,
+  name: string,
+  deliveries: readonly DecodedDelivery[],
+): Promise<void> {
   if (deliveries.length > 0)
     await door.settle(
       name,

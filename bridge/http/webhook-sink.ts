@@ -3,8 +3,8 @@
 // the core's: a sink's answer only becomes a settlement.
 
 import { backoffMs } from '../../node/core/backoff.ts';
-import type { Delivery, Settlement } from '../../node/core/delivery-types.ts';
-import type { Clock, FrontDoor, Random, Session } from '../../node/core/ports.ts';
+import type { Settlement } from '../../node/core/delivery-types.ts';
+import type { Clock, DecodedDelivery, FrontDoor, Random, Session } from '../../node/core/ports.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { WebhookOptions } from './config.ts';
@@ -70,7 +70,7 @@ export class WebhookSink {
   #lastFailure = '';
   #askedInVain = 0;
   #session: Session | undefined;
-  #queue: Delivery[] = [];
+  #queue: DecodedDelivery[] = [];
 
   /** Monotonic: before it nothing is sent. */
   #notBeforeMs = 0;
@@ -248,7 +248,7 @@ export class WebhookSink {
     }
   }
 
-  async #deliver(delivery: Delivery, session: Session): Promise<void> {
+  async #deliver(delivery: DecodedDelivery, session: Session): Promise<void> {
     const settlement = await this.#post(delivery);
     // Closed meanwhile: the event is back in its queue, and its token means nothing any more.
     if (!settlement || this.#session !== session) return;
@@ -265,8 +265,8 @@ export class WebhookSink {
   }
 
   /** Undefined: nothing is to be settled, the event goes back with the session. */
-  async #post({ event, token }: Delivery): Promise<Settlement | undefined> {
-    const message = deliveryMessage(this.#ports.door.decode(event), this.#options.origin);
+  async #post({ content, token }: DecodedDelivery): Promise<Settlement | undefined> {
+    const message = deliveryMessage(content, this.#options.origin);
     const response = await this.#ports.client.send({
       ...message,
       method: 'POST',

@@ -32,4 +32,10 @@ export interface Delivery {
 export type Settlement =
   | { readonly kind: 'ack'; readonly token: string }
   | { readonly kind: 'retry'; readonly token: string; readonly delayMs: number | undefined }
-  | { readonly kind: 'reject'; readonly token: string; readonly reason: string };
+  | {
+      readonly kind: 'reject';
+      readonly token: string;
+      readonly reason: string;
+      /** The front door could not decode it: counted apart from what consumers reject. */
+      readonly undecodable?: true;
+    };

@@ -319,9 +319,10 @@ export class SubscriptionDelivery {
     if (flight?.item.attempt !== token.attempt) return false;
     this.#forgetFlight(key);
     this.#options.counters.add('events_settled_total', 1, settlement.kind);
-    if (settlement.kind === 'reject')
-      this.#deadLetter(flight.item, `rejected: ${settlement.reason}`, 'rejected');
-    else this.#failed(flight.item, settlement.delayMs, 'retry', now);
+    if (settlement.kind === 'reject') {
+      const label = settlement.undecodable ? 'undecodable' : 'rejected';
+      this.#deadLetter(flight.item, `${label}: ${settlement.reason}`, label);
+    } else this.#failed(flight.item, settlement.delayMs, 'retry', now);
     return true;
   }
 

@@ -230,6 +230,11 @@ export interface PublishOptions {
   readonly topic: string | undefined;
 }
 
+/** A delivery as bridges get it: what cannot be decoded never comes this far. */
+export interface DecodedDelivery extends Delivery {
+  readonly content: CloudEvent;
+}
+
 /** One consumer of a subscription. Closed by either side; closing returns what is unsettled to the queue. */
 export interface Session {
   /** Lets `count` more events come. */
@@ -238,12 +243,15 @@ export interface Session {
 }
 
 export interface SessionEvents {
-  deliver(deliveries: readonly Delivery[]): void;
+  deliver(deliveries: readonly DecodedDelivery[]): void;
   /** The subscription was deleted or the mesher stops. Not called after `close()`. */
   closed(reason: 'deleted' | 'replaced' | 'shutting-down'): void;
 }
 
-/** The one way in for every bridge. Each call rejects with a MeshError. */
+/**
+ * The one way in for every bridge. Each call rejects with a MeshError. An event that came over a link and cannot be
+ * decoded is rejected (a dead letter, counted as `undecodable`) or, where nothing is kept, dropped; no bridge sees it.
+ */
 export interface FrontDoor {
   readonly node: NodeId;
   readonly cluster: string;
@@ -264,11 +272,9 @@ export interface FrontDoor {
   /** Opens an ephemeral subscription. Deliveries need no settling; when it lags, the oldest events are dropped. */
   attachEphemeral(topic: string, options: { credit: number; group?: string }, events: SessionEvents): Session;
   /** Waits up to `waitMs` for up to `max` events; they must be settled within the subscription's ack timeout. */
-  pull(name: string, options: { max: number; waitMs: number; signal?: AbortSignal }): Promise<Delivery[]>;
+  pull(name: string, options: { max: number; waitMs: number; signal?: AbortSignal }): Promise<DecodedDelivery[]>;
   /** Resolves when the settlements are on disk. Unknown or stale tokens are reported, the others still done. */
   settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }>;
-  /** The CloudEvent of a delivery. */
-  decode(event: StoredEvent): CloudEvent;
   /** Told of every subscription with a `sink` that appears, changes or goes, and of all at the time of the call. */
   watchSinks(
     listener: (name: string, subscription: Subscription | undefined) => void,

@@ -3,10 +3,16 @@
 
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { checkCloudEvents } from '../../node/core/cloud-event-check.ts';
-import type { Delivery, PublishResult, Settlement } from '../../node/core/delivery-types.ts';
+import type { PublishResult, Settlement } from '../../node/core/delivery-types.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { DeadLetter, StoredEvent } from '../../node/core/event.ts';
-import type { FrontDoor, PublishOptions, Session, SessionEvents } from '../../node/core/ports.ts';
+import type {
+  DecodedDelivery,
+  FrontDoor,
+  PublishOptions,
+  Session,
+  SessionEvents,
+} from '../../node/core/ports.ts';
 import type { Subscription, SubscriptionState } from '../../node/core/subscription.ts';
 import { LIMITS } from '../../node/core/limits.ts';
 import { checkFilter, checkTopic, matches, topicOfType } from '../../node/core/topic.ts';
@@ -51,6 +57,8 @@ export class FakeFrontDoor implements FrontDoor {
   readonly deadLetters: { event: StoredEvent; reason: string }[] = [];
   readonly ephemerals = new Set<Ephemeral>();
   dropped = 0;
+  /** Pulls that were told to wait no longer. */
+  pullsAborted = 0;
   #sequence = 0;
   #tokens = 0;
   readonly #queues = new Map<string, Queue>();
@@ -100,7 +108,7 @@ export class FakeFrontDoor implements FrontDoor {
     };
   }
 
-  /** A stored event with nothing encoded in it: `decode` gives the same object back. */
+  /** A stored event with nothing encoded in it: what is delivered has the same CloudEvent as it was published with. */
   store(event: CloudEvent, topic: string, deadLetter?: DeadLetter): StoredEvent {
     this.#sequence += 1;
     const bytes = new Uint8Array(0);
@@ -196,7 +204,7 @@ export class FakeFrontDoor implements FrontDoor {
   async pull(
     name: string,
     options: { max: number; waitMs: number; signal?: AbortSignal },
-  ): Promise<Delivery[]> {
+  ): Promise<DecodedDelivery[]> {
     const queue = this.#queue(name);
     const first = this.#take(queue, options.max, undefined);
     if (first.length > 0 || options.waitMs === 0 || options.signal?.aborted) return first;
@@ -210,7 +218,13 @@ export class FakeFrontDoor implements FrontDoor {
       this.#pulls.add(wake);
       options.signal?.addEventListener('abort', wake);
     });
-    return options.signal?.aborted ? [] : this.#take(queue, options.max, undefined);
+    if (!options.signal?.aborted) return this.#take(queue, options.max, undefined);
+    this.pullsAborted += 1;
+    return [];
+  }
+
+  get pullsWaiting(): number {
+    return this.#pulls.size;
   }
 
   settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }> {
@@ -239,7 +253,7 @@ export class FakeFrontDoor implements FrontDoor {
     return Promise.resolve({ settled: settlements.length - stale.length, stale });
   }
 
-  decode(event: StoredEvent): CloudEvent {
+  #decode(event: StoredEvent): CloudEvent {
     const decoded = this.#decoded.get(event);
     if (!decoded) throw new Error('this event was not published here');
     return decoded;
@@ -279,16 +293,17 @@ export class FakeFrontDoor implements FrontDoor {
     };
   }
 
-  #take(queue: Queue, max: number, holder: FakeSession | undefined): Delivery[] {
+  #take(queue: Queue, max: number, holder: FakeSession | undefined): DecodedDelivery[] {
     let room = queue.subscription.delivery.maxInFlight - this.#stateOf(queue).inFlight;
-    const taken: Delivery[] = [];
+    const taken: DecodedDelivery[] = [];
     for (const entry of queue.entries) {
       if (taken.length >= max || room <= 0) break;
       if (entry.token !== '' || entry.notBefore > this.now) continue;
       this.#tokens += 1;
       room -= 1;
       Object.assign(entry, { token: `t${this.#tokens}`, attempt: entry.attempt + 1, holder });
-      taken.push({ event: entry.event, token: entry.token, attempt: entry.attempt });
+      const { event, token, attempt } = entry;
+      taken.push({ event, token, attempt, content: this.#decode(event) });
     }
     return taken;
   }
@@ -307,7 +322,7 @@ export class FakeFrontDoor implements FrontDoor {
   #pumpEphemeral(ephemeral: Ephemeral): void {
     const deliveries = ephemeral.waiting
       .splice(0, ephemeral.credit)
-      .map((event) => ({ event, token: '', attempt: 1 }));
+      .map((event) => ({ event, token: '', attempt: 1, content: this.#decode(event) }));
     ephemeral.credit -= deliveries.length;
     if (deliveries.length > 0) ephemeral.events.deliver(deliveries);
   }

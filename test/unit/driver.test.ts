@@ -50,3 +50,68 @@ test('goes on saying that the registry refuses it, and once that it is not reach
     'the core hears of every answer',
   );
 });
+
+/** A driver whose core answers each step with the next of these effects. */
+function scripted(...steps: Effect[][]): Driver {
+  const core = { step: () => steps.shift() ?? [], commits: { idle: true } } as unknown as MesherCore;
+  return new Driver(core, {
+    clock: { wall: () => 0, monotonic: () => 0 },
+    log: { info: () => undefined, warn: () => undefined },
+  } as unknown as DriverPorts);
+}
+
+test('a session that throws ends the mesher, with the error, and all others are told', async () => {
+  const bug = new Error('a bug of a bridge');
+  const driver = scripted([
+    { kind: 'deliver', session: 1, deliveries: [] },
+    { kind: 'deliver', session: 2, deliveries: [] },
+  ]);
+  const told: string[] = [];
+  const throws = (): never => {
+    throw bug;
+  };
+  const tick = (): Input => ({ kind: 'tick' });
+  driver.openSession({ deliver: throws, closed: throws }, tick);
+  driver.openSession({ deliver: () => told.push('delivered'), closed: (reason) => told.push(reason) }, tick);
+  const request = driver.request(tick);
+  await assert.rejects(request, { code: 'internal', cause: bug });
+  assert.equal(await driver.failed, bug);
+  assert.deepEqual(told, ['shutting-down']);
+  await assert.rejects(driver.request(tick), { code: 'shutting-down' });
+  await driver.stop();
+});
+
+test('a session that throws when it is closed is told once, and ends the mesher', async () => {
+  const bug = new Error('a bug of a bridge');
+  const driver = scripted([{ kind: 'session-closed', session: 1, reason: 'deleted' }]);
+  let told = 0;
+  driver.openSession(
+    {
+      deliver: () => undefined,
+      closed: () => {
+        told++;
+        throw bug;
+      },
+    },
+    () => ({ kind: 'tick' }),
+  );
+  assert.equal(await driver.failed, bug);
+  assert.equal(told, 1);
+});
+
+test('a core that throws ends the mesher', async () => {
+  const bug = new Error('invariant broken');
+  const core = {
+    step: () => {
+      throw bug;
+    },
+  } as unknown as MesherCore;
+  const driver = new Driver(core, {
+    clock: { wall: () => 0, monotonic: () => 0 },
+  } as unknown as DriverPorts);
+  await assert.rejects(
+    driver.request(() => ({ kind: 'tick' })),
+    { code: 'internal', cause: bug },
+  );
+  assert.equal(await driver.failed, bug);
+});

@@ -147,6 +147,23 @@ test('a rejected event goes to the dead letters at once', () => {
   assert.deepEqual(bench.onDisk(), [2]);
 });
 
+test('what could not be decoded is a dead letter at once, and counted apart', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(2);
+  const [first] = bench.take();
+  const reject = {
+    kind: 'reject',
+    token: first?.token ?? '',
+    reason: 'cut short',
+    undecodable: true,
+  } as const;
+  assert.deepEqual(bench.delivery.settle([reject], bench.now), []);
+  assert.equal(bench.deadLetters[0]?.reason, 'undecodable: cut short');
+  assert.equal(bench.counters.total('events_dead_lettered_total', 'undecodable'), 1);
+  assert.equal(bench.counters.total('events_dead_lettered_total', 'rejected'), 0);
+});
+
 test('a retry with a delay comes after it, not before', () => {
   const bench = new DeliveryBench();
   bench.attach(1);
