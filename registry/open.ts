@@ -1,6 +1,7 @@
 // Opens a registry by its address. Opening dials nobody, so a mesher starts while its registry is down.
 
 import { MeshError } from '../node/core/errors.ts';
+import { isLoopback } from '../node/core/loopback.ts';
 import type { Registry } from '../node/core/ports.ts';
 import { parseRegistryAddress } from './address.ts';
 import { RegistryClient } from './client.ts';
@@ -34,13 +35,14 @@ const defaultTimeoutMs = 5000;
 /** Three endpoints at half a second each: a new TLS connection and etcd's slow password hash fit in. */
 const patienceMsMin = 1500;
 
-/** A mesher's client. Rejects with `invalid-config` for an address or option that can never work, and for nothing else. */
+/** A mesher's client. Warns where a password would travel in clear. Rejects with `invalid-config` for an address or option that can never work, and for nothing else. */
 export async function openRegistry(address: string, options: RegistryOptions): Promise<Registry> {
   const connect = readOptions(address, options);
   const { federation, node, ttlMs = defaultTtlMs } = options;
   checkFederation(federation);
   checkTtl(ttlMs);
   const ports = portsOf(options);
+  warnOfClearPassword(connect, ports.log);
   const store = await connectStore(connect, ports);
   // A renewal that hangs on one endpoint must leave time for another before the lease is over.
   const patienceMs = Math.min(connect.timeoutMs, Math.max(patienceMsMin, ttlMs / 2));
@@ -56,7 +58,27 @@ export async function openRegistry(address: string, options: RegistryOptions): P
 
 /** A store for a gateway: `startRegistryServer({ listen, store: await openStore('etcd://…', {…}) })`. */
 export async function openStore(address: string, options: StoreOptions): Promise<RegistryStore> {
-  return connectStore(readOptions(address, options), portsOf(options));
+  const connect = readOptions(address, options);
+  const ports = portsOf(options);
+  warnOfClearPassword(connect, ports.log);
+  return connectStore(connect, ports);
+}
+
+function warnOfClearPassword({ address, user }: ConnectOptions, log: Log): void {
+  if (user === undefined || address.secure) return;
+  const exposed = address.endpoints.filter((endpoint) => !isLoopback(hostOf(endpoint)));
+  if (exposed.length === 0) return;
+  const safer = `${address.kind}s://${address.endpoints.join(',')}`;
+  log({
+    level: 'warn',
+    message: `The registry's user and password travel in clear; serve it with TLS and write ${safer}.`,
+    details: { registry: address.text, exposed },
+  });
+}
+
+/** `[::1]:2379` → `::1` */
+function hostOf(endpoint: string): string {
+  return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }
 
 function portsOf({ random = Math.random, log = () => undefined }: StoreOptions) {

@@ -1,8 +1,9 @@
 // `causeway registry`: runs the embedded registry, or a gateway in front of etcd, until it is told to stop.
 
-import { isLoopback, splitHostPort } from '../config/relations.ts';
+import { splitHostPort } from '../config/relations.ts';
 import { readSecrets } from '../config/secrets.ts';
 import { MeshError } from '../core/errors.ts';
+import { isLoopback } from '../core/loopback.ts';
 import type { Arguments } from './arguments.ts';
 import { usage } from './arguments.ts';
 import { printLine } from './command.ts';

@@ -5,6 +5,7 @@ import { parseRegistryAddress } from '../../registry/address.ts';
 import type { RegistryAddress } from '../../registry/address.ts';
 import { MeshError } from '../core/errors.ts';
 import { brokenRelations } from '../core/limits.ts';
+import { isLoopback } from '../core/loopback.ts';
 import type { Config } from './schema.ts';
 
 export function brokenConfigRelations(config: Config): string[] {
@@ -83,10 +84,6 @@ function brokenLink(link: Config['link']): string[] {
 export function splitHostPort(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':');
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/i.test(host);
 }
 
 /** For logs and error texts. */
