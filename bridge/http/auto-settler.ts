@@ -32,16 +32,15 @@ export class AutoSettler {
     if (count <= 0) return;
     this.#status = 'settling';
     const settlements = this.#tokens.splice(0, count).map((token): Settlement => ({ kind: 'ack', token }));
-    this.#settle(settlements).then(
-      () => {
+    this.#settle(settlements)
+      .then(() => {
         if (this.#status === 'settling') this.#status = 'idle';
         this.trim();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         this.stop();
         this.#failed(error);
-      },
-    );
+      });
   }
 
   stop(): void {

@@ -31,7 +31,8 @@ export function createSinkClient(socketsPerHost: number): SinkClient {
   const options = { keepAlive: true, maxSockets: socketsPerHost, maxFreeSockets: 8 };
   const http = new HttpAgent(options);
   const https = new HttpsAgent(options);
-  const send = (sink: SinkRequest): Promise<SinkResponse> =>
+  /** Rejects where no request can be made of it: headers that HTTP does not allow. */
+  const request = (sink: SinkRequest): Promise<SinkResponse> =>
     new Promise((resolve) => {
       const timeout = AbortSignal.timeout(sink.timeoutMs);
       const fail = (error: Error): void => {
@@ -42,21 +43,25 @@ export function createSinkClient(socketsPerHost: number): SinkClient {
       };
       const body = typeof sink.body === 'string' ? Buffer.from(sink.body) : sink.body;
       const isSecure = new URL(sink.url).protocol === 'https:';
-      const request = (isSecure ? httpsRequest : httpRequest)(sink.url, {
+      const outgoing = (isSecure ? httpsRequest : httpRequest)(sink.url, {
         method: sink.method,
         agent: isSecure ? https : http,
         signal: AbortSignal.any([timeout, sink.signal]),
         headers: { 'user-agent': 'causeway', ...sink.headers, 'content-length': String(body?.length ?? 0) },
       });
-      request.on('error', fail);
-      request.on('response', (response) => {
+      outgoing.on('error', fail);
+      outgoing.on('response', (response) => {
         drain(response, fail);
         resolve({ kind: 'answer', status: response.statusCode ?? 0, headers: headersOf(response) });
       });
-      request.end(body);
+      outgoing.end(body);
     });
   return {
-    send,
+    send: (sink) =>
+      request(sink).catch((error: unknown) => ({
+        kind: 'failure',
+        why: `the request cannot be sent (${error instanceof Error ? error.message : String(error)})`,
+      })),
     close: () => {
       http.destroy();
       https.destroy();

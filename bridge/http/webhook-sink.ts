@@ -111,8 +111,20 @@ export class WebhookSink {
     };
   }
 
-  /** Asks for consent, at once. Also how a sink that is gone, or waits for its next question, is tried again. */
+  /**
+   * Asks for consent, at once. Also how a sink that is gone, or waits for its next question, is tried again. Never rejects:
+   * after a fault of ours it asks again, too.
+   */
   async ask(): Promise<void> {
+    try {
+      await this.#ask();
+    } catch (error) {
+      this.#fault(error, 'a webhook sink could not be asked');
+      if (!this.#stop.signal.aborted) this.#askLater();
+    }
+  }
+
+  async #ask(): Promise<void> {
     this.#cancelAsk();
     if (this.#status !== 'active') this.#become('asking', 'the sink is being asked');
     const response = await this.#ports.client.send({
@@ -181,6 +193,7 @@ export class WebhookSink {
   }
 
   #askLater(): void {
+    this.#cancelAsk();
     const waitMs = backoffMs(this.#askedInVain, ASK_AGAIN_MS, ASK_AGAIN_MS_MAX, this.#ports.random);
     this.#askedInVain += 1;
     this.#cancelAsk = this.#ports.timers.after(waitMs, () => void this.ask());
@@ -208,9 +221,8 @@ export class WebhookSink {
         },
       );
     } catch (error) {
-      if (!(error instanceof MeshError)) throw error;
       // Deleted a moment ago: the door says so next, and this sink is stopped. Else the mesher has too much in hand.
-      this.#lastFailure = error.message;
+      this.#fault(error, 'a webhook sink could not be attached');
       this.#attachLater();
     }
     this.#pump();
@@ -248,20 +260,30 @@ export class WebhookSink {
     }
   }
 
+  /** Never rejects: an event that cannot be sent is a failure like others, and ends in the dead letters. */
   async #deliver(delivery: DecodedDelivery, session: Session): Promise<void> {
-    const settlement = await this.#post(delivery);
+    const settlement = await this.#post(delivery).catch((error: unknown): Settlement => {
+      this.#fault(error, 'an event could not be sent to its webhook sink');
+      return { kind: 'retry', token: delivery.token, delayMs: undefined };
+    });
     // Closed meanwhile: the event is back in its queue, and its token means nothing any more.
     if (!settlement || this.#session !== session) return;
     try {
       await this.#ports.door.settle(this.#subscription.name, [settlement]);
     } catch (error) {
-      if (!(error instanceof MeshError)) throw error;
-      this.#lastFailure = error.message;
+      this.#fault(error, 'what a webhook sink answered could not be settled');
       if (this.#session !== session) return;
       this.#detach();
       return this.#attachLater();
     }
     if (this.#session === session) session.grant(1);
+  }
+
+  /** A MeshError is the door's answer, and shown; all else is a fault of ours, and logged as well. */
+  #fault(error: unknown, message: string): void {
+    this.#lastFailure = error instanceof Error ? error.message : String(error);
+    if (error instanceof MeshError) return;
+    this.#ports.log.warn({ err: error, subscription: this.#subscription.name }, message);
   }
 
   /** Undefined: nothing is to be settled, the event goes back with the session. */

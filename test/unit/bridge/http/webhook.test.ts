@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { WebhookSinks } from '../../../../bridge/http/webhook.ts';
-import type { SinkRequest, SinkResponse } from '../../../../bridge/http/webhook-client.ts';
+import {
+  createSinkClient,
+  type SinkRequest,
+  type SinkResponse,
+} from '../../../../bridge/http/webhook-client.ts';
 import type { WebhookOptions } from '../../../../bridge/http/config.ts';
 import {
   deliveryMessage,
@@ -42,8 +46,9 @@ const event = (id: string, data = '{"a":1}'): CloudEvent => ({
 class World {
   readonly door: FakeFrontDoor;
   readonly requests: SinkRequest[] = [];
-  consent: SinkResponse = agreed;
-  answers: (SinkResponse | Promise<SinkResponse>)[] = [];
+  consent: SinkResponse | Error = agreed;
+  readonly logged: string[] = [];
+  answers: (SinkResponse | Promise<SinkResponse> | Error)[] = [];
   now = 0;
   #timers: { at: number; run: () => void }[] = [];
   readonly sinks: WebhookSinks;
@@ -55,7 +60,9 @@ class World {
       client: {
         send: async (request) => {
           this.requests.push(request);
-          return request.method === 'OPTIONS' ? this.consent : (this.answers.shift() ?? answer(204));
+          const next = request.method === 'OPTIONS' ? this.consent : (this.answers.shift() ?? answer(204));
+          if (next instanceof Error) throw next;
+          return next;
         },
         close: () => undefined,
       },
@@ -68,7 +75,7 @@ class World {
         },
       },
       random: () => 0.5,
-      log: { warn: () => undefined },
+      log: { warn: (_fields, message) => void this.logged.push(message) },
     });
   }
 
@@ -314,4 +321,70 @@ test('a subscription that is replaced keeps its consent, one that is deleted sto
   assert.equal(world.sinks.stateOf('hook'), undefined);
   await world.put({ sink: 'https://other.example/' });
   assert.equal(world.requests.at(-1)?.url, 'https://other.example/');
+});
+
+suite('faults of ours', () => {
+  test('a request that HTTP does not allow is a failure like others', async (t) => {
+    const client = createSinkClient(1);
+    t.after(() => client.close());
+    const response = await client.send({
+      method: 'POST',
+      url: 'http://127.0.0.1:9/',
+      headers: { 'content-type': 'text/plain; title="\u0142"' },
+      body: 'x',
+      timeoutMs: 1_000,
+      signal: new AbortController().signal,
+    });
+    assert.equal(response.kind, 'failure');
+    assert.match(response.why, /cannot be sent \(Invalid character/);
+  });
+
+  test('an event that cannot be sent is retried, and others go on', async () => {
+    const world = await started();
+    world.answers = [new Error('a bug'), answer(204)];
+    await world.publish('a', 'b');
+    assert.deepEqual(
+      world.door.settlements.map(({ kind }) => kind),
+      ['retry', 'ack'],
+    );
+    assert.equal(world.state.lastFailure, 'a bug');
+    assert.deepEqual(world.logged, ['an event could not be sent to its webhook sink']);
+    world.door.tick(1_000);
+    await world.settle();
+    assert.equal(world.door.subscription('hook')?.depth, 0);
+  });
+
+  test('a sink that could not be asked is asked again', async () => {
+    const world = new World();
+    world.consent = new Error('a bug');
+    world.sinks.start();
+    await world.put();
+    assert.equal(world.asked, 1);
+    world.consent = agreed;
+    await world.advance(60_000);
+    assert.equal(world.asked, 2);
+    assert.equal(world.state.status, 'active');
+    assert.deepEqual(world.logged, ['a webhook sink could not be asked']);
+  });
+
+  test('what cannot be attached or settled for a bug is tried again', async () => {
+    const door = new FakeFrontDoor();
+    const world = new World(options, door);
+    const right = { attach: door.attach.bind(door), settle: door.settle.bind(door) };
+    door.attach = () => {
+      throw new Error('a bug');
+    };
+    world.sinks.start();
+    await world.put();
+    door.attach = right.attach;
+    await world.advance(2_000);
+    assert.equal(door.subscription('hook')?.sessions, 1);
+    door.settle = () => Promise.reject(new Error('another'));
+    await world.publish('a');
+    door.settle = right.settle;
+    await world.advance(2_000);
+    assert.equal(door.subscription('hook')?.depth, 0);
+    assert.equal(world.state.lastFailure, 'another');
+    assert.equal(world.logged.length, 2);
+  });
 });
