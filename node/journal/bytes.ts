@@ -1,17 +1,20 @@
 // The frame around every value in the journal, and the reading and writing of what is in it.
 //
 //   value  := version:u8 body crc:u32       crc: CRC-32 over the key, then version and body, big-endian
-//   varint := little-endian groups of 7 bits, at most 8 of them, below 2^53
-//   text   := length:varint utf8:bytes{length}
+//   varint := `uint` of wire/byte-writer.ts
+//   text   := as there
 //
 // The key is under the checksum too, so that a value which a damaged key has moved elsewhere is found. LevelDB has
 // checksums of its own, but classic-level does not have them verified when reading (`verify_checksums` is off).
 
 import { crc32 } from 'node:zlib';
+import { ByteReader } from '../wire/byte-reader.ts';
+import { ByteWriter } from '../wire/byte-writer.ts';
+import { WireError } from '../wire/wire-error.ts';
 
 const VERSION = 1;
-const FRAME_BYTES = 5;
-const VARINT_BYTES_MAX = 8;
+const CHECKSUM_BYTES = 4;
+const FRAME_BYTES = 1 + CHECKSUM_BYTES;
 
 /** The one error of decoding: these bytes are not what the journal wrote. Its user maps it to `storage-failed`. */
 export class CorruptionError extends Error {
@@ -21,7 +24,7 @@ export class CorruptionError extends Error {
 /** Writes version and checksum into `value`, whose body (all but its first byte and last four) stands already. */
 export function seal(key: Uint8Array, value: Buffer): Buffer {
   value[0] = VERSION;
-  const end = value.length - 4;
+  const end = value.length - CHECKSUM_BYTES;
   value.writeUInt32BE(crc32(value.subarray(0, end), crc32(key)), end);
   return value;
 }
@@ -30,114 +33,84 @@ export function seal(key: Uint8Array, value: Buffer): Buffer {
 export function unseal(key: Uint8Array, value: Uint8Array): Reader {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes.length < FRAME_BYTES) throw new CorruptionError(`cut short: ${bytes.length} bytes`);
-  const end = bytes.length - 4;
+  const end = bytes.length - CHECKSUM_BYTES;
   if (bytes.readUInt32BE(end) !== crc32(bytes.subarray(0, end), crc32(key)))
     throw new CorruptionError('the checksum is wrong');
   if (bytes[0] !== VERSION) throw new CorruptionError(`version ${bytes[0]} of this value is not known`);
   return new Reader(bytes.subarray(1, end));
 }
 
+/** Writes a value's body behind room for its version. */
 export class Writer {
-  #bytes: Buffer;
-  #at = 1;
+  readonly #bytes: ByteWriter;
 
   constructor(bytesExpected: number) {
-    this.#bytes = Buffer.allocUnsafe(bytesExpected + FRAME_BYTES);
+    this.#bytes = new ByteWriter(bytesExpected + FRAME_BYTES);
+    this.#bytes.byte(0);
   }
 
   u8(value: number): void {
-    const at = this.#room(1); // first, since it may move the bytes
-    this.#bytes[at] = value;
+    this.#bytes.byte(value);
   }
 
   varint(value: number): void {
-    let at = this.#room(VARINT_BYTES_MAX);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80); // no shift: it would cut at 32 bits
-    }
-    this.#bytes[at++] = rest;
-    this.#at = at;
+    this.#bytes.uint(value);
   }
 
   text(value: string): void {
-    const length = Buffer.byteLength(value);
-    this.varint(length);
-    const at = this.#room(length);
-    this.#bytes.write(value, at, 'utf8');
+    this.#bytes.text(value);
   }
 
   sealed(key: Uint8Array): Buffer {
-    this.#room(4);
-    return seal(key, this.#bytes.subarray(0, this.#at));
-  }
-
-  #room(count: number): number {
-    const start = this.#at;
-    this.#at += count;
-    if (this.#at > this.#bytes.length) {
-      const larger = Buffer.allocUnsafe(this.#at * 2);
-      this.#bytes.copy(larger, 0, 0, start);
-      this.#bytes = larger;
-    }
-    return start;
+    for (let i = 0; i < CHECKSUM_BYTES; i++) this.#bytes.byte(0);
+    const { buffer, byteOffset, byteLength } = this.#bytes.finish();
+    return seal(key, Buffer.from(buffer, byteOffset, byteLength));
   }
 }
 
 /** Never reads beyond its bytes, never allocates more than they hold. */
 export class Reader {
   readonly bytes: Buffer;
-  #at = 0;
+  readonly #reader: ByteReader;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#reader = new ByteReader(bytes);
   }
 
   get left(): number {
-    return this.bytes.length - this.#at;
+    return this.#reader.left;
   }
 
   u8(): number {
-    return this.bytes.readUInt8(this.#need(1));
+    return orCorrupt(() => this.#reader.byte());
   }
 
   varint(): number {
-    let value = 0;
-    let scale = 1;
-    for (let i = 0; i < VARINT_BYTES_MAX; i++) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : fail('a number is too large');
-      scale *= 0x80;
-    }
-    return fail('a number is too long');
+    return orCorrupt(() => this.#reader.uint());
   }
 
   /** A varint from `min` to `max`. */
   count(min: number, max: number, what: string): number {
     const value = this.varint();
-    return value >= min && value <= max ? value : fail(`${value} ${what}`);
+    if (value < min || value > max) throw new CorruptionError(`${value} ${what}`);
+    return value;
   }
 
   text(): string {
-    const length = this.varint();
-    const start = this.#need(length);
-    return this.bytes.toString('utf8', start, start + length);
+    return orCorrupt(() => this.#reader.text(this.left));
   }
 
   end(): void {
-    if (this.left > 0) fail(`${this.left} bytes too many`);
-  }
-
-  #need(count: number): number {
-    const start = this.#at;
-    if (count > this.left) fail('cut short');
-    this.#at += count;
-    return start;
+    orCorrupt(() => this.#reader.end());
   }
 }
 
-function fail(why: string): never {
-  throw new CorruptionError(why);
+function orCorrupt<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WireError) throw new CorruptionError(error.message, { cause: error });
+    throw error;
+  }
 }
