@@ -26,11 +26,7 @@ export const FederationSchema = Type.Object({
       node: NodeId,
       cluster: Cluster,
       incarnation: Type.Integer(),
-      status: Type.Union([
-        Type.Literal('alive'),
-        Type.Literal('suspect'),
-        Type.Literal('dead'),
-      ]),
+      status: Type.Union([Type.Literal('alive'), Type.Literal('suspect'), Type.Literal('dead')]),
       http: Type.String({ description: "Base URL of its HTTP API, or ''" }),
       addresses: Type.Array(Type.String()),
       labels: Type.Record(Type.String(), Type.String()),
