@@ -3,16 +3,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { until } from '../support/until.ts';
 
 const main = fileURLToPath(new URL('../../node/main.ts', import.meta.url));
-const deadlineMs = 60_000;
 
 interface Mesher {
   readonly cluster: string;
@@ -47,22 +46,14 @@ class Run {
 
   async prints(pattern: RegExp, where: 'stdout' | 'stderr' = 'stdout'): Promise<void> {
     await until(
+      () => `${where} has ${String(pattern)}\n${this.stdout}\n${this.stderr}`,
       () => pattern.test(this[where]),
-      () => `${where} never had ${String(pattern)}\n${this.stdout}\n${this.stderr}`,
     );
   }
 
   async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<number | NodeJS.Signals> {
     this.process.kill(signal);
     return this.exit;
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>, why: () => string): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(why());
-    await sleep(25);
   }
 }
 
@@ -79,14 +70,18 @@ async function cli(
 function dataFolder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'causeway-cli-'));
   t.after(async () => {
-    const { children } = JSON.parse(readFileSync(join(path, 'up.json'), 'utf8')) as { children: number[] };
-    await until(
-      () => !children.some(isAlive),
-      () => 'a mesher outlived its up',
-    );
+    if (existsSync(upFile(path))) {
+      const { children } = JSON.parse(readFileSync(upFile(path), 'utf8')) as { children: number[] };
+      await until('no mesher outlives its up', () => !children.some(isAlive));
+    }
     rmSync(path, { recursive: true, maxRetries: 5 });
   });
   return path;
+}
+
+/** Written when the first process is started. */
+function upFile(data: string): string {
+  return join(data, 'up.json');
 }
 
 async function up(
@@ -115,13 +110,10 @@ function isAlive(pid: number): boolean {
 
 /** Waits until events on `topic` from `from` reach so many clusters. */
 async function routed(t: TestContext, from: Mesher, topic: string, clusters: number): Promise<void> {
-  await until(
-    async () => {
-      const { stdout } = await cli(t, ['routes', topic, '--json', '--url', from.http]);
-      return (lines(stdout)[0] as { destinations: unknown[] }).destinations.length >= clusters;
-    },
-    () => `events on ${topic} never reached ${clusters} clusters`,
-  );
+  await until(`events on ${topic} reach ${clusters} clusters`, async () => {
+    const { stdout } = await cli(t, ['routes', topic, '--json', '--url', from.http]);
+    return (lines(stdout)[0] as { destinations: unknown[] }).destinations.length >= clusters;
+  });
 }
 
 test('runs a federation: events published in one cluster are printed in the others, and survive a restart', async (t) => {
@@ -247,8 +239,9 @@ test('takes two interrupts at once for one, as npm makes of a Ctrl-C, and a late
 });
 
 test('ends with 130 when it is interrupted before it is up', async (t) => {
-  const run = new Run(t, ['up', '--clusters', 'eu', '--data', dataFolder(t)]);
-  await sleep(700);
+  const data = dataFolder(t);
+  const run = new Run(t, ['up', '--clusters', 'eu', '--data', data]);
+  await until('its first process is started', () => existsSync(upFile(data)), { everyMs: 5 });
   assert.equal(await run.stop(), 130, run.stdout + run.stderr);
   assert.equal(run.stdout, '');
 });
@@ -287,10 +280,7 @@ test('ends quietly when nobody reads its output any more', async (t) => {
   const ended = reader.exit;
   let code: number | NodeJS.Signals | undefined;
   void ended.then((value) => (code = value));
-  await until(
-    async () => (await cli(t, publish)).code === 0 && code !== undefined,
-    () => 'it went on',
-  );
+  await until('it ends', async () => (await cli(t, publish)).code === 0 && code !== undefined);
   assert.equal(code, 0);
   assert.equal(reader.stderr, '');
   assert.equal(await run.stop(), 0);
@@ -325,8 +315,8 @@ test('runs a registry and a mesher by hand, and refuses what is wrong with one l
   await node.prints(/^mesher 12D3KooW\w+ of acme in eu listens on http:\/\/127\.0\.0\.1:\d+\n$/);
   const url = node.stdout.trim().split(' ').at(-1) ?? '';
   await until(
+    () => `it is ready: ${node.stderr}`,
     async () => (await fetch(`${url}/readyz`)).ok,
-    () => node.stderr,
   );
   const other = await cli(t, ['node', ...flags, '--http', '127.0.0.1:0']);
   assert.equal(other.code, 2, other.stderr);

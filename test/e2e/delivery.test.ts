@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Federation } from '../support/federation.ts';
-import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const EVENTS = 100_000;
@@ -40,9 +40,10 @@ test(`${EVENTS} events reach two subscriptions in each of two remote clusters ex
   t.diagnostic(`payloads: ${publisher.source}`);
   await publisher.publish(() => origin, 0, EVENTS);
   assert.equal(publisher.repeated, 0, 'no publish was in doubt');
-  await until('everything delivered', () => [...ledgers, group].every((ledger) => ledger.distinct >= EVENTS));
+  const all = [...ledgers, group];
+  await untilTaken('everything delivered', all, () => all.every((ledger) => ledger.distinct >= EVENTS));
 
-  for (const ledger of [...ledgers, group]) {
+  for (const ledger of all) {
     assert.deepEqual(ledger.missing(EVENTS), [], `${ledger.name} misses nothing`);
     assert.equal(ledger.duplicates, 0, `${ledger.name} got nothing twice`);
     assert.equal(ledger.outOfOrder, 0, `${ledger.name} got every key in order`);

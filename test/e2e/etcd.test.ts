@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
-import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const STEP = 1000;
@@ -170,8 +170,9 @@ class Traffic {
   }
 
   async whenDelivered(): Promise<void> {
-    await until(
+    await untilTaken(
       'all that was published is delivered',
+      [this.#ledger],
       () => this.#ledger.missing(this.#published).length === 0,
     );
     assert.equal(this.#ledger.outOfOrder, 0, 'every key in order');

@@ -21,7 +21,7 @@ import { frameHeader } from '../../node/wire/frames.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { HostileMember, LyingInterests, rawPeer, register, type Victim } from '../support/hostile.ts';
-import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const TEN_MILLION = 10_000_000;
@@ -510,6 +510,7 @@ class Traffic {
   readonly #pids: readonly (number | undefined)[];
   readonly #ledger = new Ledger('orders', EVENTS_MAX);
   readonly #done: Promise<number>;
+  readonly #fell: string[] = [];
   #finishing = false;
   /** The test is over before its time. */
   #abandoned = false;
@@ -521,6 +522,11 @@ class Traffic {
     const consumer = new Consumer(b, 'orders', this.#ledger);
     t.after(() => consumer.stop());
     t.after(() => (this.#abandoned = true));
+    for (const { program } of this.#meshers) {
+      program.watch((line) => {
+        if (line.includes('"link down"')) this.#fell.push(line);
+      });
+    }
     this.#done = this.#publish(a);
     this.#done.catch(() => undefined); // heard of in `finish`
   }
@@ -547,7 +553,11 @@ class Traffic {
   async finish(): Promise<void> {
     this.#finishing = true;
     const published = await this.#done;
-    await until('all honest events are delivered', () => this.#ledger.missing(published).length === 0);
+    await untilTaken(
+      'all honest events are delivered',
+      [this.#ledger],
+      () => this.#ledger.missing(published).length === 0,
+    );
     this.#t.diagnostic(`${published} honest events meanwhile, none lost`);
     assert.equal(this.#ledger.duplicates, 0, 'none twice');
     assert.equal(this.#ledger.outOfOrder, 0, 'every key in order');
@@ -556,9 +566,7 @@ class Traffic {
       const other = this.#meshers[1 - i]?.cluster;
       const link = (await mesher.links()).links.find(({ cluster }) => cluster === other);
       assert.equal(link?.state, 'up');
-      const fell = mesher.program.output
-        .split('\n')
-        .filter((line) => line.includes('"link down"') && line.includes(link.peer));
+      const fell = this.#fell.filter((line) => line.includes(link.peer));
       assert.deepEqual(fell, [], 'their link never fell');
     }
   }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { Federation, type RunningMesher } from '../support/federation.ts';
-import { Consumer, Ledger, Publisher } from '../support/traffic.ts';
+import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const STEP = 1000;
@@ -38,8 +38,9 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   await federation.whenRouted(a, 'e2e/events', ['b', 'c']);
   const lateFrom = published;
   await publish();
-  await until(
+  await untilTaken(
     'traffic flows without the registry',
+    [early, late],
     () => early.missing(published).length === 0 && since(late, lateFrom, published),
   );
 
@@ -56,8 +57,9 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
     `incarnation ${restarted.self.incarnation} follows ${before}`,
   );
   assert.equal(restarted.registry.state === 'up', false, 'there was no registry to ask');
-  await until(
+  await untilTaken(
     'what waited for the restarted mesher is delivered',
+    [early],
     () => early.missing(published).length === 0,
   );
 
@@ -83,7 +85,7 @@ async function loseRegistry(t: TestContext, data: 'kept' | 'wiped'): Promise<voi
   await federation.whenRouted(a, 'e2e/events', ['b', 'c', 'd']);
   const newcomerFrom = published;
   await publish();
-  await until('everything is delivered', () => {
+  await untilTaken('everything is delivered', [early, late, newcomer], () => {
     return (
       early.missing(published).length === 0 &&
       since(late, lateFrom, published) &&

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Federation, type RunningMesher } from '../support/federation.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 const SUBSCRIPTIONS = 30;
 const GOAL_MS = 50;
@@ -11,6 +12,8 @@ const LOST = 8;
 const LOST_GOAL_MS = 10_000;
 /** An HTTP request takes a fraction of a millisecond where nothing else runs: the goals give way on slower machines. */
 const SLACK_ROUND_TRIPS = 20;
+/** The worst of some rounds of asking, signing and checking, not the median of one. */
+const LOST_SLACK_ROUND_TRIPS = 1000;
 
 test(`a subscription is effective in another cluster within ${GOAL_MS} ms (median)`, async (t) => {
   const federation = await Federation.start(t, { clusters: { a: 1, b: 1, c: 1 } });
@@ -57,7 +60,7 @@ test(`a subscription whose gossip was lost is effective within ${LOST_GOAL_MS / 
   t.diagnostic(`${lost} gossip messages lost; effective after the PUT's answer: ${words(took)}`);
   assert.ok(lost >= LOST, 'the gossip of each subscription was lost');
   assert.equal(await deaf.metric('causeway_routes_applied_total', { by: 'gossip' }), 0);
-  const bound = LOST_GOAL_MS + SLACK_ROUND_TRIPS * roundTrip;
+  const bound = LOST_GOAL_MS + LOST_SLACK_ROUND_TRIPS * roundTrip;
   assert.ok(Math.max(...took) <= bound, `at most ${bound} ms`);
 });
 
@@ -72,11 +75,11 @@ async function medianRoundTrip(mesher: RunningMesher): Promise<number> {
 }
 
 async function whenNamed(mesher: RunningMesher, topic: string, cluster: string, everyMs = 0): Promise<void> {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const { destinations } = await mesher.routes(topic);
     if (destinations.some((one) => one.destination === cluster && one.because.length > 0)) return;
-    if (performance.now() > deadline) throw new Error(`${topic} is not routed to ${cluster} after a minute`);
+    if (performance.now() > deadline) throw new Error(`${topic} is not routed to ${cluster}`);
     if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

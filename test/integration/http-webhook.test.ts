@@ -6,12 +6,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HTTP } from 'cloudevents';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { LIMITS } from '../../node/core/limits.ts';
 import { parseSubscription } from '../../node/core/subscription.ts';
 import { startTestServer } from '../support/http.ts';
+import { until } from '../support/until.ts';
 
 type Post = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
@@ -40,13 +40,6 @@ async function startSink(
     server.close();
   });
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, bodies };
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let waited = 0; !condition(); waited += 10) {
-    if (waited > 10_000) assert.fail(`10 s went by before: ${what}`);
-    await sleep(10);
-  }
 }
 
 const make = (id: string): CloudEvent => ({
@@ -109,11 +102,10 @@ test('a sink that cannot be reached waits, visibly', async (t) => {
         webhook: { status: string; why: string };
       }
     ).webhook;
-  let last = await state();
-  for (let i = 0; i < 100 && last.status === 'asking'; i++) {
-    await sleep(20);
-    last = await state();
-  }
+  const last = await until('it was asked', async () => {
+    const now = await state();
+    return now.status !== 'asking' && now;
+  });
   assert.equal(last.status, 'refused');
   assert.match(last.why, /cannot be reached.*ECONNREFUSED/);
 });

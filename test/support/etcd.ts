@@ -18,14 +18,14 @@ import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeAuthority } from './etcd-certificates.ts';
 import type { TestAuthority } from './etcd-certificates.ts';
+import { freePort } from './free-port.ts';
+import { PATIENCE_MS } from './until.ts';
 
 export interface EtcdTestOptions {
   readonly members?: 1 | 3;
@@ -68,7 +68,8 @@ export interface TestEtcd {
 }
 
 const run = promisify(execFile);
-const readyDeadlineMs = 60_000;
+/** A member that is asked whether it is there may hang; what is ordered is waited for. */
+const askTimeoutMs = 5000;
 const rootPassword = 'root-secret';
 const mesher = { user: 'mesher', password: 'pass:wörd, "quoted"' };
 
@@ -253,7 +254,7 @@ class EtcdCluster implements TestEtcd {
   }
 
   async #untilReady(members: readonly Member[]): Promise<void> {
-    const giveUp = performance.now() + readyDeadlineMs;
+    const giveUp = performance.now() + PATIENCE_MS;
     for (const member of members) {
       const endpoint = `127.0.0.1:${String(member.clientPort)}`;
       for (;;) {
@@ -308,9 +309,10 @@ class EtcdCluster implements TestEtcd {
 
   async #etcdctl(endpoints: readonly string[], args: readonly string[]): Promise<string> {
     const scheme = this.authority === undefined ? 'http' : 'https';
+    const timeoutMs = args[0] === 'endpoint' ? askTimeoutMs : PATIENCE_MS;
     const flags = [
       `--endpoints=${endpoints.map((endpoint) => `${scheme}://${endpoint}`).join(',')}`,
-      '--command-timeout=5s',
+      `--command-timeout=${String(timeoutMs)}ms`,
       ...(this.#hasAuth ? [`--user=root:${rootPassword}`] : []),
       ...(this.authority === undefined
         ? []
@@ -322,7 +324,7 @@ class EtcdCluster implements TestEtcd {
     ];
     const { stdout } = await run('etcdctl', [...args, ...flags], {
       env: { PATH: process.env['PATH'] ?? '', ETCDCTL_API: '3' },
-      timeout: 15_000,
+      timeout: 3 * timeoutMs,
     });
     return stdout;
   }
@@ -343,14 +345,7 @@ class EtcdCluster implements TestEtcd {
 }
 
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
 }

@@ -9,12 +9,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../../node/core/views.ts';
+import { freePort } from './free-port.ts';
 import { Relay } from './relay.ts';
 import { until } from './until.ts';
 
@@ -31,14 +31,6 @@ export interface FederationOptions {
   readonly flags?: readonly string[];
   /** Flags of Node for every mesher. */
   readonly nodeFlags?: readonly string[];
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** A child process of the command line, with what it printed. */

@@ -65,8 +65,8 @@ export class FakeFrontDoor implements FrontDoor {
   readonly #decoded = new WeakMap<StoredEvent, CloudEvent>();
   readonly #sinkListeners = new Set<(name: string, subscription: Subscription | undefined) => void>();
   readonly #pulls = new Set<() => void>();
-  /** Entries by the token under which a session that is gone had them. */
-  readonly #left = new Map<string, Entry>();
+  /** Entries that wait, by the token under which a session that is gone had them. */
+  readonly #left = new Map<string, { entry: Entry; session: FakeSession }>();
 
   async publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
     const failure = this.failNext;
@@ -159,9 +159,7 @@ export class FakeFrontDoor implements FrontDoor {
 
   attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session {
     const queue = this.#queue(name);
-    const last = this.#left.get(options.resumeAfter ?? '');
-    const upTo = last === undefined ? -1 : queue.entries.indexOf(last);
-    if (upTo >= 0 && queue.sessions.size === 0) queue.entries.splice(0, upTo + 1);
+    this.#resume(queue, options.resumeAfter ?? '');
     const session: FakeSession = {
       credit: options.credit,
       events,
@@ -299,6 +297,7 @@ export class FakeFrontDoor implements FrontDoor {
     for (const entry of queue.entries) {
       if (taken.length >= max || room <= 0) break;
       if (entry.token !== '' || entry.notBefore > this.now) continue;
+      for (const [token, left] of this.#left) if (left.entry === entry) this.#left.delete(token);
       this.#tokens += 1;
       room -= 1;
       Object.assign(entry, { token: `t${this.#tokens}`, attempt: entry.attempt + 1, holder });
@@ -327,12 +326,23 @@ export class FakeFrontDoor implements FrontDoor {
     if (deliveries.length > 0) ephemeral.events.deliver(deliveries);
   }
 
+  /** What the token's session had up to it, and nobody was handed since. */
+  #resume(queue: Queue, token: string): void {
+    const last = this.#left.get(token);
+    if (!last) return;
+    for (const [other, { entry, session }] of [...this.#left]) {
+      if (session !== last.session || Number(other.slice(1)) > Number(token.slice(1))) continue;
+      this.#left.delete(other);
+      queue.entries.splice(queue.entries.indexOf(entry), 1);
+    }
+  }
+
   /** What a session leaves keeps its token until it is delivered again: that is what `resumeAfter` names. */
   #giveBack(queue: Queue, session: FakeSession): void {
     for (const entry of queue.entries) {
       if (entry.holder !== session) continue;
       entry.holder = undefined;
-      this.#left.set(entry.token, entry);
+      this.#left.set(entry.token, { entry, session });
       entry.token = '';
     }
   }

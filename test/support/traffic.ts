@@ -4,42 +4,24 @@
 //
 // Event `n` has id `e<n>` and ordering key `k<n % keys>`: within a key, numbers must rise.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { githubEvents } from '../../node/commands/github-events.ts';
 import type { RunningMesher } from './federation.ts';
+import { realEvents } from './real-events.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
-const REAL_EVENTS = join(import.meta.dirname, '../../../shared/data/real-events/dev-4k.ndjson');
 const KEYS = 64;
 
-export interface Payloads {
+interface Payloads {
   readonly source: string;
   readonly events: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** 4,000 real events where the data is there, else the GitHub payloads that the project depends on. */
-export function realEvents(): Payloads {
-  try {
-    const lines = readFileSync(REAL_EVENTS, 'utf8').trim().split('\n');
-    return {
-      source: 'real events of the shared data',
-      events: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
-    };
-  } catch {
-    const events = githubEvents()
-      .filter(({ data }) => data.length < 8192)
-      .map(({ type, source, data }) => ({
-        specversion: '1.0',
-        type,
-        source,
-        data: JSON.parse(data) as unknown,
-      }));
-    return { source: 'GitHub webhook examples (the shared data is absent)', events };
-  }
+function payloads(): Payloads {
+  const { source, lines } = realEvents();
+  return { source, events: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
 export class Publisher {
-  readonly #payloads = realEvents();
+  readonly #payloads = payloads();
   /** Numbers acked. */
   acked = 0;
   /** Requests repeated because their answer never came: their events may be there twice. */
@@ -69,8 +51,8 @@ export class Publisher {
   }
 
   async #send(target: () => RunningMesher, body: string, count: number): Promise<void> {
-    const deadline = Date.now() + 300_000;
-    for (let attempt = 0; Date.now() < deadline; attempt++) {
+    const deadline = performance.now() + 3 * PATIENCE_MS;
+    while (performance.now() < deadline) {
       try {
         const response = await fetch(`${target().http}/v1/events?topic=e2e/events`, {
           method: 'POST',
@@ -91,7 +73,7 @@ export class Publisher {
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error('publish: not acked within five minutes');
+    throw new Error(`publish: not acked within ${(3 * PATIENCE_MS) / 60_000} minutes`);
   }
 }
 
@@ -134,6 +116,17 @@ export class Ledger {
   }
 }
 
+/** Waits for deliveries, as long as any are still coming. */
+export async function untilTaken(
+  what: string,
+  ledgers: readonly Ledger[],
+  check: () => Promise<boolean> | boolean,
+): Promise<void> {
+  await until(what, check, {
+    progress: () => ledgers.reduce((sum, ledger) => sum + ledger.received, 0),
+  });
+}
+
 interface Pulled {
   readonly events: readonly {
     readonly event: { readonly id: string };
@@ -168,8 +161,11 @@ export class Consumer {
       }
       if (pulled.events.length === 0) continue;
       for (const { event } of pulled.events) for (const ledger of this.#ledgers) ledger.take(event.id);
-      const settled = await this.#post('settle', { ack: pulled.events.map(({ token }) => token) });
-      if (!settled) this.inDoubt += pulled.events.length;
+      const settled = await this.#post<{ stale: readonly string[] }>('settle', {
+        ack: pulled.events.map(({ token }) => token),
+      });
+      // stale: settled too late on a slow machine, or held by a process that was killed
+      this.inDoubt += settled ? settled.stale.length : pulled.events.length;
     }
   }
 
@@ -179,7 +175,7 @@ export class Consumer {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
-        signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(60_000)]),
+        signal: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(PATIENCE_MS)]),
       });
       const text = await response.text();
       return response.ok ? (JSON.parse(text) as T) : undefined;

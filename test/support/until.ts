@@ -1,6 +1,8 @@
 // Waiting for a condition, for every test with real time: asks again and again, patiently enough for a machine ten times
 // slower than the usual one. Nothing is asserted about how long it took.
 
+import { AssertionError } from 'node:assert/strict';
+
 /** What no single step takes, however slow the machine. */
 export const PATIENCE_MS = 120_000;
 
@@ -10,7 +12,10 @@ export interface UntilOptions {
   readonly progress?: () => number;
 }
 
-/** Polls until `check` gives something other than undefined or false; fails with `what` when patience ends. */
+/**
+ * Polls until `check` gives something other than undefined or false; fails with `what` when patience ends. A `check` that
+ * throws is asked again; only an assertion that fails in it ends the wait.
+ */
 export async function until<T>(
   what: string | (() => string),
   check: () => Promise<T | undefined | false> | T | undefined | false,
@@ -25,6 +30,7 @@ export async function until<T>(
       if (found !== undefined && found !== false) return found;
       last = undefined;
     } catch (error) {
+      if (error instanceof AssertionError) throw error;
       last = error;
     }
     const now = performance.now();
