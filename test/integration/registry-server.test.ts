@@ -159,8 +159,8 @@ describe('registry server', () => {
     ];
     test.after(() => Promise.all([right.close(), wrong.close()]));
     assert.deepEqual((await right.members()).members, []);
-    await assert.rejects(wrong.members(), { code: 'not-a-member' });
-    await assert.rejects(wrong.register(record), { code: 'not-a-member' });
+    await assert.rejects(wrong.members(), { code: 'registry-refused' });
+    await assert.rejects(wrong.register(record), { code: 'registry-refused' });
   });
 
   it('says why it does not start', async (test) => {
