@@ -10,6 +10,7 @@ import { RouteTable } from '../../../node/core/route-table.ts';
 import type { Now } from '../../../node/core/steps.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { encodeMessage } from '../../../node/wire/link-messages.ts';
+import { cpuMsSince } from '../../support/calibrate.ts';
 import { seeded, signingKeys } from './signing-keys.ts';
 
 export interface Sent {
@@ -42,7 +43,7 @@ export class RouteNet {
   tamper: (sent: Sent) => readonly Sent[] = (sent) => [sent];
   /** What travelled over links so far, by kind. */
   readonly carried = new Map<string, { count: number; bytes: number }>();
-  /** Longest that one call into a table took, ms. */
+  /** Longest that one call into a table computed, ms. */
   longestMs = 0;
   readonly now: { wall: number; monotonic: number } = { wall: 1_000_000, monotonic: 1_000 };
   readonly #random: () => number;
@@ -105,9 +106,9 @@ export class RouteNet {
   }
 
   timed(call: () => void): void {
-    const before = performance.now();
+    const before = process.threadCpuUsage();
     call();
-    this.longestMs = Math.max(this.longestMs, performance.now() - before);
+    this.longestMs = Math.max(this.longestMs, cpuMsSince(before));
   }
 
   link(a: NodeId, b: NodeId): void {

@@ -10,6 +10,7 @@ import {
   type RouteOp,
   signDelta,
 } from '../../../node/core/route-record.ts';
+import { calibrate } from '../../support/calibrate.ts';
 import { hand, interest, RouteNet, type Sent, type Station } from './route-net.ts';
 import { signingKeys } from './signing-keys.ts';
 
@@ -296,8 +297,10 @@ test('100,000 interests arrive in short steps, and after a reconnect only what c
   t.diagnostic(
     `longest call ${net.longestMs.toFixed(0)} ms (own announcement ${announceMs.toFixed(0)} ms), ${(bytes / 2 ** 20).toFixed(1)} MiB of buckets`,
   );
-  assert.ok(net.longestMs < 1_000, `one call took ${net.longestMs} ms`);
-  assert.ok(announceMs < 2_000, `the announcement took ${announceMs} ms`);
+  // some hundred times a fixed computation, as measured, and five times more for what may differ between machines
+  const unitMs = calibrate();
+  assert.ok(net.longestMs < 500 * unitMs, `one call took ${net.longestMs} ms; the unit is ${unitMs} ms`);
+  assert.ok(announceMs < 1_000 * unitMs, `the announcement took ${announceMs} ms; the unit is ${unitMs} ms`);
 
   net.unlink('a', 'b');
   net.announce(a, adds('one/more'));

@@ -195,7 +195,7 @@ test('the worst frame of the largest size is refused or decoded in little time',
       bytes[0] = kind;
       const started = performance.now();
       onlyWireErrors(bytes);
-      assert(performance.now() - started < 10_000, `kind ${kind} of ${fill}`);
+      assert(performance.now() - started < 60_000, `kind ${kind} of ${fill}`);
     }
   }
 });
