@@ -40,7 +40,9 @@ test(`${EVENTS} events reach every mesher of two clusters of two exactly once, a
     EVENTS,
     'each event crossed once',
   );
-  t.diagnostic(`crossed from a's meshers to those of b: ${crossed.map((sent) => sent.join(' + ')).join('; ')}`);
+  t.diagnostic(
+    `crossed from a's meshers to those of b: ${crossed.map((sent) => sent.join(' + ')).join('; ')}`,
+  );
   assert.deepEqual(await Promise.all([b1, b2].map((mesher) => sentTo(mesher, 'a'))), [
     [0, 0],
     [0, 0],

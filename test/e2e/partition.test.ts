@@ -48,7 +48,9 @@ test(`a cluster cut off for ${CUT_SECONDS} s at ${RATE} events/s gets everything
   assert.ok(missed > RATE, `the cut was felt: ${missed} events behind when it was healed`);
   await publisher.publish(() => origin, (CUT_SECONDS + 2) * RATE, 2 * RATE, { batch: BATCH });
 
-  await untilTaken('everything delivered', ledgers, () => ledgers.every((ledger) => ledger.missing(events).length === 0));
+  await untilTaken('everything delivered', ledgers, () =>
+    ledgers.every((ledger) => ledger.missing(events).length === 0),
+  );
   await memory.look();
   t.diagnostic(`${missed} events waited on disk; most growth of memory: ${memory.words()}`);
   for (const ledger of ledgers) {
