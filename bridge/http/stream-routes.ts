@@ -33,7 +33,7 @@ const AckMode = Type.Object(
         enum: ['auto', 'explicit'],
         default: 'auto',
         description:
-          'auto: settled in order once sent, the newest kept for Last-Event-ID; explicit: by POST …/settle',
+          'auto: settled in order once sent, the newest kept for Last-Event-ID; explicit: by POST …/settle and nothing else',
       }),
     ),
   },
@@ -96,7 +96,10 @@ export async function streamRoutes(
     querystring: AckMode,
     headers: Type.Object({
       'last-event-id': Type.Optional(
-        Type.String({ description: 'The last `id` received: all up to it is settled' }),
+        Type.String({
+          description:
+            'The last `id` received: what came on the same stream up to it is settled, unless the mesher was restarted since; then all that was not settled comes again. Ignored with `ack=explicit`.',
+        }),
       ),
     }),
     response: { 200: EVENT_STREAM, ...problems('subscription-not-found', 'invalid-request', 'overloaded') },
@@ -107,9 +110,11 @@ export async function streamRoutes(
     async (request, reply) => {
       const { name } = request.params;
       const lastId = request.headers['last-event-id'];
-      const resume = typeof lastId === 'string' && lastId !== '' ? { resumeAfter: lastId } : {};
+      const isExplicit = request.query.ack === 'explicit';
+      const resume =
+        typeof lastId === 'string' && lastId !== '' && !isExplicit ? { resumeAfter: lastId } : {};
       const { maxInFlight } = stateOf(door, name).subscription.delivery;
-      const settler = request.query.ack === 'explicit' ? undefined : settlerOf(name, () => opened);
+      const settler = isExplicit ? undefined : settlerOf(name, () => opened);
       const stream = new EventStream(reply.raw, {
         ...base,
         creditMax: maxInFlight,

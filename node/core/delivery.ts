@@ -26,10 +26,11 @@ interface Flight {
 
 interface StreamSession {
   credit: number;
+  /** Names the session in its tokens, also after a restart: drawn, so that no other session of any life has it. */
+  readonly mark: number;
 }
 
 interface WaitingPull {
-  readonly request: RequestId;
   readonly max: number;
   readonly until: number;
 }
@@ -41,16 +42,24 @@ export interface DeliveryOptions {
   readonly emit: Emit;
   /** Sends the event to the subscription's dead-letter topic, in the batch being staged. */
   deadLetter(subscription: Subscription, item: QueueItem, reason: string): void;
+  /** Shared by all subscriptions of a mesher: those for which something is due at a time, and want to be ticked. */
+  readonly timed: Set<SubscriptionDelivery>;
+  /** Shared, too: where each pull waits. */
+  readonly pulls: Map<RequestId, SubscriptionDelivery>;
 }
 
 const BACKOFF_MAX_MS = 60_000;
+/** Six digits of base 36. */
+const MARKS = 36 ** 6;
+/** Acks of one request, of events not in flight, that are looked for one by one; more of them in one pass over all that waits. */
+const LATE_ACKS_FEW = 8;
 
 export class SubscriptionDelivery {
   subscription: Subscription;
   readonly queue: Queue;
   readonly #options: DeliveryOptions;
   readonly #sessions = new Map<SessionId, StreamSession>();
-  #pulls: WaitingPull[] = [];
+  readonly #pulls = new Map<RequestId, WaitingPull>();
   readonly #inFlight = new Map<string, Flight>();
   /** Keys of pulled events in the order of their deadlines: the ack time-out is the same for all. */
   readonly #timed = new Set<string>();
@@ -58,13 +67,13 @@ export class SubscriptionDelivery {
   #untimely = false;
   /** Sorted by due time. */
   #retrying: { readonly item: QueueItem; readonly dueAt: number }[] = [];
-  readonly #returned = new Deque<QueueItem>();
+  #returned = new Deque<QueueItem>();
   readonly #parked = new Map<string, Deque<QueueItem>>();
   #parkedCount = 0;
   /** More than one only where order was asked for while several were out. */
   readonly #holders = new Map<string, Set<QueueItem>>();
-  /** Was this seen by the client that resumed? */
-  #resume: ((item: QueueItem) => boolean) | undefined;
+  /** The mark of the stream session to which an event was handed last; none: it was pulled. */
+  readonly #handedTo = new WeakMap<QueueItem, number>();
   #handOuts = 0;
 
   constructor(subscription: Subscription, queue: Queue, options: DeliveryOptions) {
@@ -79,7 +88,7 @@ export class SubscriptionDelivery {
       subscription: this.subscription,
       depth: this.queue.depth,
       inFlight: this.#inFlight.size,
-      sessions: this.#sessions.size + this.#pulls.length,
+      sessions: this.#sessions.size + this.#pulls.size,
       oldestAcceptedAt: oldest?.event.acceptedAt ?? 0,
     };
   }
@@ -90,26 +99,32 @@ export class SubscriptionDelivery {
 
   // ─────────────────────────────────────────────────────────── consumers
 
+  /** `resumeAfter`: the last token that the client has of an earlier session. */
   attach(session: SessionId, credit: number, resumeAfter: string | undefined): void {
-    const token = resumeAfter === undefined ? undefined : parseToken(resumeAfter);
-    const alone = this.#sessions.size === 0 && this.#pulls.length === 0;
-    this.#resume = token && token.queue === this.queue.id && alone ? this.#seenBy(token) : undefined;
-    for (const item of this.#returned) item.handOut = 0; // what is handed out anew is counted anew
-    this.#sessions.set(session, { credit });
+    if (resumeAfter !== undefined) this.#resume(resumeAfter);
+    this.#sessions.set(session, { credit, mark: Math.floor(this.#options.random() * MARKS) });
   }
 
   /**
-   * What a client has seen that got `token` last: all up to it in the queue. Where order is kept, keys overtake each
-   * other, so there it is what was handed out up to then; a mesher that restarted meanwhile does not know.
+   * Settles what the token's session had been handed by then, the token's event included: that its client has. What others
+   * were handed, or it was handed again since, says nothing of this client; and of what was handed out before a restart
+   * nothing is known, so all that comes again.
    */
-  #seenBy(token: Token): (item: QueueItem) => boolean {
-    if (!this.subscription.delivery.ordered) return (item) => isUpTo(item, token);
+  #resume(text: string): void {
+    const token = parseToken(text);
+    if (token?.queue !== this.queue.id || token.session === undefined) return;
     const returned = [...this.#returned];
-    const last = returned.find((item) => item.block === token.block && item.index === token.index);
-    // handed out again since: to whom it got lost
-    const handOuts = last?.attempt === token.attempt ? last.handOut : 0;
-    const seen = new Set(returned.filter((item) => item.handOut > 0 && item.handOut <= handOuts));
-    return (item) => seen.has(item);
+    const handed = returned.filter((item) => this.#handedTo.get(item) === token.session);
+    const last = handed.find(
+      ({ block, index, attempt }) =>
+        block === token.block && index === token.index && attempt === token.attempt,
+    );
+    if (!last) return;
+    const seen = new Set(handed.filter(({ handOut }) => handOut <= last.handOut));
+    this.#returned = new Deque();
+    this.#returned.pushAllFront(returned.filter((item) => !seen.has(item)));
+    this.#options.counters.add('events_settled_total', seen.size, 'resume');
+    for (const item of seen) this.#finish(item);
   }
 
   grant(session: SessionId, count: number): void {
@@ -137,14 +152,15 @@ export class SubscriptionDelivery {
   }
 
   pull(request: RequestId, max: number, until: number): void {
-    this.#pulls.push({ request, max, until });
+    this.#pulls.set(request, { max, until });
+    this.#options.pulls.set(request, this);
+    this.#options.timed.add(this);
   }
 
   /** False: no such pull waits. */
   cancelPull(request: RequestId): boolean {
-    const before = this.#pulls.length;
-    this.#pulls = this.#pulls.filter((pull) => pull.request !== request);
-    return this.#pulls.length < before;
+    this.#options.pulls.delete(request);
+    return this.#pulls.delete(request);
   }
 
   /** New settings for the same queue. */
@@ -171,9 +187,9 @@ export class SubscriptionDelivery {
   close(reason: 'deleted' | 'replaced'): void {
     for (const session of this.#sessions.keys())
       this.#options.emit({ kind: 'session-closed', session, reason });
-    for (const { request } of this.#pulls) this.#reply(request, []);
+    for (const request of this.#pulls.keys()) this.#reply(request, []);
     this.#sessions.clear();
-    this.#pulls = [];
+    this.#options.timed.delete(this);
   }
 
   // ─────────────────────────────────────────────────────────── handing out
@@ -192,24 +208,23 @@ export class SubscriptionDelivery {
       this.#options.emit({ kind: 'deliver', session, deliveries });
     }
     if (this.#sessions.size > 1) this.#rotate();
-    if (this.#sessions.size > 0 || this.#pulls.length > 0) this.queue.refill();
+    if (this.#sessions.size > 0 || this.#pulls.size > 0) this.queue.refill();
   }
 
   #pumpPulls(now: Now): void {
-    const waiting: WaitingPull[] = [];
-    for (const pull of this.#pulls) {
+    const deadline = now.monotonic + this.subscription.delivery.ackTimeoutMs;
+    let waits = false;
+    for (const [request, { max, until }] of this.#pulls) {
       // one that got nothing was told that there is nothing: those behind it need not ask
-      const deliveries =
-        waiting.length > 0
-          ? []
-          : this.#gather(pull.max, undefined, now.monotonic + this.subscription.delivery.ackTimeoutMs, now);
-      if (deliveries.length === 0 && pull.until > now.monotonic) waiting.push(pull);
-      else this.#reply(pull.request, deliveries);
+      const deliveries: readonly Delivery[] = waits ? [] : this.#gather(max, undefined, deadline, now);
+      if (deliveries.length === 0 && until > now.monotonic) waits = true;
+      else this.#reply(request, deliveries);
     }
-    this.#pulls = waiting;
   }
 
+  /** The pull's one answer. */
   #reply(request: RequestId, deliveries: readonly Delivery[]): void {
+    this.cancelPull(request);
     this.#options.emit({ kind: 'reply', request, reply: { kind: 'pulled', deliveries } });
   }
 
@@ -225,6 +240,7 @@ export class SubscriptionDelivery {
   #gather(max: number, session: SessionId | undefined, deadline: number, now: Now): Delivery[] {
     const deliveries: Delivery[] = [];
     const { maxInFlight } = this.subscription.delivery;
+    const mark = session === undefined ? undefined : this.#sessions.get(session)?.mark;
     while (deliveries.length < max && this.#inFlight.size < maxInFlight) {
       const item = this.#next(now);
       if (!item) break;
@@ -232,9 +248,14 @@ export class SubscriptionDelivery {
       item.handOut = ++this.#handOuts;
       const key = itemKey(item);
       this.#inFlight.set(key, { item, session, deadline });
-      if (session === undefined) this.#timed.add(key);
+      if (mark === undefined) {
+        this.#timed.add(key);
+        this.#options.timed.add(this);
+        this.#handedTo.delete(item);
+      } else this.#handedTo.set(item, mark);
       this.#hold(item);
-      deliveries.push({ event: item.event, token: formatToken(this.queue.id, item), attempt: item.attempt });
+      const token = formatToken(this.queue.id, item, mark);
+      deliveries.push({ event: item.event, token, attempt: item.attempt });
     }
     this.#options.counters.add(
       'events_delivered_total',
@@ -250,9 +271,6 @@ export class SubscriptionDelivery {
       if (!item) return undefined;
       if (item.event.expiresAt !== 0 && item.event.expiresAt <= now.wall) {
         this.#options.counters.add('events_dropped_total', 1, 'expired');
-        this.#finish(item);
-      } else if (item.failures === 0 && this.#resume?.(item)) {
-        this.#options.counters.add('events_settled_total', 1, 'resume');
         this.#finish(item);
       } else if (this.#mustPark(item)) {
         this.#park(item);
@@ -295,43 +313,90 @@ export class SubscriptionDelivery {
 
   /** Returns the tokens that name nothing here any more. */
   settle(settlements: readonly Settlement[], now: Now): string[] {
-    const stale: string[] = [];
+    const stale = new Set<Settlement>();
+    const late: { readonly settlement: Settlement; readonly token: Token }[] = [];
     for (const settlement of settlements) {
       const token = parseToken(settlement.token);
-      if (!token || token.queue !== this.queue.id || !this.#settleOne(settlement, token, now))
-        stale.push(settlement.token);
+      const outcome = token?.queue === this.queue.id ? this.#settleOne(settlement, token, now) : 'stale';
+      if (outcome === 'stale') stale.add(settlement);
+      else if (outcome === 'late' && token) late.push({ settlement, token });
     }
-    return stale;
+    const waiting = this.#takeWaiting(late.map(({ token }) => token));
+    for (const { settlement, token } of late) {
+      const item = waiting.get(itemKey(token));
+      if (item && waiting.delete(itemKey(token))) this.#acked(item);
+      else stale.add(settlement);
+    }
+    return settlements.filter((settlement) => stale.has(settlement)).map(({ token }) => token);
   }
 
-  #settleOne(settlement: Settlement, token: Token, now: Now): boolean {
-    const key = `${token.block}.${token.index}`;
+  /** `late`: an ack of an event that is not in flight, or not any more. */
+  #settleOne(settlement: Settlement, token: Token, now: Now): 'done' | 'stale' | 'late' {
+    const key = itemKey(token);
     const flight = this.#inFlight.get(key);
     if (settlement.kind === 'ack') {
       // an ack counts whichever attempt it is for: the consumer has the event
-      const item = flight?.item ?? this.#findWaiting(token);
-      if (!item) return false;
+      if (!flight) return 'late';
       this.#forgetFlight(key);
-      this.#options.counters.add('events_settled_total', 1, 'ack');
-      this.#finish(item);
-      return true;
+      this.#acked(flight.item);
+      return 'done';
     }
-    if (flight?.item.attempt !== token.attempt) return false;
+    if (flight?.item.attempt !== token.attempt || this.#handedTo.get(flight.item) !== token.session)
+      return 'stale';
     this.#forgetFlight(key);
     this.#options.counters.add('events_settled_total', 1, settlement.kind);
     if (settlement.kind === 'reject') {
       const label = settlement.undecodable ? 'undecodable' : 'rejected';
       this.#deadLetter(flight.item, `${label}: ${settlement.reason}`, label);
     } else this.#failed(flight.item, settlement.delayMs, 'retry', now);
-    return true;
+    return 'done';
   }
 
-  /** An event that was handed out before a restart, or timed out, and was acked after all. */
-  #findWaiting(token: Token): QueueItem | undefined {
-    const wanted = (item: QueueItem): boolean => item.block === token.block && item.index === token.index;
+  #acked(item: QueueItem): void {
+    this.#options.counters.add('events_settled_total', 1, 'ack');
+    this.#finish(item);
+  }
+
+  /** Takes out those that wait: they were handed out before a restart, or timed out, and were acked after all. */
+  #takeWaiting(tokens: readonly Token[]): Map<string, QueueItem> {
+    if (tokens.length > LATE_ACKS_FEW) return this.#takeManyWaiting(tokens);
+    const found = new Map<string, QueueItem>();
+    for (const token of tokens) {
+      const item = this.#takeOneWaiting(token);
+      if (item) found.set(itemKey(item), item);
+    }
+    return found;
+  }
+
+  #takeOneWaiting({ block, index }: Token): QueueItem | undefined {
+    const wanted = (item: QueueItem): boolean => item.block === block && item.index === index;
     const at = this.#retrying.findIndex(({ item }) => wanted(item));
     if (at >= 0) return this.#retrying.splice(at, 1)[0]?.item;
-    return this.#returned.take(wanted) ?? this.queue.takeItem(token.block, token.index);
+    return this.#returned.take(wanted) ?? this.queue.takeItem(block, index);
+  }
+
+  /** In one pass over all that waits, however many are wanted: thousands of unknown tokens must not hold up everybody. */
+  #takeManyWaiting(tokens: readonly Token[]): Map<string, QueueItem> {
+    const wanted = new Map<number, Set<number>>();
+    for (const { block, index } of tokens) {
+      const indices = wanted.get(block);
+      if (indices) indices.add(index);
+      else wanted.set(block, new Set([index]));
+    }
+    const found = new Map<string, QueueItem>();
+    const stays = (item: QueueItem): boolean => {
+      if (!wanted.get(item.block)?.has(item.index)) return true;
+      found.set(itemKey(item), item);
+      return false;
+    };
+    this.#retrying = this.#retrying.filter(({ item }) => stays(item));
+    const returned = [...this.#returned].filter(stays);
+    this.#returned = new Deque();
+    this.#returned.pushAllFront(returned);
+    const window: QueueItem[] = [];
+    for (let item = this.queue.take(); item; item = this.queue.take()) window.push(item);
+    this.queue.putBack(window.filter(stays));
+    return found;
   }
 
   #forgetFlight(key: string): void {
@@ -357,6 +422,7 @@ export class SubscriptionDelivery {
       else at = middle + 1;
     }
     this.#retrying.splice(at, 0, { item, dueAt });
+    this.#options.timed.add(this);
   }
 
   #deadLetter(item: QueueItem, reason: string, label: string): void {
@@ -381,7 +447,8 @@ export class SubscriptionDelivery {
     this.#returned.pushFront(next);
   }
 
-  tick(now: Now): void {
+  /** False: nothing more is due at any time, until something else happens. */
+  tick(now: Now): boolean {
     let timedOut = false;
     for (const key of this.#timed) {
       const flight = this.#inFlight.get(key);
@@ -395,7 +462,8 @@ export class SubscriptionDelivery {
     }
     if (this.#timed.size === 0) this.#untimely = false;
     const first = this.#retrying[0];
-    if (timedOut || this.#pulls.length > 0 || (first && first.dueAt <= now.monotonic)) this.pump(now);
+    if (timedOut || this.#pulls.size > 0 || (first && first.dueAt <= now.monotonic)) this.pump(now);
+    return this.#pulls.size > 0 || this.#timed.size > 0 || this.#retrying.length > 0;
   }
 }
 
@@ -404,27 +472,33 @@ interface Token {
   readonly block: number;
   readonly index: number;
   readonly attempt: number;
+  /** The mark of the stream session it was handed to; undefined: it was pulled. */
+  readonly session: number | undefined;
 }
 
-function itemKey(item: QueueItem): string {
-  return `${item.block}.${item.index}`;
+function itemKey({ block, index }: { readonly block: number; readonly index: number }): string {
+  return `${block}.${index}`;
 }
 
-/** queue.block.index.attempt in base 36; `_` stands for the block of an event that was never on disk. */
-function formatToken(queue: number, item: QueueItem): string {
+/** queue.block.index.attempt[.session] in base 36; `_` stands for the block of an event that was never on disk. */
+function formatToken(queue: number, item: QueueItem, session: number | undefined): string {
   const block = item.block === VOLATILE_BLOCK ? '_' : item.block.toString(36);
-  return `${queue.toString(36)}.${block}.${item.index.toString(36)}.${item.attempt.toString(36)}`;
+  const token = `${queue.toString(36)}.${block}.${item.index.toString(36)}.${item.attempt.toString(36)}`;
+  return session === undefined ? token : `${token}.${session.toString(36)}`;
 }
 
 function parseToken(text: string): Token | undefined {
-  const match = /^([0-9a-z]{1,10})\.(_|[0-9a-z]{1,11})\.([0-9a-z]{1,10})\.([0-9a-z]{1,10})$/.exec(text);
+  const match =
+    /^([0-9a-z]{1,10})\.(_|[0-9a-z]{1,11})\.([0-9a-z]{1,10})\.([0-9a-z]{1,10})(?:\.([0-9a-z]{1,6}))?$/.exec(
+      text,
+    );
   if (!match) return undefined;
   const number = (digits: string | undefined): number => Number.parseInt(digits ?? '', 36);
-  const block = match[2] === '_' ? VOLATILE_BLOCK : number(match[2]);
-  return { queue: number(match[1]), block, index: number(match[3]), attempt: number(match[4]) };
-}
-
-function isUpTo(item: QueueItem, mark: { readonly block: number; readonly index: number }): boolean {
-  if (item.block === VOLATILE_BLOCK || mark.block === VOLATILE_BLOCK) return false;
-  return item.block < mark.block || (item.block === mark.block && item.index <= mark.index);
+  return {
+    queue: number(match[1]),
+    block: match[2] === '_' ? VOLATILE_BLOCK : number(match[2]),
+    index: number(match[3]),
+    attempt: number(match[4]),
+    session: match[5] === undefined ? undefined : number(match[5]),
+  };
 }

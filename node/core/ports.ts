@@ -265,14 +265,18 @@ export interface FrontDoor {
   subscriptions(): SubscriptionState[];
   /**
    * Opens a stream on a durable subscription. Deliveries stay unsettled, without time-out, while it is open.
-   * `resumeAfter`: the token of the last delivery that an earlier stream's client is known to have; all up to it
-   * on this subscription is settled first (only where no other session shares the subscription).
+   * `resumeAfter`: the token of the last delivery that an earlier stream's client is known to have: what that stream was
+   * handed up to it, and nobody was handed since, is settled first. Nothing is where the mesher was started since, which
+   * knows nothing of earlier streams.
    */
   attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session;
   /** Opens an ephemeral subscription. Deliveries need no settling; when it lags, the oldest events are dropped. */
   attachEphemeral(topic: string, options: { credit: number; group?: string }, events: SessionEvents): Session;
   /** Waits up to `waitMs` for up to `max` events; they must be settled within the subscription's ack timeout. */
-  pull(name: string, options: { max: number; waitMs: number; signal?: AbortSignal }): Promise<DecodedDelivery[]>;
+  pull(
+    name: string,
+    options: { max: number; waitMs: number; signal?: AbortSignal },
+  ): Promise<DecodedDelivery[]>;
   /** Resolves when the settlements are on disk. Unknown or stale tokens are reported, the others still done. */
   settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }>;
   /** Told of every subscription with a `sink` that appears, changes or goes, and of all at the time of the call. */

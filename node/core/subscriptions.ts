@@ -12,7 +12,7 @@ import type { StoredEvent } from './event.ts';
 import type { Limits } from './limits.ts';
 import { Queue } from './queue.ts';
 import type { LocalTarget, Router } from './router.ts';
-import type { Emit, Now, SessionId } from './steps.ts';
+import type { Emit, Now, RequestId, SessionId } from './steps.ts';
 import { DEAD_LETTERS, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
 
 /** Where the router sends local events. */
@@ -36,7 +36,7 @@ export interface SubscriptionsOptions {
   readonly commits: Commits;
   readonly announcer: Announcer;
   readonly router: Router<Target>;
-  readonly delivery: DeliveryOptions;
+  readonly delivery: Omit<DeliveryOptions, 'timed' | 'pulls'>;
   readonly emit: Emit;
   nextQueueId(): number;
 }
@@ -53,8 +53,14 @@ export class Subscriptions {
   /** Stream sessions on durable subscriptions. */
   readonly #streams = new Map<SessionId, DurableTarget>();
 
+  /** Durable ones for which something is due at a time: the others, thousands of them, cost a tick nothing. */
+  readonly #timed = new Set<SubscriptionDelivery>();
+  readonly #pulls = new Map<RequestId, SubscriptionDelivery>();
+  readonly #delivery: DeliveryOptions;
+
   constructor(options: SubscriptionsOptions) {
     this.#options = options;
+    this.#delivery = { ...options.delivery, timed: this.#timed, pulls: this.#pulls };
   }
 
   static queueName(subscription: string): string {
@@ -129,7 +135,7 @@ export class Subscriptions {
   }
 
   #add(subscription: Subscription, queue: Queue): DurableTarget {
-    return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#options.delivery));
+    return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery));
   }
 
   #target(subscription: Subscription, delivery: SubscriptionDelivery): DurableTarget {
@@ -269,7 +275,12 @@ export class Subscriptions {
     this.#byQueue.get(queue.id)?.delivery.pump(now);
   }
 
+  /** False: no such pull waits. */
+  cancelPull(request: RequestId): boolean {
+    return this.#pulls.get(request)?.cancelPull(request) ?? false;
+  }
+
   tick(now: Now): void {
-    for (const target of this.#durable.values()) target.delivery.tick(now);
+    for (const delivery of this.#timed) if (!delivery.tick(now)) this.#timed.delete(delivery);
   }
 }

@@ -264,7 +264,7 @@ export class History implements MesherObserver, NetworkObserver {
     for (const { event, token } of deliveries) {
       if (event.deadLetter) continue;
       const id = idOf(event);
-      const place = token.slice(0, token.lastIndexOf('.'));
+      const place = placeOf(token);
       const { origin, incarnation, sequence, key } = event;
       const named = `${subscribed.name} ${place}`;
       const before = this.#places.get(named);
@@ -280,7 +280,7 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   settled(subscribed: Subscribed, tokens: readonly string[]): void {
-    for (const token of tokens) subscribed.settled.add(token.slice(0, token.lastIndexOf('.')));
+    for (const token of tokens) subscribed.settled.add(placeOf(token));
   }
 }
 
@@ -340,4 +340,9 @@ function short(value: object): string {
     return one;
   });
   return text.length > 600 ? `${text.slice(0, 600)}…` : text;
+}
+
+/** A token without attempt and session: queue, block and index, which name the event. */
+function placeOf(token: string): string {
+  return token.split('.', 3).join('.');
 }

@@ -330,7 +330,7 @@ export class FakeFrontDoor implements FrontDoor {
   #resume(queue: Queue, token: string): void {
     const last = this.#left.get(token);
     if (!last) return;
-    for (const [other, { entry, session }] of [...this.#left]) {
+    for (const [other, { entry, session }] of this.#left) {
       if (session !== last.session || Number(other.slice(1)) > Number(token.slice(1))) continue;
       this.#left.delete(other);
       queue.entries.splice(queue.entries.indexOf(entry), 1);

@@ -36,6 +36,9 @@ export class DeliveryBench {
   subscription: Subscription;
   #writing: Append | undefined;
   #loads: { queue: number; blocks: readonly number[] }[] = [];
+  /** What wants to be ticked. */
+  readonly timed = new Set<SubscriptionDelivery>();
+  readonly pulls = new Map<number, SubscriptionDelivery>();
   #sequence = 0;
   readonly #random = seeded(5);
 
@@ -72,6 +75,8 @@ export class DeliveryBench {
         this.#emit(effect);
       },
       deadLetter: (_, { event }, reason) => void this.deadLetters.push({ event, reason }),
+      timed: this.timed,
+      pulls: this.pulls,
     });
     return [commits, queue, delivery];
   }
@@ -93,6 +98,8 @@ export class DeliveryBench {
     this.#writing = undefined;
     this.#loads = [];
     this.delivered = [];
+    this.timed.clear();
+    this.pulls.clear();
     [this.commits, this.queue, this.delivery] = this.#open();
   }
 
@@ -191,7 +198,7 @@ export class DeliveryBench {
   pass(ms: number): void {
     this.now.monotonic += ms;
     this.now.wall += ms;
-    this.delivery.tick(this.now);
+    for (const delivery of this.timed) if (!delivery.tick(this.now)) this.timed.delete(delivery);
   }
 
   /** Sequences and tokens delivered since the last call. */

@@ -13,13 +13,15 @@ interface Known {
   readonly expiresAt: number;
   durable: boolean;
   state: 'waiting' | 'held' | 'finished';
-  /** Held by this session, or pulled. */
+  /** Handed last to this session, or pulled; '': nobody is known to have it. */
   by: string;
   token: string;
   deadline: number;
   notBefore: number;
   attempts: number;
   failures: number;
+  /** Number of its last delivery. */
+  delivery: number;
 }
 
 class Model {
@@ -35,6 +37,7 @@ class Model {
   #expectedOnDisk: number[] | undefined;
   #nextSession = 1;
   #nextRequest = 1;
+  #deliveries = 0;
   #deadLetters = 0;
 
   constructor(settings: Partial<DeliverySettings>) {
@@ -64,6 +67,7 @@ class Model {
       notBefore: 0,
       attempts: 0,
       failures: 0,
+      delivery: 0,
     };
     this.events.set(sequence, known);
     this.#stored.push(known);
@@ -134,7 +138,7 @@ class Model {
           assert.ok(!before, `${sequence} overtook ${other.sequence} of its key`);
         }
       }
-      Object.assign(known, { state: 'held', by: to, token });
+      Object.assign(known, { state: 'held', by: to, token, delivery: ++this.#deliveries });
       known.deadline = to === 'pull' ? now.monotonic + this.settings.ackTimeoutMs : Infinity;
       this.tokens.push({ token, sequence });
       const session = this.sessions.get(Number(to.split(' ')[1]));
@@ -151,11 +155,24 @@ class Model {
     this.#finishing.push(known);
   }
 
-  attach(credit: number): void {
+  attach(credit: number, resumeAfter?: string): void {
     const session = this.#nextSession++;
     this.sessions.set(session, { credit });
-    this.bench.attach(session, credit);
+    this.bench.attach(session, credit, resumeAfter);
     this.observe();
+  }
+
+  /** A client comes back with a token that it, or somebody, was given once: its session's events up to it are settled. */
+  resume(which: number, credit: number): void {
+    const chosen = this.tokens.at(-1 - (which % 8)); // older ones are stale
+    const last = chosen && this.events.get(chosen.sequence);
+    if (!last || this.#isExpired(last)) return; // expired: whether it is there still is not known
+    const { by, delivery } = last;
+    if (last.state === 'waiting' && last.token === chosen.token && by.startsWith('session')) {
+      for (const known of this.events.values())
+        if (known.state === 'waiting' && known.by === by && known.delivery <= delivery) this.#finish(known);
+    }
+    this.attach(credit, chosen.token);
   }
 
   session(which: number): number | undefined {
@@ -216,6 +233,7 @@ class Model {
   #release(known: Known, delayMs: number | undefined, failed: boolean): void {
     known.state = 'waiting';
     if (!failed) return;
+    known.by = '';
     known.failures++;
     const backoff = Math.min(60_000, this.settings.backoffMs * 2 ** (known.failures - 1)) * 0.5;
     known.notBefore = this.bench.now.monotonic + (delayMs ?? backoff);
@@ -250,7 +268,7 @@ class Model {
     this.#storedInBatch = [];
     for (const known of this.events.values()) {
       if (known.state === 'held') known.state = 'waiting';
-      Object.assign(known, { attempts: 0, failures: 0, notBefore: 0 });
+      Object.assign(known, { attempts: 0, failures: 0, notBefore: 0, by: '' });
     }
     this.sessions.clear();
     this.bench.crash();
@@ -328,13 +346,19 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.tuple(fc.nat(), small).map(([which, credit]): Command => (model) => {
+      model.resume(which, credit);
+    }),
+  },
+  {
     weight: 3,
     arbitrary: fc.tuple(small, small).map(([which, count]): Command => (model) => {
       model.grant(which, count);
     }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: small.map((which): Command => (model) => {
       model.detach(which);
     }),

@@ -209,7 +209,7 @@ test('tokens that name nothing, or another attempt, are reported; the others are
   assert.ok(again);
   assert.deepEqual(bench.retry(one.token), [one.token], 'a retry of an attempt that is over');
   assert.deepEqual(bench.reject(one.token), [one.token]);
-  const unknown = ['', 'x', '7.1.99.1', '8.1.0.1', '7.zzzz.0.1', 'ü.1.1.1', '7.1.0.1.1', '7._.5.1'];
+  const unknown = ['', 'x', '7.1.99.1', '8.1.0.1', '7.zzzz.0.1', 'ü.1.1.1', '7.1.0.1.1.1', '7._.5.1'];
   assert.deepEqual(bench.ack(...unknown, two.token), unknown);
   assert.deepEqual(bench.ack(two.token), [two.token], 'settled already');
   assert.deepEqual(bench.ack(one.token), [], 'an ack counts for whichever attempt');
@@ -257,18 +257,102 @@ test('a client that resumes is not sent again what it has', () => {
   assert.deepEqual(bench.onDisk(), [4, 5]);
 });
 
-test('after a restart, too', () => {
+test('who resumes settles nothing that was handed to another, whoever comes back first', () => {
+  for (const ordered of [false, true]) {
+    const bench = new DeliveryBench({ ordered });
+    bench.attach(1, 3);
+    bench.publish(3);
+    bench.attach(2, 3);
+    bench.publish(3);
+    const held = bench.take();
+    bench.detach(1);
+    bench.detach(2);
+    bench.attach(3, 1_000, held[5]?.token);
+    assert.deepEqual(bench.sequences(), [1, 2, 3]);
+    bench.settleDisk();
+    assert.deepEqual(bench.onDisk(), [1, 2, 3]);
+  }
+});
+
+test('another consumer that came meanwhile does not keep a client from resuming', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 4);
+  bench.publish(4);
+  const held = bench.take();
+  bench.detach(1);
+  bench.attach(2, 1);
+  assert.deepEqual(bench.sequences(), [1]);
+  bench.attach(3, 10, held[2]?.token);
+  assert.deepEqual(bench.sequences(), [4], '1 is with the other, 2 and 3 are settled');
+});
+
+test('what was handed out again since is not settled: to whom it got is not known', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1, 3);
+  bench.publish(3);
+  const held = bench.take();
+  bench.detach(1);
+  bench.attach(2, 3);
+  bench.take();
+  bench.detach(2);
+  bench.attach(3, 10, held[2]?.token);
+  assert.deepEqual(bench.sequences(), [1, 2, 3]);
+});
+
+test('after a restart a client gets what was not settled again, since nobody knows what it was handed', () => {
   const bench = new DeliveryBench({}, { blockEventsMax: 2, queueWindowEvents: 4 });
   bench.attach(1);
   bench.publish(9);
-  const token = bench.take()[4]?.token;
+  const { token } = bench.take()[4] ?? {};
   bench.crash();
   bench.attach(2, 1_000, token);
   bench.settleDisk();
-  assert.deepEqual(bench.sequences(), [6, 7, 8, 9]);
+  assert.deepEqual(bench.sequences(), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  bench.detach(2);
+  // the same event in its first attempt, as the token says, but of another session
+  bench.attach(3, 1_000, token);
+  bench.settleDisk();
+  assert.equal(bench.sequences().length, 9);
 });
 
-test('who resumes while another consumer is there settles nothing of its', () => {
+test('a retry of an event that was handed to another session is stale, in the same attempt, too', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(1);
+  const { token = '' } = bench.take()[0] ?? {};
+  bench.crash();
+  bench.attach(2);
+  bench.settleDisk();
+  assert.equal(bench.take()[0]?.attempt, 1);
+  assert.deepEqual(bench.retry(token), [token]);
+  assert.deepEqual(bench.ack(token), []);
+});
+
+test('an event that was retried is not settled by who resumes after a later one', () => {
+  const bench = new DeliveryBench();
+  bench.attach(1);
+  bench.publish(3);
+  const held = bench.take();
+  bench.retry(held[0]?.token ?? '', 100);
+  bench.detach(1);
+  bench.attach(2, 10, held[2]?.token);
+  assert.deepEqual(bench.sequences(), []);
+  bench.pass(100);
+  assert.deepEqual(bench.sequences(), [1]);
+});
+
+test('the token of a pull resumes nothing', () => {
+  const bench = new DeliveryBench();
+  bench.publish(2);
+  bench.pull(1, 2);
+  const held = bench.take();
+  bench.attach(1, 10, held[1]?.token);
+  bench.pass(100_000);
+  bench.pass(100_000);
+  assert.deepEqual(new Set(bench.sequences()), new Set([1, 2]));
+});
+
+test('who resumes while its old session is still there settles nothing', () => {
   const bench = new DeliveryBench();
   bench.attach(1, 2);
   bench.publish(4);
@@ -345,6 +429,78 @@ test('a pull that was cancelled takes nothing', () => {
   assert.equal(bench.delivery.cancelPull(1), false);
   bench.publish(1);
   assert.deepEqual(bench.sequences(), []);
+});
+
+test('many late acks, known and unknown, are found wherever their events wait, in one pass', () => {
+  const bench = new DeliveryBench({ maxInFlight: 50_000, backoffMs: 60_000, ackTimeoutMs: 100 });
+  bench.publish(2_000);
+  bench.pull(1, 500);
+  bench.settleDisk();
+  bench.pass(100);
+  const timedOut = bench.take();
+  bench.attach(1, 800);
+  bench.settleDisk();
+  bench.detach(1);
+  const given = bench.take();
+  bench.settleDisk();
+  const late = [...timedOut, ...given].map(({ token }) => token);
+  const inWindow = bench.delivery.state().depth;
+  const unknown = Array.from({ length: 100 }, (_, i) => `7.zz.${i.toString(36)}.1`);
+  assert.deepEqual(bench.ack(...unknown, ...late, ...late), [...unknown, ...late]);
+  assert.equal(bench.delivery.state().depth, inWindow - late.length);
+  bench.attach(2, 10_000);
+  bench.settleDisk();
+  const rest = bench.sequences();
+  assert.deepEqual(
+    rest,
+    Array.from({ length: 2_000 - late.length }, (_, i) => i + 1 + late.length),
+    'and what was not acked keeps its order',
+  );
+});
+
+test('10,000 unknown tokens cost one pass over what waits, not one each', () => {
+  const bench = new DeliveryBench({ maxInFlight: 50_000 });
+  bench.attach(1, 50_000);
+  bench.publish(50_000);
+  bench.detach(1);
+  bench.take();
+  const takes = (count: number): number => {
+    const unknown = Array.from({ length: count }, (_, i) => `7.zz.${i.toString(36)}.1`);
+    const startedAt = performance.now();
+    assert.equal(bench.ack(...unknown).length, count);
+    return performance.now() - startedAt;
+  };
+  const once = Math.max(1, ...[9, 9, 9].map(takes));
+  const times = takes(10_000) / once;
+  assert.ok(times < 100, `${times} times as long as one pass`);
+});
+
+test('only what has something due at a time wants to be ticked', () => {
+  const bench = new DeliveryBench({ ackTimeoutMs: 100, backoffMs: 100 });
+  const timed = (): number => {
+    bench.pass(0);
+    return bench.timed.size;
+  };
+  bench.attach(1, 2);
+  bench.publish(2);
+  assert.equal(timed(), 0, 'a stream has no time-out');
+  const held = bench.take();
+  bench.retry(held[0]?.token ?? '');
+  assert.equal(timed(), 1, 'a retry is due');
+  bench.detach(1);
+  bench.pull(1, 10, 1_000);
+  bench.pass(200);
+  assert.equal(timed(), 1, 'what was pulled times out');
+  bench.ack(...bench.take().map(({ token }) => token), ...held.map(({ token }) => token));
+  assert.equal(timed(), 0);
+  bench.pull(2, 10, 1_000);
+  assert.equal(timed(), 1, 'a pull waits');
+  assert.equal(bench.pulls.get(2)?.cancelPull(2), true);
+  assert.equal(timed(), 0);
+  assert.equal(bench.pulls.size, 0);
+  bench.pull(3, 10, 1_000);
+  bench.delivery.close('deleted');
+  assert.deepEqual([bench.timed.size, bench.pulls.size], [0, 0]);
 });
 
 // ─────────────────────────────────────────────────────────── order by key
