@@ -40,7 +40,7 @@ export const metricsRoutes: FastifyPluginAsync<MetricsOptions> = async (app, opt
     const families = [
       ...options.view.metrics(),
       refusedFamily(options.refusals),
-      ...(options.process ? processFamilies(options.process, delay) : []),
+      ...(options.process ? processFamilies(options.process, delay, DELAY_RESOLUTION_MS) : []),
     ];
     return reply.type(CONTENT_TYPE).send(formatMetrics(families));
   });

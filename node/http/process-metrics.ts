@@ -4,7 +4,11 @@
 import type { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { MetricFamily } from '../core/views.ts';
 
-type EventLoopDelay = ReturnType<typeof monitorEventLoopDelay>;
+/** The parts of the histogram that are read. */
+type EventLoopDelay = Pick<
+  ReturnType<typeof monitorEventLoopDelay>,
+  'count' | 'max' | 'percentile' | 'reset'
+>;
 
 /** The parts of `process` that are read; `process` itself fits. */
 export interface ProcessFigures {
@@ -19,10 +23,21 @@ export interface ProcessFigures {
 }
 
 const NS_PER_S = 1e9;
+const MS_PER_S = 1e3;
 const US_PER_S = 1e6;
 
-/** `delay`: over the time since the last call, which starts it anew. */
-export function processFamilies(figures: ProcessFigures, delay: EventLoopDelay): MetricFamily[] {
+/**
+ * `delay`: over the time since the last call, which starts it anew. What it holds is the time between two turns of a timer
+ * of `resolutionMs`, so it is late by what is beyond that.
+ */
+export function processFamilies(
+  figures: ProcessFigures,
+  delay: EventLoopDelay,
+  resolutionMs: number,
+): MetricFamily[] {
+  // an empty histogram has placeholders for figures, 511 ns for its percentiles
+  const seconds = (nanoseconds: number): number =>
+    delay.count === 0 ? 0 : Math.max(0, nanoseconds / NS_PER_S - resolutionMs / MS_PER_S);
   const memory = figures.memoryUsage();
   const cpu = figures.cpuUsage();
   const samples = [0.5, 0.9, 0.99].map((at) => ({
@@ -46,23 +61,18 @@ export function processFamilies(figures: ProcessFigures, delay: EventLoopDelay):
     },
     gauge(
       'event_loop_delay_max_seconds',
-      'Longest delay of the event loop since the last scrape.',
+      'How late the event loop was at most since the last scrape.',
       seconds(delay.max),
     ),
     {
       name: 'event_loop_delay_seconds',
-      help: 'Delay of the event loop since the last scrape, by quantile.',
+      help: 'How late the event loop was since the last scrape, by quantile.',
       type: 'gauge',
       samples,
     },
   ];
   delay.reset();
   return families;
-}
-
-/** Before the first measurement the histogram's figures are placeholders. */
-function seconds(nanoseconds: number): number {
-  return Number.isFinite(nanoseconds) && nanoseconds < Number.MAX_SAFE_INTEGER ? nanoseconds / NS_PER_S : 0;
 }
 
 function gauge(name: string, help: string, value: number): MetricFamily {
