@@ -224,10 +224,8 @@ export class MesherCore {
         this.#pull(input.request, input.name, input.max, input.waitMs);
         return;
       case 'cancel-pull':
-        for (const delivery of this.subscriptions.all()) {
-          if (delivery.cancelPull(input.request))
-            this.#reply(input.request, { kind: 'pulled', deliveries: [] });
-        }
+        if (this.subscriptions.cancelPull(input.request))
+          this.#reply(input.request, { kind: 'pulled', deliveries: [] });
         return;
       case 'settle':
         this.#settle(input);
