@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Announcer } from '../../../node/core/announcer.ts';
+import { Commits } from '../../../node/core/commits.ts';
+import { Counters } from '../../../node/core/counters.ts';
+import { LIMITS } from '../../../node/core/limits.ts';
+import type { Router } from '../../../node/core/router.ts';
+import type { Effect } from '../../../node/core/steps.ts';
+import { parseSubscription } from '../../../node/core/subscription.ts';
+import { Subscriptions, type Target } from '../../../node/core/subscriptions.ts';
+
+const NOW = { wall: 1_000_000, monotonic: 1_000 };
+
+function make(): { subscriptions: Subscriptions; effects: Effect[] } {
+  const effects: Effect[] = [];
+  const emit = (effect: Effect): void => void effects.push(effect);
+  const counters = new Counters();
+  const ignore = { add: () => undefined, remove: () => undefined };
+  const router = { addLocal: () => undefined, removeLocal: () => undefined };
+  let queues = 0;
+  const subscriptions = new Subscriptions({
+    limits: LIMITS,
+    counters,
+    commits: new Commits(1, LIMITS, emit),
+    announcer: ignore as unknown as Announcer,
+    router: router as unknown as Router<Target>,
+    delivery: { limits: LIMITS, counters, random: () => 0.5, emit, deadLetter: () => undefined },
+    emit,
+    nextQueueId: () => ++queues,
+  });
+  return { subscriptions, effects };
+}
+
+const put = (subscriptions: Subscriptions, name: string): void =>
+  void subscriptions.put(parseSubscription(name, { topic: name }, LIMITS), NOW);
+const answered = (effects: readonly Effect[]): number[] =>
+  effects.flatMap((effect) => (effect.kind === 'reply' ? [effect.request] : []));
+
+test('a pull is cancelled once, wherever it waits, and others stay', () => {
+  const { subscriptions, effects } = make();
+  for (const name of ['a', 'b']) put(subscriptions, name);
+  subscriptions.get('a')?.pull(1, 10, 2_000);
+  subscriptions.get('b')?.pull(2, 10, 2_000);
+  assert.deepEqual([3, 2, 2].map((request) => subscriptions.cancelPull(request)), [false, true, false]); // prettier-ignore
+  subscriptions.tick({ ...NOW, monotonic: 2_000 });
+  assert.deepEqual(answered(effects), [1]);
+  assert.equal(subscriptions.cancelPull(1), false, 'it was answered');
+});
+
+test('pulls of a subscription that is deleted are answered, and cancelling them finds nothing', () => {
+  const { subscriptions, effects } = make();
+  put(subscriptions, 'a');
+  subscriptions.get('a')?.pull(1, 10, 2_000);
+  assert.equal(subscriptions.delete('a', NOW), true);
+  assert.deepEqual(answered(effects), [1]);
+  assert.equal(subscriptions.cancelPull(1), false);
+  subscriptions.tick({ ...NOW, monotonic: 3_000 });
+  assert.deepEqual(answered(effects), [1]);
+});
