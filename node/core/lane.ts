@@ -166,7 +166,8 @@ export class Lane {
       this.#sentTo !== landing &&
       comparePositions(this.#sent, this.#acked) > 0
     ) {
-      this.#doubtUpTo = this.#sent;
+      // never back: what was sent to a mesher before this one, or before a restart, may be more
+      if (comparePositions(this.#sent, this.#doubtUpTo) > 0) this.#doubtUpTo = this.#sent;
     }
     this.#progressAt = now.monotonic;
     this.#options.emit({

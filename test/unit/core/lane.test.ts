@@ -211,6 +211,27 @@ test('a sender that restarts sends what was not acked, and the same receiver kno
   assert.deepEqual(bench.receiver('x').onDisk(), numbers(1, 5));
 });
 
+test('what a restart left in doubt stays so when the lane moves before it has sent all of it', () => {
+  const bench = started({ frameEventsMax: 2, frameBytesMax: 100, laneInFlightBytes: 100 });
+  publish(bench, 6);
+  while (bench.write());
+  bench.crashSender();
+  bench.linkUp('x');
+  bench.load();
+  bench.deliver('x', 'control');
+  bench.deliver('x', 'back');
+  const sent = bench.frames.at(-1)?.message.events.at(-1)?.event.sequence ?? 0;
+  assert.ok(sent > 0 && sent < 6, `${sent} of 6 were sent before the move, or this shows nothing`);
+  bench.linkDown('x');
+  bench.linkUp('y');
+  bench.pass(TIMING.linkGraceMs + 1);
+  bench.settle();
+  assert.deepEqual(
+    bench.receiver('y').taken,
+    numbers(1, 6).map((sequence) => ({ sequence, doubt: true })),
+  );
+});
+
 const node = fc.constantFrom('x', 'y');
 const channel = fc.constantFrom('control' as const, 'data' as const, 'back' as const);
 const act =
