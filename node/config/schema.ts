@@ -53,6 +53,10 @@ const limits = {
   gossipBytesMax: limit('gossipBytesMax', 'Bytes of one route delta; a larger one is announced and pulled.'),
   deltaRingMax: limit('deltaRingMax', 'Route deltas kept for peers that missed some.'),
   pullBytesMax: limit('pullBytesMax', 'Bytes of interests in one answer to a route pull.'),
+  rememberBytesMax: limit(
+    'rememberBytesMax',
+    "Bytes of others' durable interests written in one tick; the rest waits for the next.",
+  ),
   membersMax: limit('membersMax', 'Members one mesher knows. Above: new ones are refused.'),
   topicBytesMax: limit('topicBytesMax', 'UTF-8 bytes of a topic or filter. Above: refused.'),
   topicLevelsMax: limit('topicLevelsMax', 'Levels of a topic or filter. Above: refused.'),
@@ -67,6 +71,10 @@ const timing = {
   announceEveryMs: duration('announceEveryMs', 'Least time between two route deltas.'),
   removalDelayMs: duration('removalDelayMs', 'A removed interest is announced this much later.'),
   exchangeEveryMs: duration('exchangeEveryMs', 'Mean time between two route exchanges with a random peer.'),
+  rememberEveryMs: duration(
+    'rememberEveryMs',
+    "How often changes of other meshers' durable interests are written to disk.",
+  ),
   pullTimeoutMs: duration(
     'pullTimeoutMs',
     'A route pull without progress for this long is tried with another peer.',

@@ -12,6 +12,11 @@ export const DIRECTIVE_NAMES_MAX = 4096;
 export const DIRECTIVE_BYTES_MAX = 512 * 1024;
 /** Events in one frame on the wire: room to raise `frameEventsMax` without a new protocol; some MB of objects at worst. */
 export const FRAME_EVENTS_MAX = 4096;
+/**
+ * Of one bucket of a mesher's remembered interests: in a record of a million of them, 1 KiB each. Above, which is a hostile
+ * member, the rest is not remembered, and counted.
+ */
+export const REMEMBERED_BUCKET_BYTES_MAX = 4 * 1024 * 1024;
 /** Records named in one message on the wire: room to raise `membersMax`, which both ends need not have the same. */
 export const HEADS_MAX = 16_384;
 
@@ -68,6 +73,8 @@ export interface Limits {
   readonly deltaRingMax: number;
   /** Bytes of interests in one answer to a route pull. */
   readonly pullBytesMax: number;
+  /** Bytes of others' durable interests that one tick writes, one bucket at least: the rest waits for the next tick. */
+  readonly rememberBytesMax: number;
   /** Members one mesher knows, dead ones included. Above: new records are refused, reason `too-many-members`. */
   readonly membersMax: number;
   /** UTF-8 bytes of a topic or filter (MQTT allows 65,535; LevelDB keys and route records want less). */
@@ -101,6 +108,7 @@ export const LIMITS: Limits = Object.freeze({
   gossipBytesMax: 64 * 1024,
   deltaRingMax: 1024,
   pullBytesMax: 256 * 1024,
+  rememberBytesMax: 64 * 1024,
   membersMax: 4096,
   topicBytesMax: 1024,
   topicLevelsMax: 64,

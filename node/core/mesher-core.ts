@@ -92,6 +92,10 @@ export class MesherCore {
         isMember: (node) => this.members.get(node) !== undefined,
         linked: () => this.links.linked(),
       },
+      {
+        write: (node, bucket, interests) => this.commits.op({ op: 'routes', node, bucket, interests }),
+        drop: (node) => this.commits.op({ op: 'drop-routes', node }),
+      },
       emit,
     );
     this.router = new Router({
@@ -163,6 +167,7 @@ export class MesherCore {
     for (const block of recovered.unclaimedBlocks) this.commits.op({ op: 'drop-block', block });
     this.#landing.recover(recovered.marks);
     this.members.recover(recovered.members, now);
+    this.table.recover(recovered.routes);
   }
 
   get incarnation(): number {

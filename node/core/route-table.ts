@@ -7,11 +7,14 @@
 // meanwhile the record is `diverged`: deltas are not applied to it, and it is not served to others. A record
 // never seen whole is `complete: false`, and its mesher is sent everything. Only signatures prove that a version is
 // there: what a peer merely says it has is forgotten when a pull shows nothing of it.
+//
+// Durable interests are *remembered*: written bucket by bucket, and put back at a start. That is not a version, nor
+// complete, nor served to others; buckets of a pull replace it where they differ. It is for the dead, who cannot be asked.
 
 import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
-import { isWireTopic, type Limits } from './limits.ts';
+import { isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
 import type {
   ControlMessage,
   Interest,
@@ -20,7 +23,7 @@ import type {
   RouteHeads,
   RoutePull,
 } from './messages.ts';
-import type { Keys, Random } from './ports.ts';
+import type { Keys, Random, Recovered, RememberedInterest } from './ports.ts';
 import {
   bucketDigest,
   bucketOf,
@@ -52,6 +55,9 @@ interface Version {
   readonly sequence: number;
 }
 
+/** Of a bucket without interests, to whoever writes it. */
+const BUCKET_BYTES = 64;
+
 const NEVER: Version = { incarnation: 0, sequence: 0 };
 
 interface Pull {
@@ -75,6 +81,8 @@ interface Owned {
   proof: Proof | undefined;
   readonly interests: InterestSet;
   readonly routes: Map<string, Route>;
+  /** Buckets whose durable interests are not the ones that were written last. */
+  unwritten: Set<number>;
   /** Highest version heard of. Above `version`: gapped. */
   wanted: Version;
   /** Highest version seen signed. */
@@ -105,9 +113,22 @@ export interface RoutePeers {
   linked(): readonly NodeId[];
 }
 
+/**
+ * Keeps durable interests across restarts. Without fsync: what a crash takes (the last `rememberEveryMs`; in a power cut also
+ * what the system had not written yet, some 30 s) is as if it had never been heard of, and whoever is unknown is sent
+ * everything until it is dead (`deadAfterMs`). So nothing is kept only for an interest that was announced in the last
+ * seconds before the crash by a mesher that is neither linked nor in the registry from then until it counts as dead.
+ */
+export interface RouteMemory {
+  /** All durable interests of the bucket; none: nothing is to be kept of it. */
+  write(node: NodeId, bucket: number, interests: readonly RememberedInterest[]): void;
+  drop(node: NodeId): void;
+}
+
 export class RouteTable {
   readonly #options: RouteTableOptions;
   readonly #peers: RoutePeers;
+  readonly #memory: RouteMemory;
   readonly #emit: Emit;
   readonly #own: Owned;
   /** The owner's last deltas, by sequence, for peers that missed a few. */
@@ -115,15 +136,37 @@ export class RouteTable {
   readonly #records = new Map<NodeId, Owned>();
   readonly #tree = new FilterTree<Route>();
   #exchangeAt = 0;
+  /** What this round of writing has still to write. A bucket that changes meanwhile waits for the next round. */
+  #toWrite: { readonly record: Owned; readonly buckets: Set<number> }[] = [];
+  #rememberAt: number | undefined;
   /** Goes up with every change of what `match` may answer. */
   revision = 0;
 
-  constructor(options: RouteTableOptions, peers: RoutePeers, emit: Emit) {
+  constructor(options: RouteTableOptions, peers: RoutePeers, memory: RouteMemory, emit: Emit) {
     this.#options = options;
     this.#peers = peers;
+    this.#memory = memory;
     this.#emit = emit;
     this.#own = newRecord(options.keys.node);
     this.#own.complete = true;
+  }
+
+  /** Puts back what was written. Once, before anything else. */
+  recover(routes: Recovered['routes']): void {
+    for (const { node, interests } of routes) {
+      const record = this.#peers.isMember(node) ? this.#ownerOf(node) : undefined;
+      if (!record) {
+        this.#memory.drop(node); // its member record was dropped, or lost in a power cut
+        continue;
+      }
+      try {
+        for (const { filter, group } of interests)
+          this.#apply(record, { filter, group, durable: true }, true);
+      } catch (error) {
+        this.#refuse(error);
+      }
+      record.unwritten.clear();
+    }
   }
 
   /** Interests of other meshers that match, one for each filter. */
@@ -286,6 +329,7 @@ export class RouteTable {
     } else {
       record.interests.delete(key);
     }
+    if (route?.durable === true || (add && interest.durable)) record.unwritten.add(bucketOf(key));
     this.revision++;
   }
 
@@ -360,7 +404,7 @@ export class RouteTable {
     let bytes = 0;
     for (const index of wanted) {
       const interests = record.interests.bucket(index);
-      for (const one of interests) bytes += (one.filter.length + one.group.length) * 3 + 16;
+      for (const one of interests) bytes += sizeOf(one);
       if (buckets.length > 0 && bytes > this.#options.limits.pullBytesMax) break;
       buckets.push({ index, interests });
     }
@@ -550,6 +594,7 @@ export class RouteTable {
         this.#failPull(record, now);
       this.#pullIfDue(record, now);
     }
+    this.#remember(now);
     if (now.monotonic < this.#exchangeAt) return;
     const every = this.#options.timing.exchangeEveryMs;
     this.#exchangeAt = now.monotonic + every * (0.5 + this.#options.random());
@@ -558,12 +603,57 @@ export class RouteTable {
     if (peer !== undefined) this.tellHeads([peer]);
   }
 
+  // ─────────────────────────────────────────────────────────── memory
+
+  #remember(now: Now): void {
+    const { limits, timing } = this.#options;
+    this.#rememberAt ??= now.monotonic + timing.rememberEveryMs;
+    if (this.#toWrite.length === 0) {
+      if (now.monotonic < this.#rememberAt) return;
+      this.#rememberAt = now.monotonic + timing.rememberEveryMs;
+      for (const record of this.#records.values()) {
+        if (record.unwritten.size === 0) continue;
+        this.#toWrite.push({ record, buckets: record.unwritten });
+        record.unwritten = new Set();
+      }
+    }
+    let bytes = 0;
+    for (let next = this.#toWrite[0]; next; next = this.#toWrite[0]) {
+      const { record, buckets } = next;
+      if (this.#records.get(record.node) === record) {
+        for (const bucket of buckets) {
+          if (bytes >= limits.rememberBytesMax) return;
+          buckets.delete(bucket);
+          bytes += this.#write(record, bucket);
+        }
+      }
+      this.#toWrite.shift();
+    }
+  }
+
+  #write({ node, interests }: Owned, bucket: number): number {
+    let bytes = BUCKET_BYTES;
+    const durable: RememberedInterest[] = [];
+    for (const one of interests.bucket(bucket)) {
+      if (!one.durable) continue;
+      bytes += sizeOf(one);
+      if (bytes > REMEMBERED_BUCKET_BYTES_MAX) {
+        this.#options.counters.add('routes_refused_total', 1, 'too-much-to-remember');
+        break;
+      }
+      durable.push({ filter: one.filter, group: one.group });
+    }
+    this.#memory.write(node, bucket, durable);
+    return bytes;
+  }
+
   /** The mesher is forgotten, or has left. */
   forget(node: NodeId): void {
     const record = this.#records.get(node);
     if (!record) return;
     for (const route of record.routes.values()) this.#tree.remove(route.filter, route);
     this.#records.delete(node);
+    this.#memory.drop(node);
     this.revision++;
   }
 
@@ -591,6 +681,7 @@ function newRecord(node: NodeId): Owned {
     proof: undefined,
     interests: new InterestSet(),
     routes: new Map(),
+    unwritten: new Set(),
     wanted: NEVER,
     proven: NEVER,
     hint: undefined,
@@ -615,6 +706,11 @@ function headOf(record: Owned): RouteHeads['heads'][number] {
     ...record.version,
     digest: Buffer.from(record.interests.root()).readUInt32BE(0),
   };
+}
+
+/** Bytes of an interest, a few more rather than less. */
+function sizeOf({ filter, group }: Interest): number {
+  return (filter.length + group.length) * 3 + 16;
 }
 
 function versionOf({ incarnation, sequence }: Version): Version {

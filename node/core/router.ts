@@ -43,6 +43,8 @@ interface Undirected<T> {
   readonly clusters: ReadonlyMap<string, ReadonlyMap<NodeId, ReadonlySet<string>>>;
   readonly decided: readonly string[];
   readonly orphanGroups: readonly string[];
+  /** Groups given to a dead mesher by what is remembered of it: whoever is unknown may serve them, too. */
+  readonly remembered: readonly string[];
   readonly reach: Reach;
   readonly directive: Directive;
 }
@@ -114,6 +116,7 @@ export class Router<T extends LocalTarget> {
     }
 
     let orphanGroups: string[] = [];
+    const remembered: string[] = [];
     const { served, crowdedGroups } = this.#fitting(this.#groupsToServe(matched, directive));
     for (const key of served) {
       const members = matched.groupsLocal.get(key);
@@ -134,11 +137,11 @@ export class Router<T extends LocalTarget> {
         continue;
       }
       this.#add(route, reach, peers, clusters).add(key);
-      decided.push(key);
+      (this.#table.complete(route.node) ? decided : remembered).push(key);
     }
     if (reach === 'cluster') orphanGroups = this.#addWanted(directive, matched, orphanGroups, peers);
     return {
-      ...this.#withUnknown({ local, peers, clusters, decided, orphanGroups, reach, directive }),
+      ...this.#withUnknown({ local, peers, clusters, decided, orphanGroups, remembered, reach, directive }),
       crowdedGroups,
     };
   }
@@ -246,11 +249,13 @@ export class Router<T extends LocalTarget> {
     for (const route of routes) {
       const member = this.#members.get(route.node);
       if (!member || !this.#wants(route)) continue;
+      const known = this.#table.complete(route.node);
+      if (!known && member.status !== 'dead') continue; // it is sent everything, and decides itself
       const here = member.record.cluster === this.#cluster;
       if (!here && reach !== 'anywhere') continue;
-      // The living before the suspect, this cluster before others, then the nearest; among remote clusters the ordering key
-      // decides where there is one, for round trips change and would part the events of a key.
-      const absent = member.status === 'alive' ? 0 : 1_000_000;
+      // The known before the remembered, the living before the suspect, this cluster before others, then the nearest; among
+      // remote clusters the ordering key decides where there is one, for round trips change and would part the events of a key.
+      const absent = (member.status === 'alive' ? 0 : 1_000_000) + (known ? 0 : 2_000_000);
       const rank = absent + (here ? 0 : 1 + (keyed ? 0 : this.#distance(member)));
       if (rank < bestRank) {
         best = [];
@@ -279,7 +284,8 @@ export class Router<T extends LocalTarget> {
   }
 
   /**
-   * A mesher of which nothing whole was ever seen gets every event. Of the groups it serves those that nobody else was
+   * A mesher of which nothing whole was ever seen gets every event, unless it is dead: of those only what is remembered
+   * counts, or their queues would fill the disk. Of the groups it serves those that nobody else was
    * given; where our sender named the groups, only those of them that nobody known here has.
    */
   #withUnknown({
@@ -288,10 +294,11 @@ export class Router<T extends LocalTarget> {
     clusters: clusterSets,
     decided,
     orphanGroups,
+    remembered,
     reach,
     directive,
   }: Undirected<T>): Omit<Decision<T>, 'crowdedGroups'> {
-    const named = directive.groups === 'only' ? orphanGroups : undefined;
+    const named = directive.groups === 'only' ? [...orphanGroups, ...remembered] : undefined;
     const forUnknown = (given: ReadonlySet<string> | undefined): Directive =>
       named
         ? this.#directive('only', [...(given ?? []), ...named])

@@ -9,6 +9,11 @@ export interface Timing {
   readonly removalDelayMs: number;
   /** Mean time between two route exchanges with a random peer; jittered by half. */
   readonly exchangeEveryMs: number;
+  /**
+   * Changes of others' durable interests are written this often: a bucket that changes all the time is written once in
+   * it, and a crash forgets no more than it. Far below `deadAfterMs`: what was forgotten is asked for meanwhile.
+   */
+  readonly rememberEveryMs: number;
   /** A route pull without progress for this long is tried with another peer. */
   readonly pullTimeoutMs: number;
   /** Members are listed anew this often (jittered up to twice): watches are hints. */
@@ -34,6 +39,7 @@ export const TIMING: Timing = Object.freeze({
   announceEveryMs: 10,
   removalDelayMs: 3_000,
   exchangeEveryMs: 5_000,
+  rememberEveryMs: 5_000,
   pullTimeoutMs: 5_000,
   relistEveryMs: 30_000,
   registryPauseMs: 500,

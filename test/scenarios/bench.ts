@@ -407,7 +407,8 @@ export class Bench {
     const { members, subscriptions, table } = this.#core(node);
     for (const { record, status, linked } of members.all()) {
       const { complete, interests } = table.describe(record.node);
-      const known = complete ? `${interests} interests known` : 'interests unknown';
+      const remembered = interests > 0 ? `, ${interests} remembered` : '';
+      const known = complete ? `${interests} interests known` : `interests unknown${remembered}`;
       this.#lines.push(`${record.node} is ${status}, ${linked ? 'linked' : 'not linked'}, ${known}`);
     }
     for (const one of subscriptions.all()) {

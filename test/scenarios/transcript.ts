@@ -93,7 +93,7 @@ function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
     case 'drop-member':
       return `drop member ${op.node}`;
     case 'routes':
-      return `bucket ${op.bucket} of ${op.node} wants ${op.interests.map(interestName).join(', ') || 'nothing'}`;
+      return `remember bucket ${op.bucket} of ${op.node}: ${op.interests.map(interestName).join(', ') || 'nothing'}`;
     case 'drop-routes':
       return `drop routes of ${op.node}`;
   }

@@ -45,7 +45,6 @@ export function checkNothingLost(found: Found): void {
         missed.add(event.id);
         if (event.expires) excuse(found, 'expired');
         else if (subscribed.limited) excuse(found, 'queue-limit');
-        else if (event.deadUnknown.has(subscribed.name)) excuse(found, 'its mesher was dead and unknown');
         else
           history.broken(
             'no acked event is lost',
@@ -63,8 +62,6 @@ export function checkNothingLost(found: Found): void {
       if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
       missed.add(event.id);
       if (event.expires) excuse(found, 'expired');
-      else if (members.some(({ name }) => event.deadUnknown.has(name)))
-        excuse(found, 'its mesher was dead and unknown');
       else
         history.broken(
           'no acked event is lost',
@@ -77,8 +74,7 @@ export function checkNothingLost(found: Found): void {
     history.total('events_unwanted_total', 'link') + history.total('events_unwanted_total', 'publisher');
   for (const reason of reasons) counted += history.total('events_dropped_total', reason);
   // one drop may stand for several subscriptions: only events are compared
-  for (const event of history.events.values())
-    if (event.unknownAtLanding.size + event.deadUnknown.size > 0) missed.delete(event.id);
+  for (const event of history.events.values()) if (event.unknownAtLanding.size > 0) missed.delete(event.id);
   if (missed.size > counted && history.breaches.length === 0) {
     history.broken(
       'every undelivered event has a counted reason',

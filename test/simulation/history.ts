@@ -5,7 +5,7 @@ import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import type { LinkMessage } from '../../node/core/messages.ts';
 import type { Delivery } from '../../node/core/ports.ts';
-import { interestKey } from '../../node/core/route-record.ts';
+import type { Route } from '../../node/core/route-table.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
@@ -17,7 +17,7 @@ import type { Schedule } from './schedule.ts';
 export interface Attempt {
   readonly mesher: NodeId;
   readonly at: number;
-  /** Durable subscriptions that the accepting mesher knew of, or whose mesher it knew nothing whole of. */
+  /** Durable subscriptions that the accepting mesher knew of, or whose mesher, not dead, it knew nothing whole of. */
   readonly owed: Set<string>;
   acked: boolean;
 }
@@ -35,8 +35,6 @@ export interface Published {
   readonly landedOn: Map<string, Set<NodeId>>;
   /** Subscriptions that a mesher it landed on had not heard of, though the origin had. */
   readonly unknownAtLanding: Set<string>;
-  /** Subscriptions whose mesher was dead to the accepting one, which had never seen its record whole. */
-  readonly deadUnknown: Set<string>;
   /** A decision was taken while some mesher's record was not whole: groups may be served twice. */
   unknownMeshers: boolean;
 }
@@ -76,6 +74,16 @@ export interface Breach {
   readonly facts: string;
 }
 
+/**
+ * How far a durable interest of another mesher has come to a mesher's disk: heard of at `at`, to be written by the step
+ * that has passed, written after `at` syncs, synced.
+ */
+interface Kept {
+  readonly stage: 'heard' | 'writing' | 'written' | 'synced';
+  readonly at: number;
+}
+
+const NOBODY: ReadonlySet<NodeId> = new Set();
 const BREACHES_MAX = 20;
 
 export class History implements MesherObserver, NetworkObserver {
@@ -91,6 +99,9 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #places = new Map<string, string>();
   /** Best-effort crossings of each event into each cluster. */
   readonly #crossings = new Map<string, number>();
+  /** What each mesher must not forget in a restart, by subscription. */
+  readonly #kept = new Map<NodeId, Map<string, Kept>>();
+  readonly #livesSeen = new Map<NodeId, number>();
 
   constructor(
     schedule: Schedule,
@@ -122,7 +133,6 @@ export class History implements MesherObserver, NetworkObserver {
       doubtIn: new Set(),
       landedOn: new Map(),
       unknownAtLanding: new Set(),
-      deadUnknown: new Set(),
       unknownMeshers: false,
     };
     this.events.set(id, made);
@@ -146,61 +156,119 @@ export class History implements MesherObserver, NetworkObserver {
   // ─────────────────────────────────────────────────────────── inside meshers
 
   beforeStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[]): void {
-    this.#look(mesher, core, inputs, 'before');
+    if (this.#livesSeen.get(mesher.node) !== mesher.life) this.#checkKept(mesher, core);
+    this.#look(mesher, core, inputs, 'before', NOBODY);
   }
 
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
-    this.#look(mesher, core, inputs, 'after');
+    const died = new Set(effects.flatMap((effect) => (effect.kind === 'disconnect' ? effect.peer : [])));
+    this.#look(mesher, core, inputs, 'after', died);
+    const ticked = inputs.some(({ kind }) => kind === 'tick');
+    const appends = effects.some(({ kind }) => kind === 'append');
+    if (ticked || appends) this.#follow(mesher, core, ticked, appends);
     if (!this.#trace) return;
     for (const input of inputs)
       if (input.kind !== 'tick') this.trace(mesher.node, () => `← ${describe(input)}`);
     for (const effect of effects) this.trace(mesher.node, () => `→ ${describe(effect)}`);
   }
 
-  /** What a mesher knew before and after the step holds for what it decided within. */
-  #look(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], when: 'before' | 'after'): void {
+  /**
+   * What a mesher knew before and after the step holds for what it decided within. `died`: whom it took for dead in the step,
+   * also where they are back at its end, as may be after a long freeze.
+   */
+  #look(
+    mesher: SimMesher,
+    core: MesherCore,
+    inputs: readonly Input[],
+    when: 'before' | 'after',
+    died: ReadonlySet<NodeId>,
+  ): void {
     for (const input of inputs) {
       if (input.kind === 'publish') {
         for (const { event, attempt } of this.#attempts.get(
           `${mesher.node}/${mesher.life}/${input.request}`,
         ) ?? []) {
-          this.#owe(core, event, attempt, when);
+          this.#owe(core, event, attempt, when, died);
         }
       } else if (input.kind === 'messages') {
         for (const message of input.messages) {
           if (message.kind !== 'data' || message.scope !== 'cluster') continue;
-          for (const { event } of message.events) this.#lookAtLanding(mesher, core, event);
+          for (const { event } of message.events) this.#lookAtLanding(mesher, core, event, died);
         }
       }
     }
   }
 
-  #owe(core: MesherCore, event: Published, attempt: Attempt, when: 'before' | 'after'): void {
+  #owe(
+    core: MesherCore,
+    event: Published,
+    attempt: Attempt,
+    when: 'before' | 'after',
+    died: ReadonlySet<NodeId>,
+  ): void {
     if (!wholeTable(core)) event.unknownMeshers = true;
     for (const subscribed of this.subscriptions.values()) {
       const { name, subscription } = subscribed;
       if (!matches(subscription.topic, event.topic)) continue;
-      const promised = subscribed.acked && !subscribed.ended && knows(core, subscribed);
-      if (isDeadUnknown(core, subscribed)) event.deadUnknown.add(name);
+      const promised = subscribed.acked && !subscribed.ended && knows(core, subscribed, died);
       if (when === 'before') {
         if (promised) attempt.owed.add(name);
       } else if (!promised) attempt.owed.delete(name);
     }
   }
 
-  #lookAtLanding(mesher: SimMesher, core: MesherCore, stored: StoredEvent): void {
+  #lookAtLanding(mesher: SimMesher, core: MesherCore, stored: StoredEvent, died: ReadonlySet<NodeId>): void {
     const event = this.events.get(idOf(stored));
     if (!event || stored.deadLetter) return;
     if (!wholeTable(core)) event.unknownMeshers = true;
     for (const subscribed of this.subscriptions.values()) {
       if (subscribed.cluster !== mesher.cluster || !matches(subscribed.subscription.topic, event.topic))
         continue;
-      if (!knows(core, subscribed)) event.unknownAtLanding.add(subscribed.name);
-      if (isDeadUnknown(core, subscribed)) event.deadUnknown.add(subscribed.name);
+      if (!knows(core, subscribed, died)) event.unknownAtLanding.add(subscribed.name);
     }
   }
 
-  died(_mesher: SimMesher, core: MesherCore): void {
+  // ─────────────────────────────────────────────────────────── what restarts must not forget
+
+  /** Written by the first tick after `rememberEveryMs`, or by the append after the one that is under way then. */
+  #follow(mesher: SimMesher, core: MesherCore, ticked: boolean, appends: boolean): void {
+    const kept = this.#kept.get(mesher.node) ?? new Map<string, Kept>();
+    this.#kept.set(mesher.node, kept);
+    const { syncs } = mesher.disk;
+    for (const { name, mesher: owner, subscription } of this.subscriptions.values()) {
+      if (holds(core, owner, subscription)?.durable !== true) {
+        kept.delete(name);
+        continue;
+      }
+      const { stage, at } = kept.get(name) ?? {};
+      if (stage === undefined || at === undefined) kept.set(name, { stage: 'heard', at: this.#schedule.now });
+      else if (stage === 'heard') {
+        const isDue = this.#schedule.now - at >= mesher.options.timing.rememberEveryMs;
+        if (ticked && isDue && (appends || core.commits.idle)) kept.set(name, { stage: 'writing', at });
+      } else if (stage === 'writing') kept.set(name, { stage: 'written', at: syncs });
+      else if (stage === 'written' && syncs > at) kept.set(name, { stage: 'synced', at });
+    }
+  }
+
+  #checkKept(mesher: SimMesher, core: MesherCore): void {
+    this.#livesSeen.set(mesher.node, mesher.life);
+    for (const name of this.#kept.get(mesher.node)?.keys() ?? []) {
+      const subscribed = this.subscriptions.get(name);
+      if (!subscribed || holds(core, subscribed.mesher, subscribed.subscription)) continue;
+      this.broken(
+        'durable interests outlive restarts',
+        `${mesher.node} had written that ${subscribed.mesher} wants ${subscribed.subscription.topic}, and has forgotten it`,
+      );
+    }
+  }
+
+  died(mesher: SimMesher, core: MesherCore, power: boolean): void {
+    const kept = this.#kept.get(mesher.node);
+    for (const [name, { stage, at }] of kept ?? []) {
+      const isSynced = stage === 'synced' || (stage === 'written' && mesher.disk.syncs > at);
+      if (isSynced || (stage === 'written' && !power)) kept?.set(name, { stage: 'synced', at });
+      else kept?.delete(name);
+    }
     for (const { name, samples } of core.counters.families()) {
       for (const { labels, value } of samples) {
         const key = `${name}/${Object.values(labels)[0] ?? ''}`;
@@ -299,22 +367,25 @@ function wholeTable(core: MesherCore): boolean {
   return true;
 }
 
-/** Would an event for it be sent there? Known interest, or a mesher of which nothing whole was seen. */
-function knows(core: MesherCore, { name, mesher, subscription }: Subscribed): boolean {
+/** Would an event for it be sent there? Known or remembered interest, or a mesher, not dead, of which nothing whole was seen. */
+function knows(
+  core: MesherCore,
+  { name, mesher, subscription }: Subscribed,
+  died: ReadonlySet<NodeId>,
+): boolean {
   if (mesher === core.node) return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
   const member = core.members.get(mesher);
   if (!member) return false;
-  if (!core.table.complete(mesher)) return true;
-  const wanted = interestKey(subscription.topic, subscription.group ?? '');
-  for (const route of core.table.routesOf(mesher))
-    if (interestKey(route.filter, route.group) === wanted) return true;
-  return false;
+  const isDead = member.status === 'dead' || died.has(mesher);
+  if (!isDead && !core.table.complete(mesher)) return true;
+  return holds(core, mesher, subscription) !== undefined;
 }
 
-/** Dead or about to be; the router sends nothing to a mesher that is dead and unknown. */
-function isDeadUnknown(core: MesherCore, { mesher }: Subscribed): boolean {
-  const member = core.members.get(mesher);
-  return member !== undefined && member.status !== 'alive' && !member.linked && !core.table.complete(mesher);
+/** The interest of another mesher's subscription as this one's table has it. */
+function holds(core: MesherCore, mesher: NodeId, { topic, group = '' }: Subscription): Route | undefined {
+  for (const route of core.table.routesOf(mesher))
+    if (route.filter === topic && route.group === group) return route;
+  return undefined;
 }
 
 function describe(step: Input | Effect): string {

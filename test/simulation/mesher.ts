@@ -18,7 +18,7 @@ import type { Schedule } from './schedule.ts';
 export interface MesherObserver {
   beforeStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[]): void;
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void;
-  died(mesher: SimMesher, core: MesherCore): void;
+  died(mesher: SimMesher, core: MesherCore, power: boolean): void;
   broken(promise: string, facts: string): void;
   trace(who: string, what: () => string): void;
 }
@@ -179,7 +179,7 @@ export class SimMesher implements Host, Client {
     this.#allowed = new Set();
     this.#journal?.closeNow();
     this.disk.crash(power ? () => chance.next() : () => 0.999999);
-    if (core) observer.died(this, core);
+    if (core) observer.died(this, core, power);
     network().processDied(this.node, power);
     const requests = [...this.#requests.values()];
     const sessions = [...this.#sessions.values()];

@@ -8,6 +8,7 @@ import { Landing } from '../../node/core/landing.ts';
 import { Lane } from '../../node/core/lane.ts';
 import { type Member, Membership } from '../../node/core/membership.ts';
 import { Queue } from '../../node/core/queue.ts';
+import { RouteTable } from '../../node/core/route-table.ts';
 import { Router } from '../../node/core/router.ts';
 import { SimMesher } from './mesher.ts';
 
@@ -157,6 +158,11 @@ export const MUTANTS: readonly Mutant[] = [
     infect: () => replace(Announcer.prototype, 'remove', () => () => undefined),
   },
   {
+    name: 'forgets at a restart what others want',
+    caughtBy: ['durable interests outlive restarts', NO_LOSS],
+    infect: () => replace(RouteTable.prototype, 'recover', () => () => undefined),
+  },
+  {
     name: 'takes a lost lease for death',
     caughtBy: [NO_LOSS, REST, 'listeners get every event in quiet times', 'the core throws only for bugs'],
     infect: () =>
@@ -178,7 +184,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'leaves lanes as they are when their link falls',
-    from: 20,
+    from: 130,
     caughtBy: [REST],
     infect: () => replace(Lane.prototype, 'linkDown', () => () => undefined),
   },

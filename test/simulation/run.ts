@@ -294,6 +294,7 @@ function drawTiming(chance: Chance): Timing {
     tickMs,
     removalDelayMs: 1_000,
     exchangeEveryMs: 2_000,
+    rememberEveryMs: 1_000,
     pullTimeoutMs: 2_000,
     relistEveryMs: 5_000,
     linkSilenceMs: 4_000,

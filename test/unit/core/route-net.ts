@@ -5,8 +5,9 @@ import { Counters } from '../../../node/core/counters.ts';
 import type { NodeId } from '../../../node/core/event.ts';
 import { LIMITS, type Limits } from '../../../node/core/limits.ts';
 import type { ControlMessage, Interest } from '../../../node/core/messages.ts';
+import type { Recovered, RememberedInterest } from '../../../node/core/ports.ts';
 import type { RouteOp } from '../../../node/core/route-record.ts';
-import { RouteTable } from '../../../node/core/route-table.ts';
+import { type RouteMemory, RouteTable } from '../../../node/core/route-table.ts';
 import type { Now } from '../../../node/core/steps.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { encodeMessage } from '../../../node/wire/link-messages.ts';
@@ -27,6 +28,34 @@ export interface Station {
   readonly members: Set<NodeId>;
   /** What its own record should say. */
   readonly wants: Map<string, Interest>;
+  readonly memory: Memory;
+}
+
+/** What a route table has written, by mesher and bucket. */
+export class Memory implements RouteMemory {
+  readonly kept = new Map<NodeId, Map<number, readonly RememberedInterest[]>>();
+  writes = 0;
+
+  write(node: NodeId, bucket: number, interests: readonly RememberedInterest[]): void {
+    this.writes++;
+    const buckets = this.kept.get(node) ?? new Map<number, readonly RememberedInterest[]>();
+    if (interests.length > 0) buckets.set(bucket, interests);
+    else buckets.delete(bucket);
+    this.kept.set(node, buckets);
+  }
+
+  drop(node: NodeId): void {
+    this.kept.delete(node);
+  }
+
+  recovered(): Recovered['routes'] {
+    return [...this.kept].map(([node, buckets]) => ({ node, interests: [...buckets.values()].flat() }));
+  }
+
+  of(node: NodeId): string[] {
+    const interests = [...(this.kept.get(node)?.values() ?? [])].flat();
+    return interests.map(({ filter, group }) => `${filter}|${group}|true`).sort();
+  }
 }
 
 export function interest(filter: string, group = '', durable = true): Interest {
@@ -52,7 +81,11 @@ export class RouteNet {
     this.#random = seeded(seed);
   }
 
-  add(node: NodeId, options: { incarnation?: number; limits?: Partial<Limits> } = {}): Station {
+  add(
+    node: NodeId,
+    options: { incarnation?: number; limits?: Partial<Limits>; memory?: Memory } = {},
+  ): Station {
+    const memory = options.memory ?? new Memory();
     const counters = new Counters();
     const linked = new Set<NodeId>();
     const members = new Set<NodeId>();
@@ -66,6 +99,7 @@ export class RouteNet {
         counters,
       },
       { isMember: (peer) => members.has(peer), linked: () => [...linked] },
+      memory,
       (effect) => {
         if (effect.kind === 'control') this.#send({ from: node, to: effect.peer, message: effect.message });
         if (effect.kind === 'gossip') {
@@ -78,8 +112,9 @@ export class RouteNet {
       other.members.add(node);
       members.add(other.node);
     }
-    const station: Station = { node, table, counters, linked, members, wants: new Map() };
+    const station: Station = { node, table, counters, linked, members, wants: new Map(), memory };
     this.stations.set(node, station);
+    table.recover(memory.recovered());
     this.announce(station, []);
     return station;
   }
@@ -109,6 +144,16 @@ export class RouteNet {
     const before = process.threadCpuUsage();
     call();
     this.longestMs = Math.max(this.longestMs, cpuMsSince(before));
+  }
+
+  /** Its process ends, and another begins with what was written. What it wants itself is not known here: announce it. */
+  restart(node: NodeId, incarnation: number, options: { limits?: Partial<Limits> } = {}): Station {
+    const { memory, linked, members } = this.station(node);
+    for (const peer of linked) this.unlink(node, peer);
+    this.stations.delete(node);
+    const station = this.add(node, { ...options, incarnation, memory });
+    for (const peer of members) station.members.add(peer);
+    return station;
   }
 
   link(a: NodeId, b: NodeId): void {

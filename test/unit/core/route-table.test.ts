@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeId } from '../../../node/core/event.ts';
 import {
+  bucketOf,
   decodeDelta,
   encodeHead,
   interestKey,
@@ -11,7 +12,8 @@ import {
   signDelta,
 } from '../../../node/core/route-record.ts';
 import { calibrate } from '../../support/calibrate.ts';
-import { hand, interest, RouteNet, type Sent, type Station } from './route-net.ts';
+import { TIMING } from '../../../node/core/timing.ts';
+import { hand, interest, Memory, RouteNet, type Sent, type Station } from './route-net.ts';
 import { signingKeys } from './signing-keys.ts';
 
 const adds = (...filters: string[]): RouteOp[] =>
@@ -464,6 +466,214 @@ test('a mesher that is forgotten leaves nothing, and its late gossip does not br
   net.takeAllGossip();
   assert.deepEqual([b.table.match('x'), b.table.match('y')], [[], []]);
   assert.equal(b.table.complete('a'), false);
+});
+
+// ─────────────────────────────────────────────────────────── what is remembered
+
+/** b has heard of a's `x/#`, `y` (ephemeral) and `z` in group `g`, and has had the time to write it. */
+function remembering(): { net: RouteNet; a: Station; b: Station } {
+  const { net, a, b } = pair();
+  net.announce(a, [
+    ...adds('x/#'),
+    { add: true, interest: interest('y', '', false) },
+    { add: true, interest: interest('z', 'g') },
+  ]);
+  net.takeAllGossip();
+  net.run(TIMING.rememberEveryMs * 2);
+  return { net, a, b };
+}
+
+test('durable interests are written, and put back at a start, and nothing else is', () => {
+  const { net, b } = remembering();
+  assert.deepEqual(b.memory.of('a'), ['x/#||true', 'z|g|true']);
+  const { writes } = b.memory;
+  const reborn = net.restart('b', 2);
+  assert.deepEqual(net.seen('b', 'a'), ['x/#||true', 'z|g|true']);
+  assert.deepEqual(
+    reborn.table.match('x/1').map(({ node, durable }) => [node, durable]),
+    [['a', true]],
+  );
+  net.run(TIMING.rememberEveryMs * 2);
+  assert.equal(reborn.memory.writes, writes, 'what was read is not written again');
+});
+
+test('changes are written every few seconds, each bucket once, and what is gone is gone', () => {
+  const { net, a, b } = remembering();
+  b.memory.writes = 0;
+  for (let i = 0; i < 20; i++) net.announce(a, i % 2 === 0 ? removes('x/#') : adds('x/#'));
+  net.announce(a, removes('x/#'));
+  net.takeAllGossip();
+  net.tick(TIMING.rememberEveryMs);
+  assert.equal(b.memory.writes, 1);
+  assert.deepEqual(b.memory.of('a'), ['z|g|true']);
+  net.announce(a, [{ add: true, interest: interest('z', 'g', false) }]); // its last durable subscription went
+  net.announce(a, [{ add: true, interest: interest('y') }]);
+  net.takeAllGossip();
+  net.tick(TIMING.rememberEveryMs - 1);
+  assert.equal(b.memory.writes, 1, 'not yet');
+  net.tick(1);
+  assert.deepEqual(b.memory.of('a'), ['y||true']);
+});
+
+test('what is remembered is no version: it is not complete, not told of, not served, and deltas do not build on it', () => {
+  const { net, a } = remembering();
+  const b = net.restart('b', 2);
+  const c = net.add('c');
+  net.link('b', 'c');
+  net.settle();
+  assert.deepEqual(b.table.describe('a'), { sequence: 0, interests: 2, complete: false, gapped: false });
+  assert.equal(b.table.complete('a'), false);
+  assert.equal(net.carried.has('route-buckets'), false);
+  assert.deepEqual(net.seen('c', 'a'), []);
+  b.table.answerPull('c', { kind: 'route-pull', node: 'a', incarnation: 0, sequence: 0 });
+  assert.deepEqual(
+    net.wire.map(({ message }) => message),
+    [{ kind: 'route-heads', answer: true, heads: [{ node: 'a', incarnation: 0, sequence: 0, digest: 0 }] }],
+  );
+  net.announce(a, adds('new'));
+  net.takeAllGossip();
+  assert.deepEqual(net.seen('b', 'a'), ['x/#||true', 'z|g|true']);
+  assert.equal(b.table.describe('a').gapped, true);
+  assert.equal(c.table.complete('a'), false);
+});
+
+test('a record that is pulled replaces what is remembered, fetching only the buckets that differ', () => {
+  const { net, a } = remembering();
+  const filters = Array.from({ length: 200 }, (_, i) => `many/${i}`);
+  net.announce(a, adds(...filters));
+  net.takeAllGossip();
+  net.run(TIMING.rememberEveryMs * 2);
+  const b = net.restart('b', 2);
+  net.announce(a, [...removes('x/#', 'many/7'), ...adds('new')]);
+  net.gossip = [];
+  net.carried.clear();
+  net.link('a', 'b');
+  net.settle();
+  assertSame(net, 'b', 'a');
+  assert.deepEqual(b.table.match('x/1'), []);
+  assert.equal(b.table.match('y').length, 1, 'its ephemeral part is there again');
+  const { count, bytes } = net.carried.get('route-buckets') ?? { count: 0, bytes: Infinity };
+  assert.ok(count === 1 && bytes < 200, `${count} answers of ${bytes} bytes`);
+  net.run(TIMING.rememberEveryMs * 2);
+  assert.deepEqual(
+    b.memory.of('a'),
+    net.wanted('a').filter((one) => one.endsWith('true')),
+  );
+});
+
+test('a record that is all durable is complete again without a bucket fetched', () => {
+  const { net, a } = pair();
+  net.announce(a, adds('x', 'y'));
+  net.takeAllGossip();
+  net.run(TIMING.rememberEveryMs * 2);
+  net.restart('b', 2);
+  net.carried.clear();
+  net.link('a', 'b');
+  net.settle();
+  assertSame(net, 'b', 'a');
+  assert.equal(net.carried.has('route-buckets'), false);
+});
+
+test('a mesher that is forgotten is not remembered, and routes of nobody known are dropped at a start', () => {
+  const { net, b } = remembering();
+  const memory = new Memory();
+  for (const [bucket, interests] of b.memory.kept.get('a') ?? []) memory.write('a', bucket, interests);
+  b.table.forget('a');
+  assert.deepEqual(b.memory.recovered(), []);
+  const alone = new RouteNet();
+  alone.add('b', { memory });
+  assert.deepEqual(memory.recovered(), []);
+  net.run(TIMING.rememberEveryMs * 2);
+  assertSame(net, 'b', 'a');
+  assert.deepEqual(b.memory.of('a'), ['x/#||true', 'z|g|true'], 'heard of again, remembered again');
+});
+
+test('no tick writes more than its share, and what changes all the time keeps nobody else from being written', () => {
+  const limits = { rememberBytesMax: 10_000 };
+  const net = new RouteNet();
+  const a = net.add('a');
+  const c = net.add('c');
+  const b = net.add('b', { limits });
+  net.linkAll();
+  net.settle();
+  const filters = Array.from({ length: 5_000 }, (_, i) => `a/filter/of/some/length/${i}`);
+  net.announce(a, adds(...filters), false);
+  net.settle();
+  net.announce(c, adds('small'));
+  net.takeAllGossip();
+  const mostAtOnce = 10_000 / (5_000 / 256) / 50;
+  for (let i = 0; i < 1_000 && b.memory.of('c').length === 0; i++) {
+    const before = b.memory.writes;
+    net.tick(TIMING.tickMs);
+    assert.ok(b.memory.writes - before <= mostAtOnce, `${b.memory.writes - before} buckets in one tick`);
+    net.announce(a, [...removes(filters[i] ?? ''), ...adds(`again/${i}`)]);
+    net.takeAllGossip();
+  }
+  assert.deepEqual(b.memory.of('c'), ['small||true']);
+  net.run(TIMING.rememberEveryMs * 60);
+  assert.deepEqual(b.memory.of('a'), net.wanted('a'));
+});
+
+test('of a bucket that is too large to be remembered, a part is, and the rest is counted', () => {
+  const { net, a, b } = pair();
+  const long = 'f'.repeat(4_000);
+  const inOneBucket: string[] = [];
+  for (let i = 0; inOneBucket.length < 400; i++)
+    if (bucketOf(interestKey(`${long}${i}`, '')) === 0) inOneBucket.push(`${long}${i}`);
+  net.announce(a, adds(...inOneBucket), false);
+  net.settle();
+  net.run(TIMING.rememberEveryMs * 2);
+  assertSame(net, 'b', 'a');
+  const kept = b.memory.of('a').length;
+  assert.ok(kept > 300 && kept < 400, `${kept} are remembered`);
+  assert.ok(b.counters.total('routes_refused_total', 'too-much-to-remember') > 0);
+});
+
+test('whatever changes, is lost and restarts, what is remembered is the durable part of the last record seen', () => {
+  const command = fc.oneof(
+    fc.record({
+      do: fc.constant('change' as const),
+      filter: fc.nat({ max: 30 }),
+      add: fc.boolean(),
+      durable: fc.boolean(),
+    }),
+    fc.record({
+      do: fc.constantFrom('gossip' as const, 'lose' as const, 'restart' as const, 'flap' as const),
+    }),
+    fc.record({ do: fc.constant('tick' as const), ms: fc.nat({ max: 8_000 }) }),
+    fc.record({ do: fc.constant('deliver' as const), count: fc.nat({ max: 4 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 60 }), fc.nat(), (commands, seed) => {
+      const net = new RouteNet(seed);
+      const limits = { deltaRingMax: 2, pullBytesMax: 60, rememberBytesMax: 200 };
+      const a = net.add('a', { limits });
+      net.add('b', { limits });
+      net.link('a', 'b');
+      let incarnation = 1;
+      for (const each of commands) {
+        if (each.do === 'change') {
+          const one = interest(`f/${each.filter}`, each.filter % 3 === 0 ? 'g' : '', each.durable);
+          net.announce(a, [{ add: each.add, interest: one }]);
+        } else if (each.do === 'gossip') net.takeGossip(0);
+        else if (each.do === 'lose') net.gossip.shift();
+        else if (each.do === 'tick') net.tick(each.ms);
+        else if (each.do === 'deliver') for (let i = 0; i < each.count; i++) net.step();
+        else {
+          if (each.do === 'restart') net.restart('b', ++incarnation, { limits });
+          else net.unlink('a', 'b');
+          net.link('a', 'b');
+        }
+      }
+      net.run(40_000);
+      assertSame(net, 'b', 'a');
+      const durable = net.wanted('a').filter((one) => one.endsWith('|true'));
+      assert.deepEqual(net.station('b').memory.of('a'), durable);
+      net.restart('b', ++incarnation);
+      assert.deepEqual(net.seen('b', 'a'), durable);
+    }),
+    { numRuns: 150 },
+  );
 });
 
 // ─────────────────────────────────────────────────────────── liars

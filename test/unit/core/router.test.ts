@@ -14,6 +14,7 @@ import {
   type LocalTarget,
   type Reach,
 } from '../../../node/core/router.ts';
+import type { RouteTable } from '../../../node/core/route-table.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { matches } from '../../../node/core/topic.ts';
 import { RouteNet } from './route-net.ts';
@@ -41,6 +42,23 @@ function recordOf(node: NodeId, cluster: string): MemberRecord {
     http: '',
     labels: {},
     version: '0',
+  });
+}
+
+function routerOf(
+  node: NodeId,
+  cluster: string,
+  table: RouteTable,
+  members: Membership,
+  roundTrips: ReadonlyMap<NodeId, number>,
+): Router<LocalTarget> {
+  return new Router<LocalTarget>({
+    self: node,
+    cluster,
+    table,
+    members,
+    roundTrip: (peer) => roundTrips.get(peer),
+    cacheMax: LIMITS.routeCacheMax,
   });
 }
 
@@ -73,14 +91,7 @@ class Federation {
         () => undefined,
       );
       const roundTrips = new Map<NodeId, number>();
-      const router = new Router<LocalTarget>({
-        self: node,
-        cluster,
-        table: station.table,
-        members,
-        roundTrip: (peer) => roundTrips.get(peer),
-        cacheMax: LIMITS.routeCacheMax,
-      });
+      const router = routerOf(node, cluster, station.table, members, roundTrips);
       this.sites.set(node, { node, cluster, members, router, roundTrips, subscriptions: [] });
     }
     this.list(nodes);
@@ -112,6 +123,15 @@ class Federation {
     this.net.takeAllGossip();
     this.net.settle();
     return target;
+  }
+
+  /** Its links are down, and of routes it has what was written. */
+  restart(node: NodeId): void {
+    const site = this.site(node);
+    const { table } = this.net.restart(node, 2);
+    for (const peer of this.sites.keys()) site.members.linkDown(peer, this.net.now);
+    const router = routerOf(node, site.cluster, table, site.members, site.roundTrips);
+    this.sites.set(node, { ...site, router });
   }
 
   suspect(node: NodeId): void {
@@ -560,6 +580,77 @@ test('after any change the next decision knows of it, though the topic was decid
   federation.net.link('eu/1', 'us/1');
   federation.net.settle();
   assert.deepEqual(names(federation.decide('eu/1', 'b')), none, 'known again: it is not');
+});
+
+// ─────────────────────────────────────────────────────────── remembered
+
+/** eu/1 was restarted, and has no links: of the others it has what it remembered. Those named are dead. */
+function restarted(federation: Federation, dead: readonly NodeId[]): void {
+  federation.net.run(TIMING.rememberEveryMs * 2);
+  federation.restart('eu/1');
+  for (const node of dead) federation.kill(node);
+}
+
+function named(directive: Directive | undefined): unknown {
+  return directive && [directive.groups, ...directive.names];
+}
+
+test('a dead mesher of which there is only what is remembered gets its durable events, and no others', () => {
+  const federation = new Federation(['eu/1', 'eu/2', 'us/1', 'ap/1']);
+  federation.subscribe('eu/2', 'a/#');
+  federation.subscribe('us/1', 'a/b');
+  federation.subscribe('us/1', 'live', '', false);
+  federation.subscribe('us/1', 'a/b', 'g');
+  restarted(federation, []);
+  const everything = { local: [], peers: ['eu/2'], clusters: ['ap', 'us'] };
+  assert.deepEqual(
+    names(federation.decide('eu/1', 'b')),
+    everything,
+    'whoever is not dead is sent everything',
+  );
+  for (const node of ['eu/2', 'us/1', 'ap/1']) federation.kill(node);
+  assert.deepEqual(names(federation.decide('eu/1', 'b')), { local: [], peers: [], clusters: [] });
+  assert.deepEqual(names(federation.decide('eu/1', 'live')), { local: [], peers: [], clusters: [] });
+  const decision = federation.decide('eu/1', 'a/b');
+  assert.deepEqual(names(decision), { local: [], peers: ['eu/2'], clusters: ['us'] });
+  assert.deepEqual(named(decision.clusters.get('us')), ['only', interestKey('a/b', 'g')]);
+});
+
+test('of a group, who is known is chosen before who is remembered', () => {
+  const federation = new Federation(['eu/1', 'eu/2', 'us/1']);
+  const key = interestKey('a', 'g');
+  federation.subscribe('eu/2', 'a', 'g');
+  federation.subscribe('us/1', 'a', 'g');
+  restarted(federation, ['eu/2']);
+  federation.net.station('us/1').table.forget('eu/2'); // or it would tell
+  federation.net.link('eu/1', 'us/1');
+  federation.net.settle();
+  federation.suspect('us/1');
+  const decision = federation.decide('eu/1', 'a');
+  assert.deepEqual(names(decision), { local: [], peers: [], clusters: ['us'] });
+  assert.deepEqual(named(decision.clusters.get('us')), ['only', key]);
+});
+
+test('what is remembered of the dead decides no group for the unknown: they may have members nobody here has heard of', () => {
+  const federation = new Federation(['eu/1', 'us/1', 'ap/1', 'sa/1']);
+  const key = interestKey('a', 'g');
+  federation.subscribe('us/1', 'a', 'g');
+  federation.subscribe('ap/1', 'a', 'g');
+  restarted(federation, ['us/1']);
+  const decision = federation.decide('eu/1', 'a');
+  assert.deepEqual(named(decision.clusters.get('us')), ['only', key]);
+  for (const unknown of ['ap', 'sa']) assert.deepEqual(named(decision.clusters.get(unknown)), ['except']);
+});
+
+test('a group that the sender named goes to the dead one that is remembered, and to whoever is unknown', () => {
+  const federation = new Federation(['eu/1', 'eu/2', 'eu/3']);
+  const directive: Directive = { groups: 'only', names: [interestKey('a', 'g')] };
+  federation.subscribe('eu/2', 'a', 'g');
+  restarted(federation, ['eu/2']);
+  const decision = federation.decide('eu/1', 'a', 1, { reach: 'cluster', directive });
+  assert.deepEqual(decision.peers.get('eu/2'), directive);
+  assert.deepEqual(decision.peers.get('eu/3'), directive);
+  assert.deepEqual(decision.orphanGroups, []);
 });
 
 test('equal directives are one object, so that a queue can keep them as runs', () => {
