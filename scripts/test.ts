@@ -1,5 +1,6 @@
 // Runs the tests with node:test's runner and one summary for all: first the kinds that need no real program, side
-// by side; then those with real processes and ports, one file at a time. Finding no test file is a failure.
+// by side; then those with real programs, two files at a time; then those that load the machine by themselves, one file
+// at a time. Finding no test file is a failure.
 //
 //   npm test                                        everything
 //   npm test -- test/unit test/e2e/restart.test.ts  these folders and files
@@ -26,7 +27,8 @@ const fileTimeoutMs = 90 * 60_000;
 
 // These kinds use virtual time and nothing outside their process.
 const withoutSystemPackages = ['unit', 'scenarios', 'simulation'];
-const oneAtATime = ['integration', 'e2e'];
+const twoAtATime = ['integration'];
+const oneAtATime = ['e2e'];
 
 const root = dirname(import.meta.dirname);
 
@@ -113,12 +115,16 @@ if (files.some((file) => !withoutSystemPackages.includes(kindOf(file)))) {
   if (lacking !== undefined) fail(lacking);
 }
 
-const slow = files.filter((file) => oneAtATime.includes(kindOf(file)));
-const quick = files.filter((file) => !slow.includes(file));
-const groups = [
-  { files: quick.map((file) => join(root, file)), concurrency: availableParallelism() },
-  { files: slow.map((file) => join(root, file)), concurrency: 1 },
-].filter((group) => group.files.length > 0);
+const concurrencyOf = (file: string): number => {
+  if (oneAtATime.includes(kindOf(file))) return 1;
+  return twoAtATime.includes(kindOf(file)) ? 2 : Infinity;
+};
+const groups = [Infinity, 2, 1]
+  .map((most) => ({
+    files: files.filter((file) => concurrencyOf(file) === most).map((file) => join(root, file)),
+    concurrency: Math.min(most, availableParallelism()),
+  }))
+  .filter((group) => group.files.length > 0);
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -3,14 +3,21 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { slowness } from '../support/calibrate.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const STEP = 1000;
-const LEASE_MS = 4000;
-const FLAGS = ['--registry-lease-ttl-ms', String(LEASE_MS), '--timing-link-silence-ms', '5000'];
+/** Short, and long enough to be kept on a slow machine. */
+const LEASE_MS = Math.round(4000 * slowness());
+const FLAGS = [
+  '--registry-lease-ttl-ms',
+  String(LEASE_MS),
+  '--timing-link-silence-ms',
+  String(Math.round(1.25 * LEASE_MS)),
+];
 
 test('with one of three etcd members killed and the lead moved, traffic goes on and meshers come and go', async (t) => {
   const { etcd, federation } = await start(t);

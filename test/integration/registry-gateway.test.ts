@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startRegistryServer } from '../../registry/embedded/server.ts';
 import { openRegistry, openStore } from '../../registry/open.ts';
 import { registryContract } from '../contracts/registry-contract.ts';
+import { slowness } from '../support/calibrate.ts';
 import { startEtcd } from '../support/etcd.ts';
 
 registryContract('gateway in front of etcd', async () => {
@@ -13,7 +14,7 @@ registryContract('gateway in front of etcd', async () => {
     store: await openStore(etcd.address, {}),
   });
   return {
-    ttlMs: 2000,
+    ttlMs: Math.round(2000 * slowness()),
     open: (options) => openRegistry(gateway.address, options),
     // The gateway stays up: it is etcd that is gone and comes back.
     stop: () => etcd.kill(),

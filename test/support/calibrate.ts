@@ -1,17 +1,33 @@
-// How fast this machine is, for bounds on computations that hold on any: CPU time, which other processes do not add to.
+// How fast this machine is: for bounds on computations that hold on any, and for leases and time-outs of real programs that
+// a slow machine can keep.
 
 import assert from 'node:assert/strict';
 
-/** Median milliseconds of a fixed computation: some 2 ms on the machines this was made on. */
+/** What `compute` takes on the machines this was made on. */
+const USUAL_MS = 2;
+
+function compute(): void {
+  let x = 1;
+  for (let i = 0; i < 1_000_000; i++) x = (Math.imul(x, 1_103_515_245) + 12_345) | 0;
+  assert.notEqual(x, 1);
+}
+
+/** Median milliseconds of CPU that a fixed computation takes: other processes do not add to it. */
 export function calibrate(): number {
   const took = Array.from({ length: 21 }, () => {
     const used = process.threadCpuUsage();
-    let x = 1;
-    for (let i = 0; i < 1_000_000; i++) x = (Math.imul(x, 1_103_515_245) + 12_345) | 0;
-    assert.notEqual(x, 1);
+    compute();
     return cpuMsSince(used);
   });
   return took.toSorted((a, b) => a - b)[10] ?? 0;
+}
+
+/** How many times slower this machine is just now than the usual one, what else runs on it included: from 1 to 20. */
+export function slowness(): number {
+  const computations = 50;
+  const started = performance.now();
+  for (let i = 0; i < computations; i++) compute();
+  return Math.min(20, Math.max(1, (performance.now() - started) / computations / USUAL_MS));
 }
 
 /** Milliseconds that this thread has computed since `process.threadCpuUsage()` gave `used`. */

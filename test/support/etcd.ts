@@ -22,10 +22,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { slowness } from './calibrate.ts';
 import { makeAuthority } from './etcd-certificates.ts';
 import type { TestAuthority } from './etcd-certificates.ts';
 import { freePort } from './free-port.ts';
-import { PATIENCE_MS } from './until.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
 export interface EtcdTestOptions {
   readonly members?: 1 | 3;
@@ -44,6 +45,12 @@ interface Member {
   readonly peerPort: number;
   process: ChildProcess | undefined;
   output: string;
+}
+
+interface MemberStatus {
+  readonly endpoint: string;
+  readonly id: string;
+  readonly isLeader: boolean;
 }
 
 export interface TestEtcd {
@@ -96,6 +103,8 @@ class EtcdCluster implements TestEtcd {
   readonly #wanted: EtcdTestOptions;
   readonly #folder: string;
   readonly #members: readonly Member[];
+  /** Etcd's own choice is 100; on a slow machine a leader would be taken for lost. */
+  readonly #heartbeatMs = Math.round(100 * slowness());
   #hasAuth = false;
   #stopped = false;
   /** Should the tests end without `stop`: no member outlives them. */
@@ -166,12 +175,14 @@ class EtcdCluster implements TestEtcd {
     for (const { process: child } of this.#chosen(member)) child?.kill('SIGCONT');
   }
 
+  /** Waits for one, where one has to be elected. */
   async leader(): Promise<number> {
-    return (await this.#statuses()).findIndex(({ isLeader }) => isLeader);
+    const statuses = await this.#statusesWithLeader();
+    return statuses.findIndex(({ isLeader }) => isLeader);
   }
 
   async moveLeader(): Promise<number> {
-    const statuses = await this.#statuses();
+    const statuses = await this.#statusesWithLeader();
     const from = statuses.findIndex(({ isLeader }) => isLeader);
     const to = (from + 1) % statuses.length;
     const { endpoint } = statuses[from] ?? { endpoint: '' };
@@ -229,6 +240,8 @@ class EtcdCluster implements TestEtcd {
         ['--initial-advertise-peer-urls', peerUrl(member)],
         ['--initial-cluster', this.#members.map((each) => `${each.name}=${peerUrl(each)}`).join(',')],
         ['--initial-cluster-state', 'new'],
+        ['--heartbeat-interval', String(this.#heartbeatMs)],
+        ['--election-timeout', String(10 * this.#heartbeatMs)],
         ...(this.authority === undefined
           ? []
           : [
@@ -278,7 +291,14 @@ class EtcdCluster implements TestEtcd {
     }
   }
 
-  async #statuses(): Promise<{ endpoint: string; id: string; isLeader: boolean }[]> {
+  #statusesWithLeader(): Promise<readonly MemberStatus[]> {
+    return until('etcd has a leader', async () => {
+      const statuses = await this.#statuses();
+      return statuses.some(({ isLeader }) => isLeader) && statuses;
+    });
+  }
+
+  async #statuses(): Promise<readonly MemberStatus[]> {
     const parsed = await Promise.all(
       this.endpoints.map(async (endpoint) => {
         try {
@@ -313,6 +333,7 @@ class EtcdCluster implements TestEtcd {
     const flags = [
       `--endpoints=${endpoints.map((endpoint) => `${scheme}://${endpoint}`).join(',')}`,
       `--command-timeout=${String(timeoutMs)}ms`,
+      `--dial-timeout=${String(timeoutMs)}ms`,
       ...(this.#hasAuth ? [`--user=root:${rootPassword}`] : []),
       ...(this.authority === undefined
         ? []
