@@ -11,10 +11,16 @@ import type { Config } from './schema.ts';
 export function brokenConfigRelations(config: Config): string[] {
   return [
     ...brokenRelations(config.limits).map((text) => `limits: ${text}`),
+    ...brokenTiming(config.timing),
     ...brokenRegistry(config.registry),
     ...brokenHttp(config),
     ...brokenLink(config.link),
   ];
+}
+
+/** What a crash forgets of others' interests must be asked for anew before its owner counts as dead. */
+function brokenTiming({ rememberEveryMs, deadAfterMs }: Config['timing']): string[] {
+  return rememberEveryMs < deadAfterMs ? [] : ['timing.rememberEveryMs must be below timing.deadAfterMs'];
 }
 
 function brokenRegistry(registry: Config['registry']): string[] {

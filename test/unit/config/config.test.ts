@@ -159,6 +159,7 @@ test('refuses settings that do not go together', (t) => {
   const secret = yamlFile(t, 'hidden');
   for (const [flags, expected] of [
     [{ 'limits-event-bytes-max': '99999999' }, /linkFrameBytesMax must hold one event/],
+    [{ 'timing-dead-after-ms': '5000' }, /timing\.rememberEveryMs must be below timing\.deadAfterMs/],
     [{ 'registry-user': 'mesh' }, /registry\.user and registry\.passwordFile must be given together/],
     [{ 'registry-cert-file': secret }, /certFile and registry\.keyFile/],
     [{ 'registry-ca-file': secret, registry: 'etcd://h:2379' }, /write etcds:\/\//],

@@ -470,6 +470,9 @@ test('a mesher that is forgotten leaves nothing, and its late gossip does not br
 
 // ─────────────────────────────────────────────────────────── what is remembered
 
+const numbered = (name: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${name}/${i}`);
+
 /** b has heard of a's `x/#`, `y` (ephemeral) and `z` in group `g`, and has had the time to write it. */
 function remembering(): { net: RouteNet; a: Station; b: Station } {
   const { net, a, b } = pair();
@@ -596,7 +599,7 @@ test('no tick writes more than its share, and what changes all the time keeps no
   const b = net.add('b', { limits });
   net.linkAll();
   net.settle();
-  const filters = Array.from({ length: 5_000 }, (_, i) => `a/filter/of/some/length/${i}`);
+  const filters = numbered('a/filter/of/some/length', 5_000);
   net.announce(a, adds(...filters), false);
   net.settle();
   net.announce(c, adds('small'));
@@ -606,12 +609,28 @@ test('no tick writes more than its share, and what changes all the time keeps no
     const before = b.memory.writes;
     net.tick(TIMING.tickMs);
     assert.ok(b.memory.writes - before <= mostAtOnce, `${b.memory.writes - before} buckets in one tick`);
-    net.announce(a, [...removes(filters[i] ?? ''), ...adds(`again/${i}`)]);
+    net.announce(a, [...removes(filters[i] ?? ''), ...adds(...numbered(`again/${i}`, 20))]);
     net.takeAllGossip();
   }
   assert.deepEqual(b.memory.of('c'), ['small||true']);
   net.run(TIMING.rememberEveryMs * 60);
   assert.deepEqual(b.memory.of('a'), net.wanted('a'));
+});
+
+test('a mesher that is forgotten while it is being written is written no more', () => {
+  const net = new RouteNet();
+  const a = net.add('a');
+  const b = net.add('b', { limits: { rememberBytesMax: 1_000 } });
+  net.link('a', 'b');
+  net.announce(a, adds(...numbered('x', 300)));
+  net.settle();
+  net.tick(TIMING.rememberEveryMs);
+  net.tick(TIMING.rememberEveryMs);
+  assert.ok(b.memory.of('a').length > 0 && b.memory.of('a').length < 300, 'a part of it is');
+  b.members.delete('a');
+  b.table.forget('a');
+  for (let i = 0; i < 300; i++) net.tick(TIMING.tickMs);
+  assert.deepEqual(b.memory.recovered(), []);
 });
 
 test('of a bucket that is too large to be remembered, a part is, and the rest is counted', () => {
