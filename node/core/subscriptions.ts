@@ -21,6 +21,8 @@ export type Target = DurableTarget | EphemeralTarget;
 export interface DurableTarget extends LocalTarget {
   readonly durable: true;
   readonly delivery: SubscriptionDelivery;
+  /** Others are told of its interest. */
+  announced: boolean;
 }
 
 export interface EphemeralTarget extends LocalTarget {
@@ -82,7 +84,7 @@ export class Subscriptions {
   // ─────────────────────────────────────────────────────────── durable
 
   recover(subscription: Subscription, queue: Queue): void {
-    this.#add(subscription, queue);
+    this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery), true);
   }
 
   /** The place of dead letters is always there; it is no target of the router. */
@@ -131,34 +133,43 @@ export class Subscriptions {
     );
     commits.op({ op: 'queue', queue: queue.id, name: queue.name });
     commits.op({ op: 'subscription', subscription });
-    return this.#add(subscription, queue);
-  }
-
-  #add(subscription: Subscription, queue: Queue): DurableTarget {
     return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery));
   }
 
-  #target(subscription: Subscription, delivery: SubscriptionDelivery): DurableTarget {
+  /** A subscription that is on disk has its interest announced at once, one that is made when it is on disk. */
+  #target(subscription: Subscription, delivery: SubscriptionDelivery, isOnDisk = false): DurableTarget {
     const target: DurableTarget = {
       name: subscription.name,
       filter: subscription.topic,
       group: subscription.group ?? '',
       durable: true,
       delivery,
+      announced: false,
     };
     this.#durable.set(subscription.name, target);
     this.#byQueue.set(delivery.queue.id, target);
     if (subscription.name !== DEAD_LETTERS) {
       this.#options.router.addLocal(target);
-      this.#options.announcer.add(target.filter, target.group, true);
+      if (isOnDisk) this.#announce(target);
+      else this.#options.commits.whenDurable(() => this.#announce(target));
     }
     for (const session of delivery.sessionIds()) this.#streams.set(session, target);
     return target;
   }
 
+  /**
+   * Others may give a group's events to this mesher alone from now on: a crash that took the subscription, and left them
+   * its interest, would lose those.
+   */
+  #announce(target: DurableTarget): void {
+    if (this.#durable.get(target.name) !== target) return; // replaced or deleted meanwhile
+    target.announced = true;
+    this.#options.announcer.add(target.filter, target.group, true);
+  }
+
   #drop(target: DurableTarget, now: Now): void {
     this.#options.router.removeLocal(target);
-    this.#options.announcer.remove(target.filter, target.group, true, now);
+    if (target.announced) this.#options.announcer.remove(target.filter, target.group, true, now);
   }
 
   /** False: there is none. What it had queued goes with it. */
