@@ -299,10 +299,10 @@ test('100,000 interests arrive in short steps, and after a reconnect only what c
   t.diagnostic(
     `longest call ${net.longestMs.toFixed(0)} ms (own announcement ${announceMs.toFixed(0)} ms), ${(bytes / 2 ** 20).toFixed(1)} MiB of buckets`,
   );
-  // some hundred times a fixed computation, as measured, and five times more for what may differ between machines
+  // some hundred times a fixed computation, as measured; a collection of garbage or a busy machine may make it tenfold
   const unitMs = calibrate();
-  assert.ok(net.longestMs < 500 * unitMs, `one call took ${net.longestMs} ms; the unit is ${unitMs} ms`);
-  assert.ok(announceMs < 1_000 * unitMs, `the announcement took ${announceMs} ms; the unit is ${unitMs} ms`);
+  assert.ok(net.longestMs < 5_000 * unitMs, `one call took ${net.longestMs} ms; the unit is ${unitMs} ms`);
+  assert.ok(announceMs < 10_000 * unitMs, `the announcement took ${announceMs} ms; the unit is ${unitMs} ms`);
 
   net.unlink('a', 'b');
   net.announce(a, adds('one/more'));
