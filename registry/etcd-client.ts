@@ -11,7 +11,6 @@ import {
   EtcdInvalidAuthTokenError,
   EtcdLeaseInvalidError,
   EtcdPermissionDeniedError,
-  GRPCFailedPreconditionError,
   GRPCInvalidArgumentError,
   GRPCUnauthenticatedError,
 } from 'etcd3';
@@ -154,8 +153,8 @@ function codeOf(error: unknown): 'registry-refused' | 'registry-unavailable' | '
     error instanceof EtcdInvalidAuthTokenError ||
     error instanceof EtcdPermissionDeniedError ||
     error instanceof GRPCUnauthenticatedError ||
-    error instanceof GRPCInvalidArgumentError ||
-    error instanceof GRPCFailedPreconditionError;
+    error instanceof GRPCInvalidArgumentError;
+  // Not GRPCFailedPreconditionError: an etcd that restarts says 'authentication is not enabled' until it has read its log.
   return isRefusal ? 'registry-refused' : 'registry-unavailable';
 }
 
