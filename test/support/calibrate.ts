@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 
 /** What `compute` takes on the machines this was made on. */
 const USUAL_MS = 2;
+const CALIBRATION_MS = 200;
 
 function compute(): void {
   let x = 1;
@@ -12,14 +13,20 @@ function compute(): void {
   assert.notEqual(x, 1);
 }
 
-/** Median milliseconds of CPU that a fixed computation takes: other processes do not add to it. */
+/**
+ * Milliseconds of CPU that a fixed computation takes: other processes do not add to it. Measured over many of them, since
+ * some kernels count a thread's CPU in steps of 10 ms.
+ */
 export function calibrate(): number {
-  const took = Array.from({ length: 21 }, () => {
-    const used = process.threadCpuUsage();
+  const used = process.threadCpuUsage();
+  let computed = 0;
+  let tookMs = 0;
+  while (tookMs < CALIBRATION_MS) {
     compute();
-    return cpuMsSince(used);
-  });
-  return took.toSorted((a, b) => a - b)[10] ?? 0;
+    computed++;
+    tookMs = cpuMsSince(used);
+  }
+  return tookMs / computed;
 }
 
 /** How many times slower this machine is just now than the usual one, what else runs on it included: from 1 to 20. */
