@@ -7,7 +7,7 @@ import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
-const EVENTS = process.env['CAUSEWAY_LONG'] === '1' ? 100_000 : 20_000;
+const EVENTS = process.env['LONG_TESTS'] === '1' ? 100_000 : 20_000;
 
 test(`${EVENTS} events reach every mesher of two clusters of two exactly once, and cross between them once`, async (t) => {
   const federation = await Federation.start(t, { clusters: { a: 2, b: 2 } });

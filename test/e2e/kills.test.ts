@@ -1,7 +1,7 @@
 // SIGKILL at random moments under load, of the mesher where events land, of the one where they are published, and of each
 // of two where they land in turn: what was acked is delivered, and events come twice only where custody was in doubt (a
 // publish, a settlement or a forward whose answer was lost). The count of those is reported. 30,000 events and ten kills
-// each; 100,000 with CAUSEWAY_LONG=1 (npm run test:long).
+// each; 100,000 with LONG_TESTS=1 (npm run test:long).
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -11,7 +11,7 @@ import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const KILLS = 10;
-const EVENTS = process.env['CAUSEWAY_LONG'] === '1' ? 100_000 : 30_000;
+const EVENTS = process.env['LONG_TESTS'] === '1' ? 100_000 : 30_000;
 const BATCH = 50;
 /** What a killed mesher had handed out comes again at once; this is for pulls whose answer was lost. */
 const DELIVERY = { ackTimeoutMs: 10_000 };

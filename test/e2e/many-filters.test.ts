@@ -1,6 +1,6 @@
 // Many distinct filters behind one mesher: the others know them all, keep them when every connection breaks, and get
 // them again when they, or their owner, start anew; no link drops for it, and no event loop is blocked. 20,000 here;
-// 100,000 with CAUSEWAY_LONG=1 (npm run test:long).
+// 100,000 with LONG_TESTS=1 (npm run test:long).
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { calibrate } from '../support/calibrate.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { until } from '../support/until.ts';
 
-const FILTERS = process.env['CAUSEWAY_LONG'] === '1' ? 100_000 : 20_000;
+const FILTERS = process.env['LONG_TESTS'] === '1' ? 100_000 : 20_000;
 const AT_ONCE = 64;
 const BLOCKED_MS_MAX = 200;
 const PROBE = join(import.meta.dirname, '../support/loop-probe.ts');

@@ -1,5 +1,5 @@
 // A cluster cut off from all others and from the registry, under a steady 1,000 events/s: it gets everything after
-// healing, in order per key, and memory stays bounded while the backlog waits on disk. 15 s here; 60 s with CAUSEWAY_LONG=1
+// healing, in order per key, and memory stays bounded while the backlog waits on disk. 15 s here; 60 s with LONG_TESTS=1
 // (npm run test:long).
 
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 
-const CUT_SECONDS = process.env['CAUSEWAY_LONG'] === '1' ? 60 : 15;
+const CUT_SECONDS = process.env['LONG_TESTS'] === '1' ? 60 : 15;
 const RATE = 1000;
 const BATCH = 100;
 /** What a mesher may grow by, however long the cut: queue windows, caches and LevelDB's buffers. */
