@@ -61,6 +61,11 @@ export class ByteWriter {
 
   bytes(value: Uint8Array): void {
     this.uint(value.length);
+    this.fixedBytes(value);
+  }
+
+  /** Bytes whose length the reader knows. */
+  fixedBytes(value: Uint8Array): void {
     this.#reserve(value.length);
     this.#buffer.set(value, this.#at);
     this.#at += value.length;

@@ -1,0 +1,227 @@
+// DELIVER, the frame that carries events to a client: encoder and decoder, no I/O.
+//
+//   deliver    := 0x85 stream:id first:uint count:uint contexts details batch               the rest, see batch.ts
+//   contexts   := n:uint (topic:text origin:text incarnation:uint m:uint cluster:text{m}){n}
+//   details    := (context:uint sequence:uint acceptedAt:uint attempt:uint [deadLetter]){count}
+//   deadLetter := subscription:text reason:text attempts:uint topic:text               where the lowest bit of `attempt` is 1
+//
+// Both ways cost well under 1 µs per event beside the copy of its bytes, at hundreds of events per frame: the encoder writes into
+// one buffer of the right size, the decoder gives columns, and neither makes an object per event.
+
+import type { Delivery } from '../../../node/core/delivery-types.ts';
+import type { DeadLetter, StoredEvent } from '../../../node/core/event.ts';
+import { invariant } from '../../../node/core/errors.ts';
+import type { ByteReader } from '../../../node/wire/byte-reader.ts';
+import { ByteWriter } from '../../../node/wire/byte-writer.ts';
+import { WireError } from '../../../node/wire/wire-error.ts';
+import { eventBytes, writeEvent } from './batch.ts';
+import { ATTEMPT_MAX, CLUSTERS_MAX, FRAME_EVENTS_MAX, TEXT_BYTES_MAX } from './bounds.ts';
+import { readId } from './id.ts';
+
+export const DELIVER = 0x85;
+
+/** What many events of one frame have in common. */
+export interface DeliveryContext {
+  readonly topic: string;
+  /** The mesher that took the event, and its incarnation then. */
+  readonly origin: string;
+  readonly incarnation: number;
+  /** Clusters visited, origin's first. */
+  readonly path: readonly string[];
+}
+
+/** The deliveries `first` … `first + count - 1` of a stream; each array has one member for each. */
+export interface DeliverFrame {
+  readonly kind: 'deliver';
+  readonly stream: number;
+  readonly first: number;
+  readonly count: number;
+  readonly contexts: readonly DeliveryContext[];
+  /** Places in `contexts`. */
+  readonly contextOf: Uint32Array;
+  readonly sequences: Float64Array;
+  /** Milliseconds since 1970, by the origin's clock. */
+  readonly acceptedAts: Float64Array;
+  readonly attempts: Uint32Array;
+  /** By place in the frame, of those that have one. */
+  readonly deadLetters: ReadonlyMap<number, DeadLetter>;
+  /** io.cloudevents.v1.CloudEventBatch: a view of what was decoded. Whether its events are `count` is not checked. */
+  readonly batch: Uint8Array;
+}
+
+/** A reader's estimate of one event's details, and of what a frame begins with. */
+const DETAIL_BYTES = 24;
+const HEAD_BYTES = 256;
+const CONTEXT_BYTES_MIN = 4;
+const DETAIL_BYTES_MIN = 4;
+
+/** What the event of a delivery takes in a frame, roughly: to choose how many go into one. */
+export function deliveryBytes(delivery: Pick<Delivery, 'event'>): number {
+  return eventBytes(delivery.event.cloudEvent) + DETAIL_BYTES;
+}
+
+/** The deliveries from index `from` to before `to`, of which the first one gets the number `first`. */
+export function encodeDeliver(
+  stream: number,
+  first: number,
+  deliveries: readonly Pick<Delivery, 'event' | 'attempt'>[],
+  from = 0,
+  to = deliveries.length,
+): Uint8Array {
+  invariant(to - from <= FRAME_EVENTS_MAX, `${to - from} deliveries in one frame`);
+  const contexts = new Contexts();
+  let bytes = HEAD_BYTES + (to - from) * DETAIL_BYTES;
+  for (let i = from; i < to; i++) {
+    const event = deliveries[i]?.event;
+    if (event === undefined) continue; // `to` is within the array
+    contexts.add(event);
+    bytes += eventBytes(event.cloudEvent);
+  }
+  const writer = new ByteWriter(bytes);
+  writer.byte(DELIVER);
+  writer.uint(stream);
+  writer.uint(first);
+  writer.uint(to - from);
+  contexts.write(writer);
+  writeDetails(writer, deliveries, from, to, contexts.places);
+  for (let i = from; i < to; i++) {
+    const event = deliveries[i]?.event;
+    if (event !== undefined) writeEvent(writer, event.cloudEvent);
+  }
+  return writer.finish();
+}
+
+function writeDetails(
+  writer: ByteWriter,
+  deliveries: readonly Pick<Delivery, 'event' | 'attempt'>[],
+  from: number,
+  to: number,
+  places: readonly number[],
+): void {
+  for (let i = from; i < to; i++) {
+    const delivery = deliveries[i];
+    if (delivery === undefined) continue;
+    const { event, attempt } = delivery;
+    const { sequence, acceptedAt, deadLetter } = event;
+    writer.uint(places[i - from] ?? 0);
+    writer.uint(Math.floor(sequence)); // a hostile member's record may hold any number
+    writer.uint(Math.floor(acceptedAt));
+    writer.uint(Math.min(attempt, ATTEMPT_MAX) * 2 + (deadLetter === undefined ? 0 : 1));
+    if (deadLetter === undefined) continue;
+    writer.text(deadLetter.subscription);
+    writer.text(deadLetter.reason);
+    writer.uint(deadLetter.attempts);
+    writer.text(deadLetter.topic);
+  }
+}
+
+/** The distinct contexts of a frame's events, in the order of their first events. */
+class Contexts {
+  /** Of each event, where its context is. */
+  readonly places: number[] = [];
+  readonly #events: StoredEvent[] = [];
+  /** The last place with this topic, and of each place the one before it with the same topic, or -1. */
+  readonly #lastOfTopic = new Map<string, number>();
+  readonly #before: number[] = [];
+  #last = -1;
+
+  add(event: StoredEvent): void {
+    const last = this.#events[this.#last];
+    if (last === undefined || last.topic !== event.topic || !sameOrigin(last, event))
+      this.#last = this.#find(event);
+    this.places.push(this.#last);
+  }
+
+  #find(event: StoredEvent): number {
+    const newest = this.#lastOfTopic.get(event.topic) ?? -1;
+    for (let place = newest; place >= 0; place = this.#before[place] ?? -1) {
+      const known = this.#events[place];
+      if (known !== undefined && sameOrigin(known, event)) return place;
+    }
+    const place = this.#events.push(event) - 1;
+    this.#before.push(newest);
+    this.#lastOfTopic.set(event.topic, place);
+    return place;
+  }
+
+  write(writer: ByteWriter): void {
+    writer.uint(this.#events.length);
+    for (const { topic, origin, incarnation, path } of this.#events) {
+      writer.text(topic);
+      writer.text(origin);
+      writer.uint(Math.floor(incarnation));
+      writer.uint(path.length);
+      for (const cluster of path) writer.text(cluster);
+    }
+  }
+}
+
+function sameOrigin(a: StoredEvent, b: StoredEvent): boolean {
+  if (a.origin !== b.origin || a.incarnation !== b.incarnation || a.path.length !== b.path.length)
+    return false;
+  for (let i = 0; i < a.path.length; i++) if (a.path[i] !== b.path[i]) return false;
+  return true;
+}
+
+/** What follows the type. Throws WireError. */
+export function readDeliver(reader: ByteReader): DeliverFrame {
+  const stream = readId(reader);
+  const first = readId(reader);
+  const count = reader.count(FRAME_EVENTS_MAX, DETAIL_BYTES_MIN);
+  if (first + count > Number.MAX_SAFE_INTEGER)
+    throw new WireError('bad-number', 'numbers of more than 53 bits');
+  const contexts = readContexts(reader, count);
+  const contextOf = new Uint32Array(count);
+  const sequences = new Float64Array(count);
+  const acceptedAts = new Float64Array(count);
+  const attempts = new Uint32Array(count);
+  const deadLetters = new Map<number, DeadLetter>();
+  for (let i = 0; i < count; i++) {
+    const place = reader.uint();
+    if (place >= contexts.length)
+      throw new WireError('bad-value', `the context ${place} of ${contexts.length}`);
+    contextOf[i] = place;
+    sequences[i] = reader.uint();
+    acceptedAts[i] = reader.uint();
+    const attempt = reader.uint(ATTEMPT_MAX * 2 + 1);
+    attempts[i] = attempt >>> 1;
+    if ((attempt & 1) !== 0) deadLetters.set(i, readDeadLetter(reader));
+  }
+  const batch = reader.fixedBytes(reader.left);
+  return {
+    kind: 'deliver',
+    stream,
+    first,
+    count,
+    contexts,
+    contextOf,
+    sequences,
+    acceptedAts,
+    attempts,
+    deadLetters,
+    batch,
+  };
+}
+
+function readContexts(reader: ByteReader, eventCount: number): DeliveryContext[] {
+  const contexts: DeliveryContext[] = [];
+  for (let left = reader.count(eventCount, CONTEXT_BYTES_MIN); left > 0; left--) {
+    const topic = reader.text(TEXT_BYTES_MAX);
+    const origin = reader.text(TEXT_BYTES_MAX);
+    const incarnation = reader.uint();
+    const path: string[] = [];
+    for (let clusters = reader.count(CLUSTERS_MAX, 1); clusters > 0; clusters--)
+      path.push(reader.text(TEXT_BYTES_MAX));
+    contexts.push({ topic, origin, incarnation, path });
+  }
+  return contexts;
+}
+
+function readDeadLetter(reader: ByteReader): DeadLetter {
+  return {
+    subscription: reader.text(TEXT_BYTES_MAX),
+    reason: reader.text(TEXT_BYTES_MAX),
+    attempts: reader.uint(),
+    topic: reader.text(TEXT_BYTES_MAX),
+  };
+}
