@@ -4,9 +4,9 @@
 
 /** UTF-8 bytes of a topic, a filter, a name, a reason: as many as MQTT allows a topic. */
 export const TEXT_BYTES_MAX = 65_535;
-/** Events in one PUBLISH or DELIVER, and runs of topics or contexts, of which each stands for one event at least. */
+/** Events in one PUBLISH or DELIVER; and their topics and origins, of which each stands for one event at least. */
 export const FRAME_EVENTS_MAX = 65_536;
-/** Clusters in one context: an event's path has at most 16. */
+/** Clusters of one origin: an event's path has at most 16. */
 export const CLUSTERS_MAX = 64;
 /** Ranges of delivery numbers in one SETTLE or SETTLED, all settlements together. */
 export const RANGES_MAX = 65_536;

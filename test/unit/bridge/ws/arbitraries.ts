@@ -165,7 +165,7 @@ const closed = fc
   .record({ kind: fc.constant('closed' as const), stream: id, problem })
   .map((frame) => ({ bytes: encodeClosed(frame.stream, frame.problem), frame }));
 
-/** Few contexts for many events is the usual case. */
+/** Few topics and origins for many events is the usual case. */
 const deliveries = fc
   .tuple(
     fc.array(storedEvent, { minLength: 1, maxLength: 4 }),

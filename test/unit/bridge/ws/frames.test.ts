@@ -47,14 +47,15 @@ test('what a mesher sends is read as it was written', () => {
   );
 });
 
-test('a DELIVER has each event with its context, its details and its bytes', () => {
+test('a DELIVER has each event with its topic, its origin, its details and its bytes', () => {
   fc.assert(
     fc.property(mesherFrames.deliver, ({ bytes, stream, first, deliveries }) => {
       const frame = deliverOf(bytes);
       assert.deepEqual([frame.stream, frame.first, frame.count], [stream, first, deliveries.length]);
       const events = splitBatch(frame.batch, frame.count);
       const read = events.map((event, i) => ({
-        ...frame.contexts[frame.contextOf[i] ?? -1],
+        topic: frame.topics[frame.topicOf[i] ?? -1],
+        ...frame.origins[frame.originOf[i] ?? -1],
         sequence: frame.sequences[i],
         acceptedAt: frame.acceptedAts[i],
         attempt: frame.attempts[i],
@@ -63,7 +64,7 @@ test('a DELIVER has each event with its context, its details and its bytes', () 
       }));
       const written = deliveries.map(({ event, attempt }) => ({
         topic: event.topic,
-        origin: event.origin,
+        node: event.origin,
         incarnation: event.incarnation,
         path: event.path,
         sequence: event.sequence,
@@ -78,25 +79,34 @@ test('a DELIVER has each event with its context, its details and its bytes', () 
   );
 });
 
-test('a DELIVER of a part numbers that part, and writes each context once', () => {
+test('a DELIVER of a part numbers that part, and writes each topic and each origin once', () => {
+  const path = ['eu', 'us'];
+  const from = [{}, { path }, { origin: 'other' }, { path: [...path] }, {}];
   const deliveries = ['a', 'b', 'a', 'b', 'c'].map((topic, i) => ({
-    event: storedEvent({ topic, sequence: i + 1 }),
+    event: storedEvent({ topic, sequence: i + 1, ...from[i] }),
     attempt: 1,
   }));
   const frame = deliverOf(encodeDeliver(7, 100, deliveries, 1, 4));
   assert.deepEqual([frame.first, frame.count], [100, 3]);
   assert.deepEqual(
-    frame.contexts.map(({ topic }) => topic),
-    ['b', 'a'],
+    [frame.topics, [...frame.topicOf]],
+    [
+      ['b', 'a'],
+      [0, 1, 0],
+    ],
   );
-  assert.deepEqual([...frame.contextOf], [0, 1, 0]);
+  assert.deepEqual(
+    frame.origins.map(({ node, path: visited }) => [node, ...visited].join(' ')),
+    ['12D3KooWTestOrigin eu us', 'other eu'],
+  );
+  assert.deepEqual([...frame.originOf], [0, 1, 0]);
   assert.deepEqual([...frame.sequences], [2, 3, 4]);
 });
 
 test('numbers that no record of ours has are written all the same', () => {
   const event = { ...storedEvent(), sequence: 1.5, acceptedAt: 2.5, incarnation: 3.5 };
   const frame = deliverOf(encodeDeliver(1, 1, [{ event, attempt: 2 ** 40 }]));
-  assert.deepEqual([frame.sequences[0], frame.acceptedAts[0], frame.contexts[0]?.incarnation], [1, 2, 3]);
+  assert.deepEqual([frame.sequences[0], frame.acceptedAts[0], frame.origins[0]?.incarnation], [1, 2, 3]);
   assert.equal(frame.attempts[0], 2 ** 30 - 1);
 });
 
