@@ -12,7 +12,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../../node/core/views.ts';
 import { freePort } from './free-port.ts';
 import { Relay } from './relay.ts';
@@ -31,6 +30,15 @@ export interface FederationOptions {
   readonly flags?: readonly string[];
   /** Flags of Node for every mesher. */
   readonly nodeFlags?: readonly string[];
+  /** Folder in which the federation makes its own; left out: the system's for what is temporary. */
+  readonly parent?: string;
+  /** Told before the first process starts, for who must be able to end them all whatever happens. */
+  readonly started?: (federation: Federation) => void;
+}
+
+/** Who says when all is over: a `TestContext` is one. */
+export interface Ending {
+  after(end: () => Promise<void>): void;
 }
 
 /** A child process of the command line, with what it printed. */
@@ -192,9 +200,10 @@ export class Federation {
     this.folder = folder;
   }
 
-  static async start(t: TestContext, options: FederationOptions): Promise<Federation> {
-    const federation = new Federation(await mkdtemp(join(tmpdir(), 'causeway-e2e-')));
+  static async start(t: Ending, options: FederationOptions): Promise<Federation> {
+    const federation = new Federation(await mkdtemp(join(options.parent ?? tmpdir(), 'causeway-e2e-')));
     t.after(() => federation.stop());
+    options.started?.(federation);
     await federation.#start(options);
     return federation;
   }
@@ -337,6 +346,12 @@ export class Federation {
   /** Breaks every connection there is, where partitions were asked for; new ones may be made at once. */
   breakConnections(): void {
     for (const relay of this.#relays) relay.breakAll();
+  }
+
+  /** SIGKILL to every process, and nothing waited for. */
+  endNow(): void {
+    for (const mesher of this.#meshers) mesher.program.signal('SIGKILL');
+    this.registry?.signal('SIGKILL');
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cloudEventText, githubEvents } from '../../node/commands/github-events.ts';
 
-const FILE = join(import.meta.dirname, '../../../shared/data/real-events/dev-4k.ndjson');
+export const REAL_EVENTS_FILE = join(import.meta.dirname, '../../../shared/data/real-events/dev-4k.ndjson');
 /** Of the payloads that stand in: larger ones would make a test of bandwidth of any other. */
 const BYTES_MAX = 8192;
 
@@ -16,8 +16,8 @@ export interface RealEvents {
 }
 
 export function realEvents(): RealEvents {
-  if (existsSync(FILE)) {
-    const lines = readFileSync(FILE, 'utf8').trim().split('\n');
+  if (existsSync(REAL_EVENTS_FILE)) {
+    const lines = readFileSync(REAL_EVENTS_FILE, 'utf8').trim().split('\n');
     return { source: `${lines.length} real events from a file`, lines };
   }
   const lines = githubEvents()

@@ -59,4 +59,6 @@ export interface Scenario {
   readonly rows: readonly (Row & { readonly short: boolean })[];
   /** What a reader has to know beside the figures, in Markdown: how it is measured, what stands in the way. */
   readonly notes: string;
+  /** Other programs that take part, by name, with their versions: asked once, before the first row. */
+  programs?(): Promise<Readonly<Record<string, string>>>;
 }

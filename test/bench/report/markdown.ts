@@ -1,0 +1,140 @@
+// Results as Markdown: one section for each scenario, and a table of the goals over all of them. Pure.
+
+import type { Machine } from '../harness/machine.ts';
+import type { Pair, RowResult, ScenarioResult } from '../harness/results.ts';
+import type { Sample } from '../harness/scenario.ts';
+import { spreadOf } from '../harness/statistics.ts';
+import { showBytes, showName, showNumber, showRatio } from './figures.ts';
+
+/** `notes`: the scenario's own, Markdown. */
+export function scenarioSection(result: ScenarioResult, notes: string): string {
+  return [
+    `## ${result.number}. ${result.title}`,
+    ratioTable(result.rows),
+    '**What it cost.** Medians; subject / reference where there is one. CPU is that of all processes, clients too.',
+    costTable(result.rows),
+    moreTable(result.rows),
+    notes.trim(),
+    `_${measuredOn(result)}_`,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
+}
+
+function ratioTable(rows: readonly RowResult[]): string {
+  return table(
+    ['row', 'measured', 'subject', 'reference', 'ratio (quartiles)', 'goal'],
+    rows.map((row) => [
+      `\`${row.id}\``,
+      `${row.what}, ${row.unit}`,
+      `${row.subject}: ${spread(row.pairs, ({ subject }) => subject)}`,
+      row.reference === undefined
+        ? ''
+        : `${row.reference}: ${spread(row.pairs, ({ reference }) => reference)}`,
+      row.ratio
+        ? `**${showRatio(row.ratio.median)}** (${row.ratio.q1.toFixed(2)}–${row.ratio.q3.toFixed(2)})`
+        : '',
+      goalOf(row),
+    ]),
+  );
+}
+
+/** Median, with the smallest and the largest. */
+function spread(pairs: readonly Pair[], side: (pair: Pair) => Sample | undefined): string {
+  const values = pairs.flatMap((pair) => side(pair)?.value ?? []);
+  if (values.length === 0) return '';
+  const { median, min, max } = spreadOf(values);
+  return `${showNumber(median)} (${showNumber(min)}–${showNumber(max)})`;
+}
+
+function goalOf({ goal }: RowResult): string {
+  if (!goal) return '';
+  return `${goal.text}: ${goal.met ? 'met' : '**not met**'}`;
+}
+
+function costTable(rows: readonly RowResult[]): string {
+  const both = (row: RowResult, show: (sample: Sample) => string | undefined): string => {
+    const { subject, reference } = row.medians;
+    const sides = [show(subject) ?? '–', ...(reference ? [show(reference) ?? '–'] : [])];
+    return sides.join(' / ');
+  };
+  return table(
+    [
+      'row',
+      'CPU µs per event',
+      'fsyncs per event',
+      'memory of the largest server',
+      'its event loop late, p99 ms',
+    ],
+    rows.map((row) => [
+      `\`${row.id}\``,
+      both(row, ({ cpuUsPerEvent }) => (cpuUsPerEvent === undefined ? undefined : showNumber(cpuUsPerEvent))),
+      both(row, ({ fsyncsPerEvent }) =>
+        fsyncsPerEvent === undefined ? undefined : showNumber(fsyncsPerEvent),
+      ),
+      both(row, ({ rssMaxBytes }) => (rssMaxBytes === undefined ? undefined : showBytes(rssMaxBytes))),
+      both(row, ({ loopDelayP99Ms }) =>
+        loopDelayP99Ms === undefined ? undefined : showNumber(loopDelayP99Ms),
+      ),
+    ]),
+  );
+}
+
+function moreTable(rows: readonly RowResult[]): string {
+  const lines = rows.flatMap(({ id, medians: { subject, reference } }) => {
+    const names = new Set([...Object.keys(subject.more ?? {}), ...Object.keys(reference?.more ?? {})]);
+    return [...names].map((name) => {
+      const [ours, theirs] = [subject.more?.[name], reference?.more?.[name]];
+      return [
+        `\`${id}\``,
+        showName(name),
+        ours === undefined ? '–' : showNumber(ours),
+        theirs === undefined ? '–' : showNumber(theirs),
+      ];
+    });
+  });
+  return lines.length === 0 ? '' : table(['row', 'further figures', 'subject', 'reference'], lines);
+}
+
+function measuredOn({ at, size, machine, programs, rows }: ScenarioResult): string {
+  const pairs = Math.min(...rows.map((row) => row.pairs.length));
+  const others = Object.entries(programs).map(([name, version]) => `, ${name} ${version}`);
+  const form = size === 'short' ? 'the short form, ' : '';
+  return `Measured ${at.slice(0, 10)} at commit ${machine.commit}, ${form}${pairs} pairs, on ${describe(machine)}${others.join('')}.`;
+}
+
+function describe({ cpu, cores, memoryBytes, system, fileSystem, fsyncMs, node }: Machine): string {
+  return `${cores} × ${cpu}, ${showBytes(memoryBytes)}, ${system}, data on ${fileSystem} (fsync of 4 KiB: ${showNumber(fsyncMs)} ms), Node ${node}`;
+}
+
+/** Every row that has a goal. */
+export function goalsSection(results: readonly ScenarioResult[]): string {
+  const rows = results.flatMap(({ rows: all, name }) => all.map((row) => ({ row, name })));
+  return table(
+    ['row', 'measured', 'goal', 'ratio', 'met'],
+    rows.flatMap(({ row }) =>
+      row.goal
+        ? [
+            [
+              `\`${row.id}\``,
+              row.what,
+              row.goal.text,
+              row.ratio
+                ? showRatio(row.ratio.median)
+                : `${showNumber(row.medians.subject.value)} ${row.unit}`,
+              row.goal.met ? 'yes' : '**no**',
+            ],
+          ]
+        : [],
+    ),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

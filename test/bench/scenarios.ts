@@ -1,0 +1,5 @@
+// Every scenario of the benchmark, in the order of their numbers. One line each: `test/bench/<name>/scenario.ts` exports it.
+
+import type { Scenario } from './harness/scenario.ts';
+
+export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>)[] = [];
