@@ -8,6 +8,8 @@
 import { invariant } from '../core/errors.ts';
 
 const SMALL_BYTES = 128;
+/** UTF-16 units up to which a loop writes a text faster than the call into native code does that long ones are worth. */
+const LOOP_UNITS_MAX = 32;
 
 export class ByteWriter {
   #buffer: Buffer;
@@ -53,10 +55,52 @@ export class ByteWriter {
   }
 
   text(value: string): void {
-    const length = Buffer.byteLength(value);
+    const units = value.length;
+    if (units <= LOOP_UNITS_MAX && this.#shortAscii(value)) return;
+    // Written where it stands if it is ASCII, as nearly all texts are, so that nobody has to count its bytes before.
+    this.#reserve(8 + units * 3); // UTF-8 has at most three bytes for a UTF-16 unit
+    const start = this.#at + uintBytes(units);
+    const length = this.#buffer.write(value, start);
+    if (length !== units) this.#buffer.copyWithin(this.#at + uintBytes(length), start, start + length);
     this.uint(length);
-    this.#reserve(length);
-    this.#at += this.#buffer.write(value, this.#at, length, 'utf8');
+    this.#at += length;
+  }
+
+  /** False, and nothing written, where it is not ASCII. */
+  #shortAscii(value: string): boolean {
+    const units = value.length;
+    this.#reserve(1 + units);
+    const buffer = this.#buffer;
+    let at = this.#at;
+    buffer[at++] = units;
+    for (let i = 0; i < units; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      buffer[at++] = code;
+    }
+    this.#at = at;
+    return true;
+  }
+
+  /**
+   * Begins something whose length stands before it, and is known when it is written: `close` takes what this returns.
+   * What is longer than `lengthBytes` of a length can say is moved then.
+   */
+  open(lengthBytes: number): number {
+    this.#reserve(lengthBytes);
+    this.#at += lengthBytes;
+    return this.#at;
+  }
+
+  close(start: number, lengthBytes: number): void {
+    const end = this.#at;
+    const length = end - start;
+    const needed = uintBytes(length);
+    this.#reserve(8); // while all that was written counts: growing copies no more than that
+    if (needed !== lengthBytes) this.#buffer.copyWithin(start - lengthBytes + needed, start, end);
+    this.#at = start - lengthBytes;
+    this.uint(length);
+    this.#at += length;
   }
 
   bytes(value: Uint8Array): void {

@@ -20,7 +20,7 @@ import type { AttributeValue, CloudEvent, EventData } from '../core/cloud-event.
 import { invariant } from '../core/errors.ts';
 import { ATTRIBUTES_MAX } from '../core/limits.ts';
 import { ByteReader } from './byte-reader.ts';
-import { ByteWriter, uintBytes } from './byte-writer.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { readTimestamp, timestampOf, writeTimestamp } from './protobuf-timestamp.ts';
 import { BYTES, VARINT, readTag, skipField, tag } from './protobuf-fields.ts';
 import { WireError } from './wire-error.ts';
@@ -30,6 +30,11 @@ const RESERVED = new Set(['id', 'source', 'specversion', 'type', 'data', 'data_b
 
 export function encodeCloudEvent(event: CloudEvent): Uint8Array {
   const writer = new ByteWriter(256 + (event.data?.value.length ?? 0));
+  writeCloudEvent(writer, event);
+  return writer.finish();
+}
+
+export function writeCloudEvent(writer: ByteWriter, event: CloudEvent): void {
   writer.byte(tag(1, BYTES));
   writer.text(event.id);
   writer.byte(tag(2, BYTES));
@@ -46,7 +51,6 @@ export function encodeCloudEvent(event: CloudEvent): Uint8Array {
     writer.byte(tag(7, BYTES));
     writer.text(event.data.value);
   }
-  return writer.finish();
 }
 
 /** Binary data and binary attributes are views of `bytes`, which must not change afterwards. Throws WireError only. */
@@ -95,20 +99,21 @@ export function decodeCloudEvent(bytes: Uint8Array): CloudEvent {
   return { id, source, type, attributes, data };
 }
 
+/** Lengths of a byte, which nearly all attributes and their values can do with: the writer sees to the others. */
 function writeAttribute(writer: ByteWriter, name: string, value: AttributeValue): void {
-  const body = attributeBody(value);
-  const nameBytes = Buffer.byteLength(name);
   writer.byte(tag(5, BYTES));
-  writer.uint(1 + uintBytes(nameBytes) + nameBytes + 1 + uintBytes(body.length) + body.length);
+  const entry = writer.open(1);
   writer.byte(tag(1, BYTES));
   writer.text(name);
   writer.byte(tag(2, BYTES));
-  writer.bytes(body);
+  const body = writer.open(1);
+  writeValue(writer, value);
+  writer.close(body, 1);
+  writer.close(entry, 1);
 }
 
-/** The bytes of a CloudEventAttributeValue. */
-function attributeBody(attribute: AttributeValue): Uint8Array {
-  const writer = new ByteWriter(64);
+/** A CloudEventAttributeValue. */
+function writeValue(writer: ByteWriter, attribute: AttributeValue): void {
   switch (attribute.type) {
     case 'boolean':
       writer.byte(tag(1, VARINT));
@@ -139,7 +144,6 @@ function attributeBody(attribute: AttributeValue): Uint8Array {
       else writer.text(attribute.value);
     }
   }
-  return writer.finish();
 }
 
 function readAttribute(entry: Uint8Array, attributes: Map<string, AttributeValue>): void {
