@@ -1,28 +1,34 @@
 // The mesher's one way in for bridges: validate, limit, encode, then hand to the core. (Authentication and
 // authorisation will stand before these.) Bridges translate; what an event or a subscription may be is decided here.
 
-import { checkCloudEvents, invalidEvent } from './core/cloud-event-check.ts';
+import { checkCloudEvent, checkCloudEvents, invalidEvent } from './core/cloud-event-check.ts';
 import { isJsonContentType, type CloudEvent } from './core/cloud-event.ts';
 import { contentTypeOf } from './core/cloud-event-json.ts';
 import { MeshError } from './core/errors.ts';
-import { hash32, type NewEvent } from './core/event.ts';
+import type { DeliveryToken } from './core/delivery-token.ts';
+import { hash32, hash32Ascii, type NewEvent } from './core/event.ts';
 import type { Limits } from './core/limits.ts';
 import type { MesherCore } from './core/mesher-core.ts';
 import type {
   DecodedDelivery,
   Delivery,
+  EncodedBatch,
   FrontDoor,
   PublishOptions,
   PublishResult,
   Session,
   SessionEvents,
+  Settled,
   Settlement,
 } from './core/ports.ts';
-import type { SessionId } from './core/steps.ts';
+import type { Reply, SessionId } from './core/steps.ts';
 import { DEAD_LETTERS, type Subscription, type SubscriptionState } from './core/subscription.ts';
 import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
 import type { Driver } from './driver.ts';
+import { eventsOfBatch } from './wire/cloud-event-batch.ts';
 import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
+import { CloudEventScanner } from './wire/cloud-event-scan.ts';
+import { WireError } from './wire/wire-error.ts';
 
 type SinkListener = (name: string, subscription: Subscription | undefined) => void;
 
@@ -36,6 +42,9 @@ export class MesherDoor implements FrontDoor {
   #isOpen = false;
   /** Not answered yet. */
   #pulls = 0;
+  readonly #scanner = new CloudEventScanner();
+  /** Most events have the type of the one before. */
+  #lastType = { type: '', topic: '' };
   readonly #sinkListeners = new Set<SinkListener>();
 
   /** `core` and `driver` throw `not-ready` as long as the mesher is starting. */
@@ -54,35 +63,15 @@ export class MesherDoor implements FrontDoor {
 
   async publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
     const driver = this.#driver();
-    const { batchEventsMax, batchBytesMax } = this.#limits;
-    if (events.length > batchEventsMax) {
-      throw new MeshError(
-        'batch-too-large',
-        `the batch has ${events.length} events, the limit is ${batchEventsMax}; send it in parts`,
-        { details: { limit: batchEventsMax } },
-      );
-    }
+    this.#checkCount(events.length);
     checkCloudEvents(events);
     if (options.topic !== undefined) checkTopic(options.topic, this.#limits);
     const encoded = events.map((event, index) =>
       this.#encode(event, options.topic, events.length > 1 ? index : undefined),
     );
-    const bytes = encoded.reduce((sum, event) => sum + event.cloudEvent.length, 0);
-    if (bytes > batchBytesMax) {
-      throw new MeshError(
-        'batch-too-large',
-        `the batch has ${bytes} bytes, the limit is ${batchBytesMax}; send it in parts`,
-        { details: { limit: batchBytesMax } },
-      );
-    }
-    const reply = await driver.request((request) => ({
-      kind: 'publish',
-      request,
-      qos: options.qos,
-      events: encoded,
-    }));
-    if (reply.kind !== 'published') throw unexpected(reply.kind);
-    return reply.results.map(({ sequence, destinations }, i) => ({
+    this.#checkBytes(encoded.reduce((sum, event) => sum + event.cloudEvent.length, 0));
+    const results = await this.#hand(driver, encoded, options.qos, true);
+    return results.map(({ sequence, destinations }, i) => ({
       source: events[i]?.source ?? '',
       id: events[i]?.id ?? '',
       origin: this.node,
@@ -91,30 +80,127 @@ export class MesherDoor implements FrontDoor {
     }));
   }
 
-  #encode(event: CloudEvent, topic: string | undefined, index: number | undefined): NewEvent {
-    const cloudEvent = encodeCloudEvent(event);
-    const { eventBytesMax } = this.#limits;
-    const which = index === undefined ? 'the event' : `event ${index}`;
-    if (cloudEvent.length > eventBytesMax) {
+  async publishEncoded(
+    { bytes, topics }: EncodedBatch,
+    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+  ): Promise<PublishResult[]> {
+    const driver = this.#driver();
+    this.#checkBytes(bytes.length);
+    const places = readBatch(bytes);
+    const count = places.length / 2;
+    this.#checkCount(count);
+    const events = this.#scanAll(bytes, places, topics);
+    const results = await this.#hand(driver, events, qos, report);
+    return results.map(({ sequence, destinations }, i) => {
+      const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? bytes);
+      return { source, id, origin: this.node, sequence, destinations };
+    });
+  }
+
+  /** Results are empty unless `report`. */
+  async #hand(
+    driver: Driver,
+    events: readonly NewEvent[],
+    qos: PublishOptions['qos'],
+    report: boolean,
+  ): Promise<Extract<Reply, { kind: 'published' }>['results']> {
+    const reply = await driver.request((request) => ({ kind: 'publish', request, qos, report, events }));
+    if (reply.kind !== 'published') throw unexpected(reply.kind);
+    return reply.results;
+  }
+
+  #scanAll(batch: Uint8Array, places: readonly number[], topics: EncodedBatch['topics']): NewEvent[] {
+    const buffer = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
+    const events: NewEvent[] = [];
+    let place = 0;
+    for (const { count, topic } of topics) {
+      if (topic !== '') checkTopic(topic, this.#limits);
+      for (let i = 0; i < count && place < places.length; i++, place += 2) {
+        const index = places.length > 2 ? place / 2 : undefined;
+        events.push(this.#scan(buffer, places[place] ?? 0, places[place + 1] ?? 0, topic, index));
+      }
+      if (events.length > places.length / 2) break;
+    }
+    const named = topics.reduce((sum, { count }) => sum + count, 0);
+    if (named !== places.length / 2)
+      throw new MeshError(
+        'invalid-request',
+        `topics for ${named} events were given with ${places.length / 2}`,
+      );
+    return events;
+  }
+
+  #scan(buffer: Buffer, start: number, end: number, topic: string, index: number | undefined): NewEvent {
+    const scanner = this.#scanner;
+    const cloudEvent = buffer.subarray(start, end);
+    if (!scanner.scan(buffer, start, end)) {
+      const event = decodeOrRefuse(cloudEvent, index);
+      checkCloudEvent(event, index);
+      return this.#newEvent(event, cloudEvent, topic === '' ? undefined : topic, index);
+    }
+    const { key, expiresAt, idStart, idEnd } = scanner;
+    this.#checkEvent(cloudEvent.length, key, index);
+    return {
+      topic: topic === '' ? this.#topicOf(scanner.type, index) : topic,
+      expiresAt,
+      key,
+      hash: key === '' ? hash32Ascii(buffer, idStart, idEnd) : hash32(key),
+      cloudEvent,
+    };
+  }
+
+  #checkCount(events: number): void {
+    const { batchEventsMax } = this.#limits;
+    if (events <= batchEventsMax) return;
+    throw new MeshError(
+      'batch-too-large',
+      `the batch has ${events} events, the limit is ${batchEventsMax}; send it in parts`,
+      { details: { limit: batchEventsMax } },
+    );
+  }
+
+  #checkBytes(bytes: number): void {
+    const { batchBytesMax } = this.#limits;
+    if (bytes <= batchBytesMax) return;
+    throw new MeshError(
+      'batch-too-large',
+      `the batch has ${bytes} bytes, the limit is ${batchBytesMax}; send it in parts`,
+      { details: { limit: batchBytesMax } },
+    );
+  }
+
+  #checkEvent(bytes: number, key: string, index: number | undefined): void {
+    const { eventBytesMax, keyBytesMax } = this.#limits;
+    if (bytes > eventBytesMax) {
       throw new MeshError(
         'event-too-large',
-        `${which} has ${cloudEvent.length} bytes, the limit is ${eventBytesMax}`,
-        {
-          details: { limit: eventBytesMax, ...(index === undefined ? {} : { index }) },
-        },
+        `${nameOf(index)} has ${bytes} bytes, the limit is ${eventBytesMax}`,
+        { details: { limit: eventBytesMax, ...(index === undefined ? {} : { index }) } },
       );
     }
+    if (key.length * 3 <= keyBytesMax || Buffer.byteLength(key) <= keyBytesMax) return;
+    throw invalidEvent(
+      'partitionkey',
+      `it has ${Buffer.byteLength(key)} bytes, the limit is ${keyBytesMax}`,
+      index,
+    );
+  }
+
+  #encode(event: CloudEvent, topic: string | undefined, index: number | undefined): NewEvent {
+    return this.#newEvent(event, encodeCloudEvent(event), topic, index);
+  }
+
+  #newEvent(
+    event: CloudEvent,
+    cloudEvent: Uint8Array,
+    topic: string | undefined,
+    index: number | undefined,
+  ): NewEvent {
     const key = textAttribute(event, 'partitionkey');
-    const { keyBytesMax } = this.#limits;
-    if (Buffer.byteLength(key) > keyBytesMax)
-      throw invalidEvent(
-        'partitionkey',
-        `it has ${Buffer.byteLength(key)} bytes, the limit is ${keyBytesMax}`,
-        index,
-      );
+    this.#checkEvent(cloudEvent.length, key, index);
     const expiry = Date.parse(textAttribute(event, 'expirytime'));
     return {
-      topic: topic ?? this.#topicOf(event.type, which),
+      topic: topic ?? this.#topicOf(event.type, index),
       expiresAt: Number.isNaN(expiry) ? 0 : Math.max(1, expiry),
       key,
       hash: hash32(key === '' ? event.id : key),
@@ -122,14 +208,17 @@ export class MesherDoor implements FrontDoor {
     };
   }
 
-  #topicOf(type: string, which: string): string {
+  #topicOf(type: string, index: number | undefined): string {
+    if (type === this.#lastType.type) return this.#lastType.topic;
     try {
-      return checkTopic(topicOfType(type), this.#limits);
+      const topic = checkTopic(topicOfType(type), this.#limits);
+      this.#lastType = { type, topic };
+      return topic;
     } catch (cause) {
       const why = cause instanceof MeshError ? cause.message : String(cause);
       throw new MeshError(
         'invalid-topic',
-        `${which} names no topic, and its type ${JSON.stringify(type.slice(0, 80))} makes none (${why}); name one with ?topic=`,
+        `${nameOf(index)} names no topic, and its type ${JSON.stringify(type.slice(0, 80))} makes none (${why}); name one with ?topic=`,
         { cause },
       );
     }
@@ -166,7 +255,11 @@ export class MesherDoor implements FrontDoor {
       .map((delivery) => delivery.state());
   }
 
-  attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session {
+  attach(
+    name: string,
+    options: { credit: number; resumeAfter?: DeliveryToken },
+    events: SessionEvents,
+  ): Session {
     const { credit, resumeAfter } = options;
     if (!this.#core().subscriptions.get(name))
       throw new MeshError(
@@ -219,10 +312,12 @@ export class MesherDoor implements FrontDoor {
     const session: SessionId = driver.openSession(
       {
         deliver: (deliveries) => {
-          const decoded = this.#decode(name, deliveries);
-          const refused = deliveries.length - decoded.length;
+          const given =
+            'deliver' in events
+              ? handTo(this.#decode(name, deliveries), (good) => events.deliver(good))
+              : handTo(this.#check(name, deliveries), (good) => events.deliverEncoded(good));
+          const refused = deliveries.length - given;
           if (refused > 0) driver.input({ kind: 'grant', session, count: refused });
-          if (decoded.length > 0) events.deliver(decoded);
         },
         closed: (reason) => events.closed(reason),
       },
@@ -263,36 +358,48 @@ export class MesherDoor implements FrontDoor {
   /** Those of them that can be decoded; the others are rejected. */
   #decode(name: string | undefined, deliveries: readonly Delivery[]): DecodedDelivery[] {
     const decoded: DecodedDelivery[] = [];
-    const rejects: Settlement[] = [];
     for (const delivery of deliveries) {
       try {
         decoded.push({ ...delivery, content: readContent(delivery.event.cloudEvent) });
       } catch (error) {
-        // whatever it is, these bytes are to blame, and another's deliveries are not to suffer from them
-        const reason = error instanceof Error ? error.message : String(error);
-        rejects.push({ kind: 'reject', token: delivery.token, reason, undecodable: true });
+        this.#reject(name, delivery, error);
       }
     }
-    if (rejects.length > 0) this.#reject(name, rejects);
     return decoded;
   }
 
-  #reject(name: string | undefined, rejects: readonly Settlement[]): void {
-    if (name === undefined) {
-      this.#core().counters.add('events_dropped_total', rejects.length, 'undecodable');
-      return;
+  /** Those of them whose bytes are a CloudEvent; the others are rejected. */
+  #check(name: string | undefined, deliveries: readonly Delivery[]): readonly Delivery[] {
+    const bad = new Set<Delivery>();
+    for (const delivery of deliveries) {
+      const { cloudEvent } = delivery.event;
+      const buffer = Buffer.from(cloudEvent.buffer, cloudEvent.byteOffset, cloudEvent.byteLength);
+      if (this.#scanner.scan(buffer, 0, buffer.length)) continue;
+      try {
+        decodeCloudEvent(cloudEvent);
+      } catch (error) {
+        bad.add(delivery);
+        this.#reject(name, delivery, error);
+      }
     }
-    // Fails where the subscription was deleted, or the mesher stops: they go with their queue, or are found out again.
-    this.settle(name, rejects).catch(() => undefined);
+    return bad.size === 0 ? deliveries : deliveries.filter((delivery) => !bad.has(delivery));
   }
 
-  async settle(
-    name: string,
-    settlements: readonly Settlement[],
-  ): Promise<{ settled: number; stale: string[] }> {
+  /** Whatever the error is, the event's bytes are to blame, and others' deliveries are not to suffer from them. */
+  #reject(name: string | undefined, { token }: Delivery, error: unknown): void {
+    if (name === undefined) {
+      this.#core().counters.add('events_dropped_total', 1, 'undecodable');
+      return;
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    // Fails where the subscription was deleted, or the mesher stops: it goes with its queue, or is found out again.
+    this.settle(name, [{ kind: 'reject', token, reason, undecodable: true }]).catch(() => undefined);
+  }
+
+  async settle(name: string, settlements: readonly Settlement[]): Promise<Settled> {
     const reply = await this.#driver().request((request) => ({ kind: 'settle', request, name, settlements }));
     if (reply.kind !== 'settled') throw unexpected(reply.kind);
-    return { settled: reply.settled, stale: [...reply.stale] };
+    return { settled: reply.settled, stale: reply.stale };
   }
 
   watchSinks(listener: SinkListener, signal: AbortSignal): void {
@@ -326,6 +433,34 @@ function readContent(bytes: Uint8Array): CloudEvent {
   const event = decodeCloudEvent(bytes);
   if (event.data?.type === 'text' && isJsonContentType(contentTypeOf(event))) JSON.parse(event.data.value);
   return event;
+}
+
+/** How many there were. */
+function handTo<T>(deliveries: readonly T[], take: (deliveries: readonly T[]) => void): number {
+  if (deliveries.length > 0) take(deliveries);
+  return deliveries.length;
+}
+
+function nameOf(index: number | undefined): string {
+  return index === undefined ? 'the event' : `event ${index}`;
+}
+
+function readBatch(bytes: Uint8Array): readonly number[] {
+  try {
+    return eventsOfBatch(bytes);
+  } catch (cause) {
+    if (!(cause instanceof WireError)) throw cause;
+    throw new MeshError('invalid-event', `the batch is no CloudEventBatch: ${cause.message}`, { cause });
+  }
+}
+
+function decodeOrRefuse(bytes: Uint8Array, index: number | undefined): CloudEvent {
+  try {
+    return decodeCloudEvent(bytes);
+  } catch (cause) {
+    if (!(cause instanceof WireError)) throw cause;
+    throw invalidEvent('', `it is no CloudEvent in the Protobuf format: ${cause.message}`, index, cause);
+  }
 }
 
 /** An attribute that is text, or ''. */

@@ -1,13 +1,14 @@
 // Settles for a stream whose client does not: in order, once events have left this process, and always keeping the
 // newest unsettled, since a client that comes back with Last-Event-ID may have got fewer than were sent.
 
+import type { DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Settlement } from '../../node/core/delivery-types.ts';
 
 export class AutoSettler {
   readonly #keep: () => number;
   readonly #settle: (settlements: readonly Settlement[]) => Promise<unknown>;
   readonly #failed: (error: unknown) => void;
-  #tokens: string[] = [];
+  #tokens: DeliveryToken[] = [];
   #status: 'idle' | 'settling' | 'stopped' = 'idle';
 
   constructor(
@@ -20,7 +21,7 @@ export class AutoSettler {
     this.#failed = failed;
   }
 
-  flushed(tokens: readonly string[]): void {
+  flushed(tokens: readonly DeliveryToken[]): void {
     this.#tokens.push(...tokens);
     this.trim();
   }

@@ -2,6 +2,7 @@
 // the mesh knows of it. Built as text, so that JSON data goes out as it came in.
 
 import { formatJsonEvent } from '../../node/core/cloud-event-json.ts';
+import { formatToken, NO_TOKEN } from '../../node/core/delivery-token.ts';
 import type { DecodedDelivery } from '../../node/core/ports.ts';
 
 /** One line: in JSON, line breaks stand between tokens only, where a space means the same. */
@@ -10,7 +11,7 @@ export function formatDelivery({ event, token, attempt, content }: DecodedDelive
   const beside = JSON.stringify({
     topic,
     attempt,
-    ...(token === '' ? {} : { token }),
+    ...(token === NO_TOKEN ? {} : { token: formatToken(token) }),
     origin,
     sequence,
     acceptedAt: new Date(acceptedAt).toISOString(),

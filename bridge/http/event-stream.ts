@@ -2,7 +2,8 @@
 // takes more, so a slow reader holds a window of events and no more. Ends once: by the client, the mesher, or `end`.
 
 import type { ServerResponse } from 'node:http';
-import type { DecodedDelivery, Session, SessionEvents } from '../../node/core/ports.ts';
+import { formatToken, NO_TOKEN } from '../../node/core/delivery-token.ts';
+import type { DecodedDelivery, DecodedSessionEvents, Session } from '../../node/core/ports.ts';
 import { CreditWindow } from './credit-window.ts';
 
 export interface EventStreamOptions {
@@ -22,7 +23,7 @@ export type EndReason = 'deleted' | 'replaced' | 'shutting-down' | 'settle-faile
 /** What a client is asked to wait before it connects again. */
 const RECONNECT_MS = 1_000;
 
-export class EventStream implements SessionEvents {
+export class EventStream implements DecodedSessionEvents {
   readonly #response: ServerResponse;
   readonly #options: EventStreamOptions;
   readonly #window: CreditWindow;
@@ -40,7 +41,7 @@ export class EventStream implements SessionEvents {
   }
 
   /** Attaches, and only then begins the response: what `attach` throws can still be answered as a problem. */
-  open(attach: (credit: number, events: SessionEvents) => Session): void {
+  open(attach: (credit: number, events: DecodedSessionEvents) => Session): void {
     const session = attach(this.#window.initial, this);
     // Closed while attaching (the mesher stops): `closed` has seen no session to close.
     this.#session = session;
@@ -70,7 +71,7 @@ export class EventStream implements SessionEvents {
     if (this.#status === 'ended') return;
     let text = '';
     for (const delivery of deliveries) {
-      if (delivery.token !== '') text += `id: ${delivery.token}\n`;
+      if (delivery.token !== NO_TOKEN) text += `id: ${formatToken(delivery.token)}\n`;
       text += `event: message\ndata: ${this.#options.format(delivery)}\n\n`;
     }
     const bytes = Buffer.from(text);

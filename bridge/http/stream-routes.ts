@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Static } from 'typebox';
 import Type from 'typebox';
+import { parseToken } from '../../node/core/delivery-token.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import { parseGroup } from '../../node/core/subscription.ts';
 import { AutoSettler } from './auto-settler.ts';
@@ -111,8 +112,8 @@ export async function streamRoutes(
       const { name } = request.params;
       const lastId = request.headers['last-event-id'];
       const isExplicit = request.query.ack === 'explicit';
-      const resume =
-        typeof lastId === 'string' && lastId !== '' && !isExplicit ? { resumeAfter: lastId } : {};
+      const last = typeof lastId === 'string' && !isExplicit ? parseToken(lastId) : undefined;
+      const resume = last === undefined ? {} : { resumeAfter: last };
       const { maxInFlight } = stateOf(door, name).subscription.delivery;
       const settler = isExplicit ? undefined : settlerOf(name, () => opened);
       const stream = new EventStream(reply.raw, {

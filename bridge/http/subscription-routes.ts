@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { Settlement } from '../../node/core/delivery-types.ts';
 import { MeshError } from '../../node/core/errors.ts';
+import { formatToken, parseToken, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { DecodedDelivery, FrontDoor } from '../../node/core/ports.ts';
 import type { SubscriptionState } from '../../node/core/subscription.ts';
 import { DEAD_LETTERS, parseSubscription } from '../../node/core/subscription.ts';
@@ -219,39 +220,46 @@ function settleRoute(app: FastifyInstance, door: FrontDoor): void {
     '/v1/subscriptions/:name/settle',
     { schema },
     async ({ params, body }) => {
-      return door.settle(params.name, settlementsOf(body));
+      const { settlements, unknown } = settlementsOf(body);
+      const { settled, stale } = await door.settle(params.name, settlements);
+      return { settled, stale: [...unknown, ...stale.map(({ token }) => formatToken(token))] };
     },
   );
 }
 
-function settlementsOf({ ack = [], retry = [], reject = [] }: Static<typeof SettleSchema>): Settlement[] {
-  const settlements: Settlement[] = [
-    ...ack.map((token): Settlement => ({ kind: 'ack', token })),
-    ...retry.map(({ token, delayMs }): Settlement => ({ kind: 'retry', token, delayMs })),
-    ...reject.map(({ token, reason = 'rejected by the subscriber' }): Settlement => ({
-      kind: 'reject',
-      token,
-      reason,
-    })),
-  ];
-  if (settlements.length > SETTLEMENTS_MAX) {
+/** `unknown`: texts that are no tokens. */
+function settlementsOf({ ack = [], retry = [], reject = [] }: Static<typeof SettleSchema>): {
+  readonly settlements: readonly Settlement[];
+  readonly unknown: readonly string[];
+} {
+  const count = ack.length + retry.length + reject.length;
+  if (count > SETTLEMENTS_MAX) {
     throw new MeshError(
       'invalid-request',
-      `body: ${settlements.length} tokens, the limit of one request is ${SETTLEMENTS_MAX}`,
+      `body: ${count} tokens, the limit of one request is ${SETTLEMENTS_MAX}`,
       { details: { limit: SETTLEMENTS_MAX } },
     );
   }
+  const settlements: Settlement[] = [];
+  const unknown: string[] = [];
   const seen = new Set<string>();
-  for (const { token } of settlements) {
-    if (seen.has(token))
+  const add = (text: string, settle: (token: DeliveryToken) => Settlement): void => {
+    if (seen.has(text))
       throw new MeshError(
         'invalid-request',
-        `body: the token ${JSON.stringify(token.slice(0, 80))} is given twice`,
-        { details: { token: token.slice(0, 80) } },
+        `body: the token ${JSON.stringify(text.slice(0, 80))} is given twice`,
+        { details: { token: text.slice(0, 80) } },
       );
-    seen.add(token);
-  }
-  return settlements;
+    seen.add(text);
+    const token = parseToken(text);
+    if (token) settlements.push(settle(token));
+    else unknown.push(text);
+  };
+  for (const text of ack) add(text, (token) => ({ kind: 'ack', token }));
+  for (const { token: text, delayMs } of retry) add(text, (token) => ({ kind: 'retry', token, delayMs }));
+  for (const { token: text, reason = 'rejected by the subscriber' } of reject)
+    add(text, (token) => ({ kind: 'reject', token, reason }));
+  return { settlements, unknown };
 }
 
 /** Throws `subscription-not-found`. */

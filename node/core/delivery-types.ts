@@ -1,5 +1,6 @@
 // Values that pass between the core and the bridges when events go in and out.
 
+import type { DeliveryToken } from './delivery-token.ts';
 import type { StoredEvent } from './event.ts';
 
 /** Where one published event was sent; what is told to its publisher. */
@@ -23,18 +24,18 @@ export interface Destinations {
 /** One event handed to one consumer. */
 export interface Delivery {
   readonly event: StoredEvent;
-  /** Opaque, URL-safe; '' for ephemeral subscriptions. Names the event in its queue and this attempt. */
-  readonly token: string;
+  /** Settles it; NO_TOKEN for ephemeral subscriptions. */
+  readonly token: DeliveryToken;
   /** 1 for the first delivery. */
   readonly attempt: number;
 }
 
 export type Settlement =
-  | { readonly kind: 'ack'; readonly token: string }
-  | { readonly kind: 'retry'; readonly token: string; readonly delayMs: number | undefined }
+  | { readonly kind: 'ack'; readonly token: DeliveryToken }
+  | { readonly kind: 'retry'; readonly token: DeliveryToken; readonly delayMs: number | undefined }
   | {
       readonly kind: 'reject';
-      readonly token: string;
+      readonly token: DeliveryToken;
       readonly reason: string;
       /** The front door could not decode it: counted apart from what consumers reject. */
       readonly undecodable?: true;

@@ -9,10 +9,11 @@
 import { backoffMs } from './backoff.ts';
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
+import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, Settlement } from './delivery-types.ts';
 import type { Limits } from './limits.ts';
 import type { Random } from './ports.ts';
-import { VOLATILE_BLOCK, type Queue, type QueueItem } from './queue.ts';
+import type { Queue, QueueItem } from './queue.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
 
@@ -100,7 +101,7 @@ export class SubscriptionDelivery {
   // ─────────────────────────────────────────────────────────── consumers
 
   /** `resumeAfter`: the last token that the client has of an earlier session. */
-  attach(session: SessionId, credit: number, resumeAfter: string | undefined): void {
+  attach(session: SessionId, credit: number, resumeAfter: DeliveryToken | undefined): void {
     if (resumeAfter !== undefined) this.#resume(resumeAfter);
     this.#sessions.set(session, { credit, mark: Math.floor(this.#options.random() * MARKS) });
   }
@@ -110,9 +111,8 @@ export class SubscriptionDelivery {
    * were handed, or it was handed again since, says nothing of this client; and of what was handed out before a restart
    * nothing is known, so all that comes again.
    */
-  #resume(text: string): void {
-    const token = parseToken(text);
-    if (token?.queue !== this.queue.id || token.session === undefined) return;
+  #resume(token: DeliveryToken): void {
+    if (token.queue !== this.queue.id || token.session === undefined) return;
     const returned = [...this.#returned];
     const handed = returned.filter((item) => this.#handedTo.get(item) === token.session);
     const last = handed.find(
@@ -254,8 +254,9 @@ export class SubscriptionDelivery {
         this.#handedTo.delete(item);
       } else this.#handedTo.set(item, mark);
       this.#hold(item);
-      const token = formatToken(this.queue.id, item, mark);
-      deliveries.push({ event: item.event, token, attempt: item.attempt });
+      const { block, index, attempt } = item;
+      const token: DeliveryToken = { queue: this.queue.id, block, index, attempt, session: mark };
+      deliveries.push({ event: item.event, token, attempt });
     }
     this.#options.counters.add(
       'events_delivered_total',
@@ -311,27 +312,28 @@ export class SubscriptionDelivery {
 
   // ─────────────────────────────────────────────────────────── settling
 
-  /** Returns the tokens that name nothing here any more. */
-  settle(settlements: readonly Settlement[], now: Now): string[] {
+  /** Returns those whose tokens name nothing here any more. */
+  settle(settlements: readonly Settlement[], now: Now): readonly Settlement[] {
     const stale = new Set<Settlement>();
-    const late: { readonly settlement: Settlement; readonly token: Token }[] = [];
+    const late: Settlement[] = [];
     for (const settlement of settlements) {
-      const token = parseToken(settlement.token);
-      const outcome = token?.queue === this.queue.id ? this.#settleOne(settlement, token, now) : 'stale';
+      const outcome = settlement.token.queue === this.queue.id ? this.#settleOne(settlement, now) : 'stale';
       if (outcome === 'stale') stale.add(settlement);
-      else if (outcome === 'late' && token) late.push({ settlement, token });
+      else if (outcome === 'late') late.push(settlement);
     }
     const waiting = this.#takeWaiting(late.map(({ token }) => token));
-    for (const { settlement, token } of late) {
-      const item = waiting.get(itemKey(token));
-      if (item && waiting.delete(itemKey(token))) this.#acked(item);
+    for (const settlement of late) {
+      const key = itemKey(settlement.token);
+      const item = waiting.get(key);
+      if (item && waiting.delete(key)) this.#acked(item);
       else stale.add(settlement);
     }
-    return settlements.filter((settlement) => stale.has(settlement)).map(({ token }) => token);
+    return stale.size === 0 ? [] : settlements.filter((settlement) => stale.has(settlement));
   }
 
   /** `late`: an ack of an event that is not in flight, or not any more. */
-  #settleOne(settlement: Settlement, token: Token, now: Now): 'done' | 'stale' | 'late' {
+  #settleOne(settlement: Settlement, now: Now): 'done' | 'stale' | 'late' {
+    const { token } = settlement;
     const key = itemKey(token);
     const flight = this.#inFlight.get(key);
     if (settlement.kind === 'ack') {
@@ -358,7 +360,7 @@ export class SubscriptionDelivery {
   }
 
   /** Takes out those that wait: they were handed out before a restart, or timed out, and were acked after all. */
-  #takeWaiting(tokens: readonly Token[]): Map<string, QueueItem> {
+  #takeWaiting(tokens: readonly DeliveryToken[]): Map<string, QueueItem> {
     if (tokens.length > LATE_ACKS_FEW) return this.#takeManyWaiting(tokens);
     const found = new Map<string, QueueItem>();
     for (const token of tokens) {
@@ -368,7 +370,7 @@ export class SubscriptionDelivery {
     return found;
   }
 
-  #takeOneWaiting({ block, index }: Token): QueueItem | undefined {
+  #takeOneWaiting({ block, index }: DeliveryToken): QueueItem | undefined {
     const wanted = (item: QueueItem): boolean => item.block === block && item.index === index;
     const at = this.#retrying.findIndex(({ item }) => wanted(item));
     if (at >= 0) return this.#retrying.splice(at, 1)[0]?.item;
@@ -376,7 +378,7 @@ export class SubscriptionDelivery {
   }
 
   /** In one pass over all that waits, however many are wanted: thousands of unknown tokens must not hold up everybody. */
-  #takeManyWaiting(tokens: readonly Token[]): Map<string, QueueItem> {
+  #takeManyWaiting(tokens: readonly DeliveryToken[]): Map<string, QueueItem> {
     const wanted = new Map<number, Set<number>>();
     for (const { block, index } of tokens) {
       const indices = wanted.get(block);
@@ -467,38 +469,6 @@ export class SubscriptionDelivery {
   }
 }
 
-interface Token {
-  readonly queue: number;
-  readonly block: number;
-  readonly index: number;
-  readonly attempt: number;
-  /** The mark of the stream session it was handed to; undefined: it was pulled. */
-  readonly session: number | undefined;
-}
-
 function itemKey({ block, index }: { readonly block: number; readonly index: number }): string {
   return `${block}.${index}`;
-}
-
-/** queue.block.index.attempt[.session] in base 36; `_` stands for the block of an event that was never on disk. */
-function formatToken(queue: number, item: QueueItem, session: number | undefined): string {
-  const block = item.block === VOLATILE_BLOCK ? '_' : item.block.toString(36);
-  const token = `${queue.toString(36)}.${block}.${item.index.toString(36)}.${item.attempt.toString(36)}`;
-  return session === undefined ? token : `${token}.${session.toString(36)}`;
-}
-
-function parseToken(text: string): Token | undefined {
-  const match =
-    /^([0-9a-z]{1,10})\.(_|[0-9a-z]{1,11})\.([0-9a-z]{1,10})\.([0-9a-z]{1,10})(?:\.([0-9a-z]{1,6}))?$/.exec(
-      text,
-    );
-  if (!match) return undefined;
-  const number = (digits: string | undefined): number => Number.parseInt(digits ?? '', 36);
-  return {
-    queue: number(match[1]),
-    block: match[2] === '_' ? VOLATILE_BLOCK : number(match[2]),
-    index: number(match[3]),
-    attempt: number(match[4]),
-    session: match[5] === undefined ? undefined : number(match[5]),
-  };
 }

@@ -106,6 +106,18 @@ export function hash32(text: string, seed = 0x811c9dc5): number {
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
+  return spread(hash);
+}
+
+/** `hash32` of ASCII text that lies in bytes. */
+export function hash32Ascii(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193);
+  return spread(hash);
+}
+
+function spread(state: number): number {
+  let hash = state;
   hash ^= hash >>> 16; // FNV alone leaves the high bits of short texts alike, which rendezvous choices would feel
   hash = Math.imul(hash, 0x85ebca6b);
   hash ^= hash >>> 13;

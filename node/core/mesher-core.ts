@@ -203,7 +203,7 @@ export class MesherCore {
         this.#tick();
         return;
       case 'publish':
-        this.#publish(input.request, input.qos, input.events);
+        this.#publish(input);
         return;
       case 'put-subscription':
         this.#put(input.request, input.subscription);
@@ -326,7 +326,7 @@ export class MesherCore {
 
   // ─────────────────────────────────────────────────────────── events in
 
-  #publish(request: RequestId, qos: 'durable' | 'best-effort', events: readonly NewEvent[]): void {
+  #publish({ request, qos, report, events }: Extract<Input, { kind: 'publish' }>): void {
     const refusal = this.#refusal(events);
     if (refusal) {
       this.counters.add('publish_refused_total', 1, refusal.code);
@@ -334,21 +334,23 @@ export class MesherCore {
       return;
     }
     const stored = this.commits.pendingBytes;
-    const results = events.map((event) => {
+    const results: Extract<Reply, { kind: 'published' }>['results'][number][] = [];
+    for (const event of events) {
       const record = this.#record(event, this.#now.wall, undefined);
       const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
       this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
       const wanted = this.#dispatch(record, decision, qos);
       if (!wanted) this.counters.add('events_unwanted_total', 1, 'publisher');
-      return {
+      if (!report) continue;
+      results.push({
         sequence: record.sequence,
         destinations: {
           subscriptions: decision.local.length,
           meshers: [...decision.peers.keys()],
           clusters: [...decision.clusters.keys()],
         },
-      };
-    });
+      });
+    }
     this.counters.add('events_published_total', events.length, qos);
     const reply = (): void => this.#reply(request, { kind: 'published', results });
     if (this.commits.pendingBytes > stored) this.commits.whenDurable(reply);

@@ -1,6 +1,7 @@
 // What the inside needs from the outside, one small type for each need. Implementations live in the folders
 // named; every one of them runs the port's contract suite in test/contracts/. Times are ms unless said.
 
+import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
 import type { Directive, LaneName, NodeId, Position, StoredEvent } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
@@ -224,6 +225,14 @@ export interface Network {
 
 export type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
 
+/** Events as their publisher encoded them. */
+export interface EncodedBatch {
+  /** io.cloudevents.v1.CloudEventBatch; must not change afterwards. */
+  readonly bytes: Uint8Array;
+  /** In the order of the events, for all of them. The topic '' stands for each event's type with `.` as `/`. */
+  readonly topics: readonly { readonly count: number; readonly topic: string }[];
+}
+
 export interface PublishOptions {
   readonly qos: 'durable' | 'best-effort';
   /** Topic for all events; undefined: each one's type with `.` as `/`. */
@@ -242,10 +251,23 @@ export interface Session {
   close(): void;
 }
 
-export interface SessionEvents {
+/** A consumer takes events decoded, or as bytes that were checked to be a CloudEvent in the Protobuf format. */
+export type SessionEvents = DecodedSessionEvents | EncodedSessionEvents;
+
+export interface DecodedSessionEvents {
   deliver(deliveries: readonly DecodedDelivery[]): void;
   /** The subscription was deleted or the mesher stops. Not called after `close()`. */
   closed(reason: 'deleted' | 'replaced' | 'shutting-down'): void;
+}
+
+export interface EncodedSessionEvents extends Pick<DecodedSessionEvents, 'closed'> {
+  deliverEncoded(deliveries: readonly Delivery[]): void;
+}
+
+/** `stale` are the very objects that were passed. */
+export interface Settled {
+  readonly settled: number;
+  readonly stale: readonly Settlement[];
 }
 
 /**
@@ -258,6 +280,11 @@ export interface FrontDoor {
   readonly federation: string;
   /** Validates, encodes, routes, commits: all events or none. Resolves when durable events are on disk. */
   publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]>;
+  /** As `publish`; the bytes of each event are checked, and stored as they are. The results are for `report` only, else empty. */
+  publishEncoded(
+    batch: EncodedBatch,
+    options: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+  ): Promise<PublishResult[]>;
   /** Makes or replaces; resolves when it is on disk and its interest is announced. */
   putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }>;
   deleteSubscription(name: string): Promise<void>;
@@ -269,7 +296,11 @@ export interface FrontDoor {
    * handed up to it, and nobody was handed since, is settled first. Nothing is where the mesher was started since, which
    * knows nothing of earlier streams.
    */
-  attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session;
+  attach(
+    name: string,
+    options: { credit: number; resumeAfter?: DeliveryToken },
+    events: SessionEvents,
+  ): Session;
   /** Opens an ephemeral subscription. Deliveries need no settling; when it lags, the oldest events are dropped. */
   attachEphemeral(topic: string, options: { credit: number; group?: string }, events: SessionEvents): Session;
   /** Waits up to `waitMs` for up to `max` events; they must be settled within the subscription's ack timeout. */
@@ -277,8 +308,8 @@ export interface FrontDoor {
     name: string,
     options: { max: number; waitMs: number; signal?: AbortSignal },
   ): Promise<DecodedDelivery[]>;
-  /** Resolves when the settlements are on disk. Unknown or stale tokens are reported, the others still done. */
-  settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }>;
+  /** Resolves when the settlements are on disk. Those with unknown or stale tokens are returned, the others still done. */
+  settle(name: string, settlements: readonly Settlement[]): Promise<Settled>;
   /** Told of every subscription with a `sink` that appears, changes or goes, and of all at the time of the call. */
   watchSinks(
     listener: (name: string, subscription: Subscription | undefined) => void,

@@ -4,13 +4,14 @@
 // Invariant: items leave the window in the order of (block, index); a block is loaded only after all before it. A settled
 // item never comes back, also not after a restart, once the batch that says so is on disk.
 
+import { VOLATILE_BLOCK } from './delivery-token.ts';
 import { Deque } from './deque.ts';
 import { comparePositions, NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
 import type { Limits } from './limits.ts';
 import type { JournalOp, LoadedEntry, QueueEntry } from './ports.ts';
 
 export interface QueueItem {
-  /** −1 for an event that was never on disk (best effort). */
+  /** VOLATILE_BLOCK for an event that was never on disk. */
   readonly block: number;
   readonly index: number;
   readonly event: StoredEvent;
@@ -24,8 +25,6 @@ export interface QueueItem {
   /** Times a consumer failed with it. */
   failures: number;
 }
-
-export const VOLATILE_BLOCK = -1;
 
 interface BlockState {
   /** Events of this block not yet settled. */

@@ -6,6 +6,7 @@
 // meanwhile goes into the next: that is the group commit. A failed append has no input: the driver ends the process,
 // because what is on disk is then unknown; the next start reads it.
 
+import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId } from './event.ts';
@@ -30,6 +31,8 @@ export type Input =
       readonly kind: 'publish';
       readonly request: RequestId;
       readonly qos: 'durable' | 'best-effort';
+      /** Whether the reply says of each event where it went. */
+      readonly report: boolean;
       readonly events: readonly NewEvent[];
     }
   | { readonly kind: 'put-subscription'; readonly request: RequestId; readonly subscription: Subscription }
@@ -39,7 +42,7 @@ export type Input =
       readonly session: SessionId;
       readonly name: string;
       readonly credit: number;
-      readonly resumeAfter: string | undefined;
+      readonly resumeAfter: DeliveryToken | undefined;
     }
   | {
       readonly kind: 'attach-ephemeral';
@@ -114,12 +117,13 @@ export type Effect =
 export type Reply =
   | {
       readonly kind: 'published';
+      /** Empty where no report was asked for. */
       readonly results: readonly { readonly sequence: number; readonly destinations: Destinations }[];
     }
   | { readonly kind: 'put'; readonly created: boolean; readonly state: SubscriptionState }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'pulled'; readonly deliveries: readonly Delivery[] }
-  | { readonly kind: 'settled'; readonly settled: number; readonly stale: readonly string[] }
+  | { readonly kind: 'settled'; readonly settled: number; readonly stale: readonly Settlement[] }
   | { readonly kind: 'failed'; readonly error: MeshError };
 
 /** Takes an effect; the parts of the core are handed one and never see who collects. */

@@ -5,6 +5,7 @@ import type { Announcer } from './announcer.ts';
 import type { Commits } from './commits.ts';
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
+import { NO_TOKEN, type DeliveryToken } from './delivery-token.ts';
 import { SubscriptionDelivery, type DeliveryOptions } from './delivery.ts';
 import type { Delivery } from './delivery-types.ts';
 import { MeshError } from './errors.ts';
@@ -194,7 +195,7 @@ export class Subscriptions {
     session: SessionId,
     name: string,
     credit: number,
-    resumeAfter: string | undefined,
+    resumeAfter: DeliveryToken | undefined,
     now: Now,
   ): boolean {
     const target = this.#durable.get(name);
@@ -270,7 +271,7 @@ export class Subscriptions {
     while (target.credit > deliveries.length) {
       const event = target.waiting.popFront();
       if (!event) break;
-      deliveries.push({ event, token: '', attempt: 1 });
+      deliveries.push({ event, token: NO_TOKEN, attempt: 1 });
     }
     if (deliveries.length === 0) return;
     target.credit -= deliveries.length;

@@ -1,6 +1,7 @@
 // A few cores on a bench, moved by hand: nothing happens that no command asked for. Messages wait in their streams until
 // they are delivered, an append until it is completed, and time stands still until it is moved.
 
+import { NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import { hash32, type NodeId } from '../../node/core/event.ts';
 import { LIMITS } from '../../node/core/limits.ts';
 import { chooseIncarnation, signMember } from '../../node/core/membership.ts';
@@ -25,7 +26,7 @@ interface Stand {
   self: MemberRecord | undefined;
   append: Extract<Effect, { kind: 'append' }> | undefined;
   /** Tokens of what consumers hold, by subscription and event. */
-  readonly tokens: Map<string, string>;
+  readonly tokens: Map<string, DeliveryToken>;
   readonly sessions: Map<number, string>;
 }
 
@@ -300,7 +301,7 @@ export class Bench {
   }
 
   #settle(node: NodeId, name: string, how: string, id: string): void {
-    const token = this.#stand(node).tokens.get(`${name}/${id}`) ?? '';
+    const token = this.#stand(node).tokens.get(`${name}/${id}`) ?? NO_TOKEN;
     const settlement =
       how === 'reject'
         ? ({ kind: 'reject', token, reason: 'not mine' } as const)
@@ -318,7 +319,7 @@ export class Bench {
       hash: hash32(key === '' ? id : key),
       cloudEvent: Buffer.from(`${id} `),
     }));
-    this.#ask(node, (request) => ({ kind: 'publish', request, qos: 'durable', events }));
+    this.#ask(node, (request) => ({ kind: 'publish', request, qos: 'durable', report: true, events }));
   }
 
   // ─────────────────────────────────────────────────────────── stepping

@@ -4,6 +4,7 @@
 import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import type { LinkMessage } from '../../node/core/messages.ts';
+import { formatToken, NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery } from '../../node/core/ports.ts';
 import type { Route } from '../../node/core/route-table.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
@@ -347,7 +348,7 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
-  settled(subscribed: Subscribed, tokens: readonly string[]): void {
+  settled(subscribed: Subscribed, tokens: readonly DeliveryToken[]): void {
     for (const token of tokens) subscribed.settled.add(placeOf(token));
   }
 }
@@ -414,6 +415,6 @@ function short(value: object): string {
 }
 
 /** A token without attempt and session: queue, block and index, which name the event. */
-function placeOf(token: string): string {
-  return token.split('.', 3).join('.');
+function placeOf(token: DeliveryToken): string {
+  return token === NO_TOKEN ? '' : formatToken(token).split('.', 3).join('.');
 }

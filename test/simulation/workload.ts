@@ -2,6 +2,7 @@
 // several tempers, and ephemeral listeners. They see meshers only through requests and sessions.
 
 import { hash32, type NewEvent } from '../../node/core/event.ts';
+import type { DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery, Settlement } from '../../node/core/ports.ts';
 import type { Reply, SessionId } from '../../node/core/steps.ts';
 import {
@@ -131,7 +132,7 @@ export class Publisher {
     };
     const { life } = to;
     const request = to.request(
-      (id) => ({ kind: 'publish', request: id, qos, events: events.map(({ event }) => event) }),
+      (id) => ({ kind: 'publish', request: id, qos, report: true, events: events.map(({ event }) => event) }),
       (reply) => {
         if (reply?.kind === 'published') history.acked(to.node, life, request);
         end(reply);
@@ -199,7 +200,7 @@ export class Subscriber {
   #session: SessionId | undefined;
   #pulling = false;
   /** Of the last delivery that came: what a client resumes after. */
-  #lastToken: string | undefined;
+  #lastToken: DeliveryToken | undefined;
   #deleted = false;
 
   constructor(plan: SubscriberPlan, chance: Chance, ports: WorkloadPorts) {
@@ -371,7 +372,7 @@ export class Subscriber {
       (reply) => {
         if (reply?.kind !== 'settled') return;
         const stale = new Set(reply.stale);
-        const done = settlements.filter(({ kind, token }) => kind !== 'retry' && !stale.has(token));
+        const done = settlements.filter((each) => each.kind !== 'retry' && !stale.has(each));
         this.#ports.history.settled(
           this.subscribed,
           done.map(({ token }) => token),
@@ -387,7 +388,7 @@ export class Subscriber {
     else grant();
   }
 
-  #verdict(token: string): Settlement {
+  #verdict(token: DeliveryToken): Settlement {
     if (this.#temper !== 'flaky') return { kind: 'ack', token };
     const draw = this.#chance.next();
     if (draw < 0.1) return { kind: 'retry', token, delayMs: this.#chance.is(0.5) ? 50 : undefined };

@@ -1,27 +1,33 @@
 // A front door with nothing behind it but memory: one mesher, no disk, no peers, time by hand. It keeps what the port
 // promises as simply as can be, so that bridges are tested against the promises rather than against the core.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { checkCloudEvents } from '../../node/core/cloud-event-check.ts';
 import type { PublishResult, Settlement } from '../../node/core/delivery-types.ts';
+import { NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { DeadLetter, StoredEvent } from '../../node/core/event.ts';
 import type {
   DecodedDelivery,
   FrontDoor,
   PublishOptions,
+  EncodedBatch,
   Session,
   SessionEvents,
+  Settled,
 } from '../../node/core/ports.ts';
 import type { Subscription, SubscriptionState } from '../../node/core/subscription.ts';
+import { eventsOfBatch } from '../../node/wire/cloud-event-batch.ts';
+import { decodeCloudEvent, encodeCloudEvent } from '../../node/wire/cloud-event-protobuf.ts';
 import { LIMITS } from '../../node/core/limits.ts';
 import { checkFilter, checkTopic, matches, topicOfType } from '../../node/core/topic.ts';
 
 interface Entry {
   readonly event: StoredEvent;
   attempt: number;
-  /** '' while it waits. */
-  token: string;
+  /** NO_TOKEN while it waits. */
+  token: DeliveryToken;
   holder: FakeSession | undefined;
   notBefore: number;
 }
@@ -66,7 +72,7 @@ export class FakeFrontDoor implements FrontDoor {
   readonly #sinkListeners = new Set<(name: string, subscription: Subscription | undefined) => void>();
   readonly #pulls = new Set<() => void>();
   /** Entries that wait, by the token under which a session that is gone had them. */
-  readonly #left = new Map<string, { entry: Entry; session: FakeSession }>();
+  readonly #left = new Map<DeliveryToken, { entry: Entry; session: FakeSession }>();
 
   async publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
     const failure = this.failNext;
@@ -77,6 +83,20 @@ export class FakeFrontDoor implements FrontDoor {
     return events.map((event) => this.#accept(event, options));
   }
 
+  async publishEncoded(
+    { bytes, topics }: EncodedBatch,
+    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+  ): Promise<PublishResult[]> {
+    const places = eventsOfBatch(bytes);
+    const named = topics.flatMap(({ count, topic }) => Array.from({ length: count }, () => topic));
+    const results: PublishResult[] = [];
+    for (const [i, topic] of named.entries()) {
+      const event = decodeCloudEvent(bytes.subarray(places[2 * i], places[2 * i + 1]));
+      results.push(...(await this.publish([event], { qos, topic: topic === '' ? undefined : topic })));
+    }
+    return report ? results : [];
+  }
+
   #accept(event: CloudEvent, options: PublishOptions): PublishResult {
     this.published.push({ event, options });
     const stored = this.store(event, options.topic ?? topicOfType(event.type));
@@ -84,7 +104,7 @@ export class FakeFrontDoor implements FrontDoor {
     for (const queue of this.#queues.values()) {
       if (!matches(queue.subscription.topic, stored.topic)) continue;
       subscriptions += 1;
-      queue.entries.push({ event: stored, attempt: 0, token: '', holder: undefined, notBefore: 0 });
+      queue.entries.push({ event: stored, attempt: 0, token: NO_TOKEN, holder: undefined, notBefore: 0 });
       this.#pump(queue);
     }
     for (const ephemeral of this.ephemerals) {
@@ -111,7 +131,7 @@ export class FakeFrontDoor implements FrontDoor {
   /** A stored event with nothing encoded in it: what is delivered has the same CloudEvent as it was published with. */
   store(event: CloudEvent, topic: string, deadLetter?: DeadLetter): StoredEvent {
     this.#sequence += 1;
-    const bytes = new Uint8Array(0);
+    const bytes = encodeCloudEvent(event);
     const stored: StoredEvent = {
       topic,
       expiresAt: 0,
@@ -157,9 +177,13 @@ export class FakeFrontDoor implements FrontDoor {
     return [...this.#queues.values()].map((queue) => this.#stateOf(queue));
   }
 
-  attach(name: string, options: { credit: number; resumeAfter?: string }, events: SessionEvents): Session {
+  attach(
+    name: string,
+    options: { credit: number; resumeAfter?: DeliveryToken },
+    events: SessionEvents,
+  ): Session {
     const queue = this.#queue(name);
-    this.#resume(queue, options.resumeAfter ?? '');
+    if (options.resumeAfter) this.#resume(queue, options.resumeAfter);
     const session: FakeSession = {
       credit: options.credit,
       events,
@@ -225,15 +249,17 @@ export class FakeFrontDoor implements FrontDoor {
     return this.#pulls.size;
   }
 
-  settle(name: string, settlements: readonly Settlement[]): Promise<{ settled: number; stale: string[] }> {
+  settle(name: string, settlements: readonly Settlement[]): Promise<Settled> {
     const queue = this.#queues.get(name);
     if (!queue) return Promise.reject(notFound(name));
-    const stale: string[] = [];
+    const stale: Settlement[] = [];
     for (const settlement of settlements) {
-      const at = queue.entries.findIndex(({ token }) => token !== '' && token === settlement.token);
+      const at = queue.entries.findIndex(
+        ({ token }) => token.index !== 0 && isDeepStrictEqual(token, settlement.token),
+      );
       const entry = queue.entries[at];
       if (!entry) {
-        stale.push(settlement.token);
+        stale.push(settlement);
         continue;
       }
       this.settlements.push({ ...settlement, name });
@@ -241,7 +267,7 @@ export class FakeFrontDoor implements FrontDoor {
         this.deadLetters.push({ event: entry.event, reason: settlement.reason });
       if (settlement.kind === 'retry') {
         Object.assign(entry, {
-          token: '',
+          token: NO_TOKEN,
           holder: undefined,
           notBefore: this.now + (settlement.delayMs ?? queue.subscription.delivery.backoffMs),
         });
@@ -281,7 +307,7 @@ export class FakeFrontDoor implements FrontDoor {
   }
 
   #stateOf({ subscription, entries, sessions }: Queue): SubscriptionState {
-    const inFlight = entries.filter(({ token }) => token !== '').length;
+    const inFlight = entries.filter(({ token }) => token.index !== 0).length;
     return {
       subscription,
       depth: entries.length,
@@ -296,11 +322,15 @@ export class FakeFrontDoor implements FrontDoor {
     const taken: DecodedDelivery[] = [];
     for (const entry of queue.entries) {
       if (taken.length >= max || room <= 0) break;
-      if (entry.token !== '' || entry.notBefore > this.now) continue;
+      if (entry.token.index !== 0 || entry.notBefore > this.now) continue;
       for (const [token, left] of this.#left) if (left.entry === entry) this.#left.delete(token);
       this.#tokens += 1;
       room -= 1;
-      Object.assign(entry, { token: `t${this.#tokens}`, attempt: entry.attempt + 1, holder });
+      Object.assign(entry, {
+        token: { ...NO_TOKEN, queue: 1, index: this.#tokens },
+        attempt: entry.attempt + 1,
+        holder,
+      });
       const { event, token, attempt } = entry;
       taken.push({ event, token, attempt, content: this.#decode(event) });
     }
@@ -314,24 +344,24 @@ export class FakeFrontDoor implements FrontDoor {
       session.credit -= deliveries.length;
       if (deliveries.length === 0) continue;
       if (queue.sessions.delete(session)) queue.sessions.add(session);
-      session.events.deliver(deliveries);
+      hand(session.events, deliveries);
     }
   }
 
   #pumpEphemeral(ephemeral: Ephemeral): void {
     const deliveries = ephemeral.waiting
       .splice(0, ephemeral.credit)
-      .map((event) => ({ event, token: '', attempt: 1, content: this.#decode(event) }));
+      .map((event) => ({ event, token: NO_TOKEN, attempt: 1, content: this.#decode(event) }));
     ephemeral.credit -= deliveries.length;
-    if (deliveries.length > 0) ephemeral.events.deliver(deliveries);
+    if (deliveries.length > 0) hand(ephemeral.events, deliveries);
   }
 
   /** What the token's session had up to it, and nobody was handed since. */
-  #resume(queue: Queue, token: string): void {
-    const last = this.#left.get(token);
+  #resume(queue: Queue, token: DeliveryToken): void {
+    const last = [...this.#left].find(([left]) => isDeepStrictEqual(left, token))?.[1];
     if (!last) return;
     for (const [other, { entry, session }] of this.#left) {
-      if (session !== last.session || Number(other.slice(1)) > Number(token.slice(1))) continue;
+      if (session !== last.session || other.index > token.index) continue;
       this.#left.delete(other);
       queue.entries.splice(queue.entries.indexOf(entry), 1);
     }
@@ -343,7 +373,7 @@ export class FakeFrontDoor implements FrontDoor {
       if (entry.holder !== session) continue;
       entry.holder = undefined;
       this.#left.set(entry.token, { entry, session });
-      entry.token = '';
+      entry.token = NO_TOKEN;
     }
   }
 
@@ -354,6 +384,11 @@ export class FakeFrontDoor implements FrontDoor {
       session.events.closed(reason);
     }
   }
+}
+
+function hand(events: SessionEvents, deliveries: readonly DecodedDelivery[]): void {
+  if ('deliver' in events) events.deliver(deliveries);
+  else events.deliverEncoded(deliveries);
 }
 
 function notFound(name: string): MeshError {

@@ -1,5 +1,7 @@
 // One subscription with its queue and commits, over a disk that waits for the test.
 
+import type { Settlement } from '../../../node/core/delivery-types.ts';
+import { formatToken, parseToken, type DeliveryToken } from '../../../node/core/delivery-token.ts';
 import { Commits } from '../../../node/core/commits.ts';
 import { Counters } from '../../../node/core/counters.ts';
 import { SubscriptionDelivery } from '../../../node/core/delivery.ts';
@@ -160,7 +162,7 @@ export class DeliveryBench {
   }
 
   attach(session: number, credit = 1_000, resumeAfter?: string): void {
-    this.delivery.attach(session, credit, resumeAfter);
+    this.delivery.attach(session, credit, resumeAfter === undefined ? undefined : parseToken(resumeAfter));
     this.delivery.pump(this.now);
   }
 
@@ -175,24 +177,35 @@ export class DeliveryBench {
   }
 
   ack(...tokens: string[]): string[] {
-    const stale = this.delivery.settle(
-      tokens.map((token) => ({ kind: 'ack', token })),
-      this.now,
-    );
-    this.delivery.pump(this.now);
-    return stale;
+    return this.#pumped(this.settleAll(tokens, (token) => ({ kind: 'ack', token })));
   }
 
   retry(token: string, delayMs?: number): string[] {
-    const stale = this.delivery.settle([{ kind: 'retry', token, delayMs }], this.now);
+    return this.#pumped(this.settle(token, (parsed) => ({ kind: 'retry', token: parsed, delayMs })));
+  }
+
+  reject(token: string): string[] {
+    return this.#pumped(this.settle(token, (parsed) => ({ kind: 'reject', token: parsed, reason: 'no' })));
+  }
+
+  #pumped(stale: string[]): string[] {
     this.delivery.pump(this.now);
     return stale;
   }
 
-  reject(token: string): string[] {
-    const stale = this.delivery.settle([{ kind: 'reject', token, reason: 'no' }], this.now);
-    this.delivery.pump(this.now);
-    return stale;
+  settle(token: string, settle: (token: DeliveryToken) => Settlement): string[] {
+    return this.settleAll([token], settle);
+  }
+
+  /** Tokens as clients have them, as text; those that name nothing come back. */
+  settleAll(tokens: readonly string[], settle: (token: DeliveryToken) => Settlement): string[] {
+    const given = tokens.map((text) => {
+      const token = parseToken(text);
+      return { text, settlement: token && settle(token) };
+    });
+    const settlements = given.flatMap(({ settlement }) => settlement ?? []);
+    const stale = new Set(this.delivery.settle(settlements, this.now));
+    return given.flatMap(({ text, settlement }) => (!settlement || stale.has(settlement) ? text : []));
   }
 
   pass(ms: number): void {
@@ -205,7 +218,7 @@ export class DeliveryBench {
   take(): { sequence: number; token: string; attempt: number; to: string }[] {
     return this.delivered.splice(0).map(({ to, delivery }) => ({
       sequence: delivery.event.sequence,
-      token: delivery.token,
+      token: formatToken(delivery.token),
       attempt: delivery.attempt,
       to,
     }));

@@ -213,16 +213,12 @@ class Model {
     const known = this.#event(chosen.sequence);
     const current = known.state === 'held' && known.token === chosen.token;
     if (current && kind !== 'ack') this.#release(known, delayMs, kind === 'retry');
-    const stale = this.bench.delivery.settle(
-      [
-        kind === 'ack'
-          ? { kind, token: chosen.token }
-          : kind === 'retry'
-            ? { kind, token: chosen.token, delayMs }
-            : { kind, token: chosen.token, reason: 'no' },
-      ],
-      this.bench.now,
-    );
+    const stale =
+      kind === 'ack'
+        ? this.bench.settle(chosen.token, (token) => ({ kind, token }))
+        : kind === 'retry'
+          ? this.bench.settle(chosen.token, (token) => ({ kind, token, delayMs }))
+          : this.bench.settle(chosen.token, (token) => ({ kind, token, reason: 'no' }));
     if (current) assert.deepEqual(stale, []);
     if (kind === 'ack' && stale.length === 0) this.#finish(known);
     if (kind !== 'ack' && !current) assert.deepEqual(stale, [chosen.token]);
@@ -284,7 +280,10 @@ class Model {
       for (const { token, sequence } of this.tokens.splice(0)) {
         const known = this.#event(sequence);
         if (known.state !== 'held' || known.token !== token) continue;
-        assert.deepEqual(this.bench.delivery.settle([{ kind: 'ack', token }], this.bench.now), []);
+        assert.deepEqual(
+          this.bench.settle(token, (parsed) => ({ kind: 'ack', token: parsed })),
+          [],
+        );
         this.#finish(known);
       }
       this.bench.delivery.pump(this.bench.now);

@@ -152,13 +152,11 @@ test('what could not be decoded is a dead letter at once, and counted apart', ()
   bench.attach(1);
   bench.publish(2);
   const [first] = bench.take();
-  const reject = {
-    kind: 'reject',
-    token: first?.token ?? '',
-    reason: 'cut short',
-    undecodable: true,
-  } as const;
-  assert.deepEqual(bench.delivery.settle([reject], bench.now), []);
+  const reject = { kind: 'reject', reason: 'cut short', undecodable: true } as const;
+  assert.deepEqual(
+    bench.settle(first?.token ?? '', (token) => ({ ...reject, token })),
+    [],
+  );
   assert.equal(bench.deadLetters[0]?.reason, 'undecodable: cut short');
   assert.equal(bench.counters.total('events_dead_lettered_total', 'undecodable'), 1);
   assert.equal(bench.counters.total('events_dead_lettered_total', 'rejected'), 0);

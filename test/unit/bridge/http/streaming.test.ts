@@ -1,3 +1,4 @@
+import { NO_TOKEN, type DeliveryToken } from '../../../../node/core/delivery-token.ts';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
@@ -50,8 +51,10 @@ suite('credit', () => {
 
 suite('settling for a client', () => {
   test('goes in order, one write at a time, and keeps the newest', async () => {
-    const written: string[][] = [];
+    const written: DeliveryToken[][] = [];
     const done: (() => void)[] = [];
+    const token = (index: number): DeliveryToken => ({ ...NO_TOKEN, queue: 1, index });
+    const [a, b, c, d, e] = [token(1), token(2), token(3), token(4), token(5)];
     const settler = new AutoSettler(
       () => 2,
       (settlements) => {
@@ -60,15 +63,15 @@ suite('settling for a client', () => {
       },
       () => assert.fail(),
     );
-    settler.flushed(['a', 'b']);
-    settler.flushed(['c', 'd']);
-    settler.flushed(['e']);
-    assert.deepEqual(written, [['a', 'b']]);
+    settler.flushed([a, b]);
+    settler.flushed([c, d]);
+    settler.flushed([e]);
+    assert.deepEqual(written, [[a, b]]);
     done[0]?.();
     await Promise.resolve();
-    assert.deepEqual(written, [['a', 'b'], ['c']]);
+    assert.deepEqual(written, [[a, b], [c]]);
     settler.stop();
-    settler.flushed(['f', 'g', 'h']);
+    settler.flushed([token(6), token(7), token(8)]);
     done[1]?.();
     await Promise.resolve();
     assert.equal(written.length, 2);
@@ -81,9 +84,9 @@ suite('settling for a client', () => {
       () => Promise.reject(new Error('disk')),
       (error) => failures.push(error),
     );
-    settler.flushed(['a']);
+    settler.flushed([NO_TOKEN]);
     await new Promise(setImmediate);
-    settler.flushed(['b']);
+    settler.flushed([NO_TOKEN]);
     await new Promise(setImmediate);
     assert.equal(failures.length, 1);
   });

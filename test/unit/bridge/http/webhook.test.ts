@@ -1,3 +1,4 @@
+import { NO_TOKEN } from '../../../../node/core/delivery-token.ts';
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { WebhookSinks } from '../../../../bridge/http/webhook.ts';
@@ -262,7 +263,7 @@ suite('answers to a delivery', () => {
     await world.publish('1', '2');
     assert.deepEqual(world.posts, ['1']);
     assert.deepEqual(world.door.settlements, [
-      { kind: 'retry', token: 't1', delayMs: 120_000, name: 'hook' },
+      { kind: 'retry', token: { ...NO_TOKEN, queue: 1, index: 1 }, delayMs: 120_000, name: 'hook' },
     ]);
     assert.notEqual(world.state.pausedUntil, null);
     await world.advance(119_000);
