@@ -2,4 +2,6 @@
 
 import type { Scenario } from './harness/scenario.ts';
 
-export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>)[] = [];
+export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>)[] = [
+  () => import('./http/scenario.ts'),
+];

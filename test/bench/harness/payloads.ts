@@ -55,14 +55,19 @@ export class Payloads {
     return copy;
   }
 
-  /** A whole event in the JSON format; `id` is `e<n>`. */
+  /** A whole event in the JSON format. */
   structured(n: number): string {
-    return `{"specversion":"1.0","id":"e${n}","source":"${SOURCE}","type":"${TYPE}","time":"${timeOf(n)}","datacontenttype":"application/json","data":${this.text(n)}}`;
+    return `{"specversion":"1.0","id":"${idOf(n)}","source":"${SOURCE}","type":"${TYPE}","time":"${timeOf(n)}","datacontenttype":"application/json","data":${this.text(n)}}`;
   }
 }
 
 export const SOURCE = '/bench/shop/eu';
 export const TYPE = 'com.example.bench.order.created';
+
+/** `e` and the number, always as many characters. */
+export function idOf(n: number): string {
+  return `e${String(n).padStart(NUMBER_DIGITS, '0')}`;
+}
 
 /** A time that moves on with the number, so that this attribute too differs. */
 export function timeOf(n: number): string {
