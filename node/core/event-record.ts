@@ -33,11 +33,72 @@ interface Origin {
   readonly deadLetter: DeadLetter | undefined;
 }
 
-export function encodeRecord(event: NewEvent, from: Origin): StoredEvent {
-  const texts = [event.topic, event.key, from.origin, ...from.path];
-  const dead = from.deadLetter;
+/** An event whose CloudEvent is a part of its record: a view of it is made when it is asked for, which few do. */
+class EventRecord implements StoredEvent {
+  readonly topic: string;
+  readonly expiresAt: number;
+  readonly key: string;
+  readonly hash: number;
+  readonly origin: NodeId;
+  readonly incarnation: number;
+  readonly sequence: number;
+  readonly acceptedAt: number;
+  readonly path: readonly string[];
+  readonly deadLetter: DeadLetter | undefined;
+  readonly record: Buffer;
+  /** Where the CloudEvent begins. */
+  readonly #at: number;
+
+  constructor(event: Omit<NewEvent, 'cloudEvent'>, from: Origin, record: Buffer, at: number) {
+    this.topic = event.topic;
+    this.expiresAt = event.expiresAt;
+    this.key = event.key;
+    this.hash = event.hash;
+    this.origin = from.origin;
+    this.incarnation = from.incarnation;
+    this.sequence = from.sequence;
+    this.acceptedAt = from.acceptedAt;
+    this.path = from.path;
+    this.deadLetter = from.deadLetter;
+    this.record = record;
+    this.#at = at;
+  }
+
+  get cloudEvent(): Uint8Array {
+    return this.record.subarray(this.#at);
+  }
+
+  /** Where the parts of the header that most events share lie in the record; undefined with a dead letter. */
+  get shared():
+    { readonly topicEnd: number; readonly tailStart: number; readonly tailEnd: number } | undefined {
+    if (this.deadLetter) return undefined;
+    const topicEnd = FIXED_BYTES + 2 + this.record.readUInt16BE(FIXED_BYTES);
+    return { topicEnd, tailStart: topicEnd + 2 + this.record.readUInt16BE(topicEnd), tailEnd: this.#at };
+  }
+}
+
+/**
+ * `previous`: an event encoded before, whose topic, origin and path are copied where they are the same: for most events of a
+ * batch they are, and writing texts is what encoding a record costs.
+ */
+export function encodeRecord(event: NewEvent, from: Origin, previous?: StoredEvent): StoredEvent {
+  const { origin, path, deadLetter: dead } = from;
+  const keyBytes = event.key === '' ? 0 : Buffer.byteLength(event.key);
+  const template =
+    previous instanceof EventRecord &&
+    !dead &&
+    previous.topic === event.topic &&
+    previous.origin === origin &&
+    previous.path === path
+      ? previous.shared
+      : undefined;
   let length = FIXED_BYTES + 1 + event.cloudEvent.length;
-  for (const text of texts) length += 2 + Buffer.byteLength(text);
+  if (template)
+    length += template.topicEnd - FIXED_BYTES + 2 + keyBytes + template.tailEnd - template.tailStart - 1;
+  else {
+    length += 2 + Buffer.byteLength(event.topic) + 2 + keyBytes + 2 + Buffer.byteLength(origin);
+    for (const cluster of path) length += 2 + Buffer.byteLength(cluster);
+  }
   if (dead)
     length +=
       4 +
@@ -59,11 +120,18 @@ export function encodeRecord(event: NewEvent, from: Origin): StoredEvent {
     record.writeUInt16BE(written, at);
     at += 2 + written;
   };
-  text16(event.topic);
-  text16(event.key);
-  text16(from.origin);
-  record[at++] = from.path.length;
-  for (const cluster of from.path) text16(cluster);
+  if (template && previous) {
+    at += copy(previous.record, FIXED_BYTES, template.topicEnd, record, at);
+    if (keyBytes === 0) at = record.writeUInt16BE(0, at);
+    else text16(event.key);
+    at += copy(previous.record, template.tailStart, template.tailEnd, record, at);
+  } else {
+    text16(event.topic);
+    text16(event.key);
+    text16(origin);
+    record[at++] = path.length;
+    for (const cluster of path) text16(cluster);
+  }
   if (dead) {
     text16(dead.subscription);
     text16(dead.reason);
@@ -72,16 +140,27 @@ export function encodeRecord(event: NewEvent, from: Origin): StoredEvent {
     text16(dead.topic);
   }
   record.set(event.cloudEvent, at);
-  return { ...event, ...from, cloudEvent: record.subarray(at), record };
+  return new EventRecord(event, from, record, at);
 }
 
-/** The event's `record` and `cloudEvent` are views of `bytes`, which must not change afterwards. */
-export function decodeRecord(bytes: Uint8Array): StoredEvent {
+/** A loop: what is copied here is some ten bytes, of which `Buffer.copy` would make a call into C++. */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+  for (let i = start; i < end; i++) to[at + i - start] = from[i] ?? 0;
+  return end - start;
+}
+
+/**
+ * The event's `record` and `cloudEvent` are views of `bytes`, which must not change afterwards. `previous`: the event decoded
+ * before this one, of whose texts those are taken that are the same here: most are, which spares their decoding, and memory.
+ */
+export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredEvent {
   const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
   const flags = record.readUInt8(1);
   if (flags > FLAG_DEAD_LETTER) throw new RecordError(`unknown flags ${flags}`);
+  const template = previous instanceof EventRecord ? previous.shared : undefined;
+  const known = previous?.record;
   let at = FIXED_BYTES;
   const need = (count: number): number => {
     const start = at;
@@ -91,6 +170,7 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
   };
   const text16 = (): string => {
     const length = record.readUInt16BE(need(2));
+    if (length === 0) return '';
     if (length > RECORD_TEXT_BYTES_MAX) throw new RecordError(`a text of ${length} bytes`);
     const start = need(length);
     const text = record.toString('utf8', start, start + length);
@@ -99,13 +179,26 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
       throw new RecordError('a text that is not UTF-8');
     return text;
   };
-  const topic = text16();
+  /** Whether the bytes from here on are those from `start` to `end` of the event before; passes over them if so. */
+  const isAsBefore = (start: number, end: number): boolean => {
+    if (!known || at + end - start > record.length) return false;
+    for (let i = start; i < end; i++) if (record[at + i - start] !== known[i]) return false;
+    at += end - start;
+    return true;
+  };
+  const topic =
+    previous && template && isAsBefore(FIXED_BYTES, template.topicEnd) ? previous.topic : text16();
   const key = text16();
-  const origin = text16();
-  const pathCount = record.readUInt8(need(1));
-  if (pathCount === 0 || pathCount > PATH_MAX) throw new RecordError(`a path of ${pathCount} clusters`);
-  const path: string[] = [];
-  for (let i = 0; i < pathCount; i++) path.push(text16());
+  let origin: NodeId;
+  let path: readonly string[];
+  if (previous && template && isAsBefore(template.tailStart, template.tailEnd)) {
+    ({ origin, path } = previous);
+  } else {
+    origin = text16();
+    const pathCount = record.readUInt8(need(1));
+    if (pathCount === 0 || pathCount > PATH_MAX) throw new RecordError(`a path of ${pathCount} clusters`);
+    path = Array.from({ length: pathCount }, text16);
+  }
   let deadLetter: DeadLetter | undefined;
   if (flags & FLAG_DEAD_LETTER) {
     const subscription = text16();
@@ -113,20 +206,15 @@ export function decodeRecord(bytes: Uint8Array): StoredEvent {
     const attempts = record.readUInt32BE(need(4));
     deadLetter = { subscription, reason, attempts, topic: text16() };
   }
-  return {
-    topic,
-    key,
-    origin,
-    path,
-    deadLetter,
-    expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX),
-    acceptedAt: finite(record.readDoubleBE(10), TIME_MS_MAX),
-    incarnation: finite(record.readDoubleBE(18)),
-    sequence: finite(record.readDoubleBE(26)),
-    hash: record.readUInt32BE(34),
-    cloudEvent: record.subarray(at),
+  const acceptedAt = finite(record.readDoubleBE(10), TIME_MS_MAX);
+  const incarnation = finite(record.readDoubleBE(18));
+  const sequence = finite(record.readDoubleBE(26));
+  return new EventRecord(
+    { topic, key, expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
+    { origin, incarnation, sequence, acceptedAt, path, deadLetter },
     record,
-  };
+    at,
+  );
 }
 
 function finite(value: number, max = Number.MAX_SAFE_INTEGER): number {

@@ -72,6 +72,8 @@ export class Membership {
   readonly #emit: Emit;
   readonly #members = new Map<NodeId, Member>();
   readonly #clusterSizes = new Map<string, number>();
+  /** Goes up with every change of who is known, of which cluster, and with which status. */
+  changes = 0;
   #revision = 0;
   #staleLists = 0;
   #registry: 'up' | 'down' | 'never-reached' = 'never-reached';
@@ -181,6 +183,7 @@ export class Membership {
       };
       this.#members.set(record.node, member);
       this.#countCluster(record.cluster, 1);
+      this.changes++;
       if (fresh) this.#events.remember(record);
       this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
       this.#events.statusChanged();
@@ -190,6 +193,7 @@ export class Membership {
       this.#countCluster(known.record.cluster, -1);
       this.#countCluster(record.cluster, 1);
       known.record = record;
+      this.changes++;
       this.#events.remember(record);
       this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
     }
@@ -226,6 +230,7 @@ export class Membership {
     if (member.status === 'dead')
       this.#emit({ kind: 'connect', peer: member.record.node, addresses: member.record.addresses });
     member.status = member.listed ? 'alive' : 'suspect';
+    this.changes++;
     this.#events.statusChanged();
   }
 
@@ -240,10 +245,12 @@ export class Membership {
       const quiet = now.monotonic - member.changedAt;
       if (member.status === 'suspect' && !member.linked && quiet > timing.deadAfterMs) {
         member.status = 'dead';
+        this.changes++;
         this.#emit({ kind: 'disconnect', peer: member.record.node });
         this.#events.statusChanged();
       } else if (member.status === 'dead' && quiet > timing.forgetAfterMs) {
         this.#members.delete(member.record.node);
+        this.changes++;
         this.#countCluster(member.record.cluster, -1);
         this.#events.forget(member.record);
         this.#allow();

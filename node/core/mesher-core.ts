@@ -11,7 +11,15 @@ import { Commits } from './commits.ts';
 import { Counters } from './counters.ts';
 import { MeshError } from './errors.ts';
 import { encodeRecord } from './event-record.ts';
-import { type DeadLetter, type LaneName, type NewEvent, type NodeId, type StoredEvent } from './event.ts';
+import {
+  NO_GROUPS,
+  type DeadLetter,
+  type Directive,
+  type LaneName,
+  type NewEvent,
+  type NodeId,
+  type StoredEvent,
+} from './event.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
 import { isWireTopic, type Limits } from './limits.ts';
@@ -57,6 +65,15 @@ export class MesherCore {
   #effects: Effect[] = [];
   #now: Now;
   #sequence = 0;
+  /** Of what is published here. */
+  readonly #path: readonly string[];
+  /** Of the event that landed last: all of a frame mostly have the same. */
+  #lastDirective: { readonly given: Directive; readonly interned: Directive } = {
+    given: NO_GROUPS,
+    interned: NO_GROUPS,
+  };
+  /** Encoding the next one takes what is the same from it. */
+  #lastRecord: StoredEvent | undefined;
   #nextQueueId = 1;
   #disk: 'ok' | 'full' = 'ok';
   #lanesStale = false;
@@ -69,6 +86,7 @@ export class MesherCore {
     const { counters } = this;
     const emit: Emit = (effect) => void this.#effects.push(effect);
     this.options = options;
+    this.#path = [self.cluster];
     this.startedAt = now;
     this.#now = now;
     const nextQueueId = (): number => this.#nextQueueId++;
@@ -375,14 +393,19 @@ export class MesherCore {
   }
 
   #record(event: NewEvent, acceptedAt: number, deadLetter: DeadLetter | undefined): StoredEvent {
-    return encodeRecord(event, {
-      origin: this.node,
-      incarnation: this.incarnation,
-      sequence: ++this.#sequence,
-      acceptedAt,
-      path: [this.cluster],
-      deadLetter,
-    });
+    this.#lastRecord = encodeRecord(
+      event,
+      {
+        origin: this.node,
+        incarnation: this.incarnation,
+        sequence: ++this.#sequence,
+        acceptedAt,
+        path: this.#path,
+        deadLetter,
+      },
+      this.#lastRecord,
+    );
+    return this.#lastRecord;
   }
 
   #decide(
@@ -459,7 +482,13 @@ export class MesherCore {
       this.counters.add('events_dropped_total', 1, 'bad-topic');
       return;
     }
-    const decision = this.#decide(event, scope === 'cluster' ? 'cluster' : 'here', directive);
+    if (directive !== this.#lastDirective.given)
+      this.#lastDirective = { given: directive, interned: this.router.intern(directive) };
+    const decision = this.#decide(
+      event,
+      scope === 'cluster' ? 'cluster' : 'here',
+      this.#lastDirective.interned,
+    );
     this.counters.add('events_dropped_total', decision.orphanGroups.length, 'stale-route');
     this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
     if (!this.#dispatch(event, decision, qos)) this.counters.add('events_unwanted_total', 1, 'link');
@@ -476,7 +505,9 @@ export class MesherCore {
     }
     const { event } = item;
     const topic = event.deadLetter ? undefined : subscription.delivery.deadLetterTopic;
-    const record = this.#record({ ...event, topic: topic ?? event.topic, expiresAt: 0 }, event.acceptedAt, {
+    const { key, hash, cloudEvent } = event;
+    const dead: NewEvent = { topic: topic ?? event.topic, expiresAt: 0, key, hash, cloudEvent };
+    const record = this.#record(dead, event.acceptedAt, {
       subscription: subscription.name,
       reason: reason.slice(0, 1024),
       attempts: item.attempt,

@@ -36,7 +36,7 @@ export interface Decision<T extends LocalTarget> {
 export type Reach = 'anywhere' | 'cluster' | 'here';
 
 /** A decision before what each destination is told of groups is put into words. */
-interface Undirected<T> {
+interface Undirected<T extends LocalTarget> {
   readonly local: readonly T[];
   readonly peers: ReadonlyMap<NodeId, ReadonlySet<string>>;
   /** By cluster, then by mesher: the groups it was chosen for. */
@@ -49,13 +49,24 @@ interface Undirected<T> {
   readonly directive: Directive;
 }
 
-interface Matched<T> {
+interface Matched<T extends LocalTarget> {
   readonly revision: number;
   readonly plainLocal: readonly T[];
   readonly groupsLocal: ReadonlyMap<string, readonly T[]>;
   readonly plainRemote: readonly Route[];
   readonly groupsRemote: ReadonlyMap<string, readonly Route[]>;
+  /** Where no group is concerned, nothing is chosen: the decision is the same for every event until something changes. */
+  readonly decisions: Known<T>[];
 }
+
+interface Known<T extends LocalTarget> {
+  readonly reach: Reach;
+  readonly directive: Directive;
+  readonly decision: Decision<T>;
+}
+
+/** Decisions kept for one topic: of what is published here, and of what lands from a few clusters. */
+const DECISIONS_MAX = 8;
 
 /** Of a mesher whose round trip is not known: farther than any that is. */
 const FAR = 1_000;
@@ -103,9 +114,27 @@ export class Router<T extends LocalTarget> {
     this.#localRevision++;
   }
 
-  /** `hash` chooses among equals, so that events of one key keep to one member. `keyed`: an ordering key was given. */
+  /** The decision is not to be changed: it may be given again. `hash` chooses among equals, so that events of one key keep to one member. `keyed`: an ordering key was given. */
   decide(topic: string, hash: number, keyed: boolean, reach: Reach, directive: Directive): Decision<T> {
     const matched = this.#match(topic);
+    const { decisions, groupsLocal, groupsRemote } = matched;
+    for (const known of decisions)
+      if (known.directive === directive && known.reach === reach) return known.decision;
+    const decision = this.#decide(matched, hash, keyed, reach, directive);
+    if (directive.names.length === 0 && groupsLocal.size === 0 && groupsRemote.size === 0) {
+      if (decisions.length >= DECISIONS_MAX) decisions.length = 0;
+      decisions.push({ reach, directive, decision });
+    }
+    return decision;
+  }
+
+  #decide(
+    matched: Matched<T>,
+    hash: number,
+    keyed: boolean,
+    reach: Reach,
+    directive: Directive,
+  ): Decision<T> {
     const local: T[] = [...matched.plainLocal];
     const peers = new Map<NodeId, Set<string>>();
     const clusters = new Map<string, Map<NodeId, Set<string>>>();
@@ -155,7 +184,7 @@ export class Router<T extends LocalTarget> {
   }
 
   #match(topic: string): Matched<T> {
-    const revision = this.#table.revision + this.#localRevision;
+    const revision = this.#table.revision + this.#localRevision + this.#members.changes;
     const cached = this.#cache.get(topic);
     if (cached?.revision === revision) return cached;
     const locals = this.#locals.match(topic);
@@ -166,6 +195,7 @@ export class Router<T extends LocalTarget> {
       groupsLocal: byGroup(locals),
       plainRemote: remotes.filter((one) => one.group === ''),
       groupsRemote: byGroup(remotes),
+      decisions: [],
     };
     if (this.#cache.size >= this.#cacheMax) this.#cache.clear();
     this.#cache.set(topic, matched);
@@ -342,6 +372,11 @@ export class Router<T extends LocalTarget> {
     }
   }
 
+  /** The one object for directives that say the same, as those of other meshers do frame after frame. */
+  intern({ groups, names, wanted, unknown }: Directive): Directive {
+    return this.#directive(groups, names, wanted, unknown);
+  }
+
   /** Equal directives are one object, so that queue entries and frames can hold them as runs. */
   #directive(
     groups: Directive['groups'],
@@ -350,8 +385,7 @@ export class Router<T extends LocalTarget> {
     unknown: readonly NodeId[] = [],
   ): Directive {
     if (groups === 'only' && names.length + wanted.length + unknown.length === 0) return NO_GROUPS;
-    const meshers = wanted.map((one) => [one.node, ...one.groups].join('\u0001'));
-    const key = [groups, ...names, '', ...meshers, '', ...unknown].join('\u0002');
+    const key = JSON.stringify([groups, names, wanted, unknown]); // no name, whatever is in it, makes two of them alike
     let directive = this.#directives.get(key);
     if (!directive) {
       if (this.#directives.size >= this.#cacheMax) this.#directives.clear();

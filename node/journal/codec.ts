@@ -88,7 +88,10 @@ export class Block {
   events(indices: readonly number[]): StoredEvent[] {
     const records = indices.map((index) => this.#record(index));
     const wanted = records.reduce((sum, record) => sum + record.length, 0);
-    return (wanted * 2 < this.bytes.length ? copied(records, wanted) : records).map(decode);
+    let previous: StoredEvent | undefined;
+    return (wanted * 2 < this.bytes.length ? copied(records, wanted) : records).map(
+      (record) => (previous = decode(record, previous)),
+    );
   }
 
   #record(index: number): Buffer {
@@ -111,9 +114,9 @@ function copied(records: readonly Buffer[], bytes: number): Buffer[] {
   });
 }
 
-function decode(record: Buffer): StoredEvent {
+function decode(record: Buffer, previous: StoredEvent | undefined): StoredEvent {
   try {
-    return decodeRecord(record);
+    return decodeRecord(record, previous);
   } catch (error) {
     if (error instanceof RecordError) throw new CorruptionError(error.message, { cause: error });
     throw error;

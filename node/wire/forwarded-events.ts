@@ -76,8 +76,12 @@ export function readEvents(reader: ByteReader): ForwardedEvent[] {
   const count = reader.count(FRAME_EVENTS_MAX, RECORD_BYTES_MIN);
   const runs = readRuns(reader, count);
   const events: ForwardedEvent[] = [];
+  let event: ForwardedEvent['event'] | undefined;
   for (const { length, directive } of runs) {
-    for (let i = 0; i < length; i++) events.push({ event: readRecord(reader.bytes()), directive });
+    for (let i = 0; i < length; i++) {
+      event = readRecord(reader.bytes(), event);
+      events.push({ event, directive });
+    }
   }
   return events;
 }
@@ -122,9 +126,12 @@ function readDirective(reader: ByteReader, readTexts: () => string[]): Directive
   return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...((flags & 4) !== 0 && { unknown }) };
 }
 
-function readRecord(bytes: Uint8Array): ForwardedEvent['event'] {
+function readRecord(
+  bytes: Uint8Array,
+  previous: ForwardedEvent['event'] | undefined,
+): ForwardedEvent['event'] {
   try {
-    return decodeRecord(bytes);
+    return decodeRecord(bytes, previous);
   } catch (error) {
     if (error instanceof RecordError) throw new WireError('bad-record', error.message, error);
     throw error;

@@ -38,6 +38,11 @@ const event = fc
   })
   .map((parts) => encodeRecord(parts.event, parts.from));
 
+/** As it comes back when it is encoded again. */
+function again({ origin, incarnation, sequence, acceptedAt, path, deadLetter, ...event }: StoredEvent) {
+  return { event, from: { origin, incarnation, sequence, acceptedAt, path, deadLetter } };
+}
+
 function sameEvent(decoded: StoredEvent, original: StoredEvent): void {
   const plain = (of: StoredEvent): unknown => ({
     ...of,
@@ -63,6 +68,23 @@ test('an event comes back from its record as it went in', () => {
       sameEvent(decodeRecord(original.record), original);
     }),
     { numRuns: 500 },
+  );
+});
+
+test('an event is encoded and decoded the same whatever went before it', () => {
+  fc.assert(
+    fc.property(event, event, fc.boolean(), fc.boolean(), (previous, original, sameTopic, samePath) => {
+      const { event: parts, from } = again({ ...original, cloudEvent: original.cloudEvent });
+      const alike = encodeRecord(
+        { ...parts, topic: sameTopic ? previous.topic : parts.topic },
+        { ...from, ...(samePath && { path: previous.path, origin: previous.origin }) },
+      );
+      const { event: next, from: nextFrom } = again({ ...alike, cloudEvent: alike.cloudEvent });
+      const after = encodeRecord(next, nextFrom, previous);
+      sameEvent(after, alike);
+      sameEvent(decodeRecord(after.record, previous), alike);
+    }),
+    { numRuns: 1_000 },
   );
 });
 
