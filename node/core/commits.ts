@@ -38,6 +38,7 @@ export class Commits implements QueuePorts {
   #nextBlock: number;
   #batchId = 0;
   #staged: Batch;
+  #offered: StoredEvent | undefined;
   #writing: Batch | undefined;
   /** How many queues want each block on disk. */
   readonly #wanted = new Map<number, number>();
@@ -68,18 +69,17 @@ export class Commits implements QueuePorts {
     this.#wanted.set(block, (this.#wanted.get(block) ?? 0) + 1);
   }
 
-  /**
-   * Puts the event into the batch once, for all `queues`. Positions, where given, are consecutive for a queue within a
-   * block: a lane hands out one after the other.
-   */
-  store(
-    event: StoredEvent,
-    queues: readonly {
-      readonly queue: Queue;
-      readonly position?: Position;
-      readonly directive?: Directive;
-    }[],
-  ): void {
+  /** An event that queues may want: the first that does puts it into the batch, once for all. */
+  offer(event: StoredEvent): void {
+    this.#offered = event;
+  }
+
+  /** A queue has wanted the event offered last. */
+  get taken(): boolean {
+    return this.#offered === undefined;
+  }
+
+  #store(event: StoredEvent): void {
     const batch = this.#staged;
     let block = batch.blocks.at(-1);
     if (
@@ -90,25 +90,31 @@ export class Commits implements QueuePorts {
       block = { block: this.#nextBlock++, events: [], bytes: 0, entries: new Map() };
       batch.blocks.push(block);
     }
-    const index = block.events.push(event) - 1;
+    block.events.push(event);
     block.bytes += event.record.length;
     batch.bytes += event.record.length;
     batch.sync = true;
-    for (const { queue, position, directive = NO_GROUPS } of queues) {
-      let entry = block.entries.get(queue.id);
-      if (!entry) {
-        entry = { queue, indices: [], first: position, directives: [] };
-        block.entries.set(queue.id, entry);
-      }
-      if (
-        entry.directives.at(-1)?.directive !== directive &&
-        !(entry.directives.length === 0 && directive === NO_GROUPS)
-      ) {
-        entry.directives.push({ from: entry.indices.length, directive });
-      }
-      entry.indices.push(index);
-      queue.staged++;
+  }
+
+  /**
+   * A queue wants the event offered last. Positions, where given, are consecutive for a queue within a block: a lane hands
+   * out one after the other.
+   */
+  want(queue: Queue, position?: Position, directive = NO_GROUPS): void {
+    if (this.#offered) this.#store(this.#offered);
+    this.#offered = undefined;
+    const block = this.#staged.blocks.at(-1);
+    invariant(block, 'an event was offered before a queue wants it');
+    let entry = block.entries.get(queue.id);
+    if (!entry) {
+      entry = { queue, indices: [], first: position, directives: [] };
+      block.entries.set(queue.id, entry);
     }
+    const { directives, indices } = entry;
+    const current = directives.length === 0 ? NO_GROUPS : directives[directives.length - 1]?.directive;
+    if (current !== directive) directives.push({ from: indices.length, directive });
+    indices.push(block.events.length - 1);
+    queue.staged++;
   }
 
   op(op: JournalOp): void {

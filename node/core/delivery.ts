@@ -9,21 +9,13 @@
 import { backoffMs } from './backoff.ts';
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
-import type { DeliveryToken } from './delivery-token.ts';
+import { VOLATILE_BLOCK, type DeliveryToken } from './delivery-token.ts';
 import type { Delivery, Settlement } from './delivery-types.ts';
 import type { Limits } from './limits.ts';
 import type { Random } from './ports.ts';
 import type { Queue, QueueItem } from './queue.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
-
-interface Flight {
-  readonly item: QueueItem;
-  /** Undefined: pulled. */
-  readonly session: SessionId | undefined;
-  /** Monotonic ms; Infinity while a stream holds it. */
-  readonly deadline: number;
-}
 
 interface StreamSession {
   credit: number;
@@ -50,6 +42,7 @@ export interface DeliveryOptions {
 }
 
 const BACKOFF_MAX_MS = 60_000;
+const BLOCK_INDICES = 65_536;
 /** Six digits of base 36. */
 const MARKS = 36 ** 6;
 /** Acks of one request, of events not in flight, that are looked for one by one; more of them in one pass over all that waits. */
@@ -61,9 +54,10 @@ export class SubscriptionDelivery {
   readonly #options: DeliveryOptions;
   readonly #sessions = new Map<SessionId, StreamSession>();
   readonly #pulls = new Map<RequestId, WaitingPull>();
-  readonly #inFlight = new Map<string, Flight>();
+  /** By `itemKey`. */
+  readonly #inFlight = new Map<number, QueueItem>();
   /** Keys of pulled events in the order of their deadlines: the ack time-out is the same for all. */
-  readonly #timed = new Set<string>();
+  readonly #timed = new Set<number>();
   /** The ack time-out was changed while events were out: `#timed` is not in order until they are in. */
   #untimely = false;
   /** Sorted by due time. */
@@ -73,8 +67,6 @@ export class SubscriptionDelivery {
   #parkedCount = 0;
   /** More than one only where order was asked for while several were out. */
   readonly #holders = new Map<string, Set<QueueItem>>();
-  /** The mark of the stream session to which an event was handed last; none: it was pulled. */
-  readonly #handedTo = new WeakMap<QueueItem, number>();
   #handOuts = 0;
 
   constructor(subscription: Subscription, queue: Queue, options: DeliveryOptions) {
@@ -114,7 +106,7 @@ export class SubscriptionDelivery {
   #resume(token: DeliveryToken): void {
     if (token.queue !== this.queue.id || token.session === undefined) return;
     const returned = [...this.#returned];
-    const handed = returned.filter((item) => this.#handedTo.get(item) === token.session);
+    const handed = returned.filter(({ mark }) => mark === token.session);
     const last = handed.find(
       ({ block, index, attempt }) =>
         block === token.block && index === token.index && attempt === token.attempt,
@@ -135,11 +127,11 @@ export class SubscriptionDelivery {
   detach(session: SessionId): void {
     this.#sessions.delete(session);
     const back: QueueItem[] = [];
-    for (const [key, flight] of this.#inFlight) {
-      if (flight.session !== session) continue;
+    for (const [key, item] of this.#inFlight) {
+      if (item.session !== session) continue;
       this.#inFlight.delete(key);
       this.#timed.delete(key);
-      back.push(flight.item);
+      back.push(item);
     }
     this.#return(back);
   }
@@ -172,7 +164,8 @@ export class SubscriptionDelivery {
     this.#parkedCount = 0;
     this.#return(parked);
     this.#holders.clear();
-    for (const { item } of [...this.#inFlight.values(), ...this.#retrying]) this.#hold(item);
+    for (const item of this.#inFlight.values()) this.#hold(item);
+    for (const { item } of this.#retrying) this.#hold(item);
   }
 
   #hold(item: QueueItem): void {
@@ -246,13 +239,15 @@ export class SubscriptionDelivery {
       if (!item) break;
       item.attempt++;
       item.handOut = ++this.#handOuts;
+      item.mark = mark;
+      item.session = session;
+      item.deadline = deadline;
       const key = itemKey(item);
-      this.#inFlight.set(key, { item, session, deadline });
+      this.#inFlight.set(key, item);
       if (mark === undefined) {
         this.#timed.add(key);
         this.#options.timed.add(this);
-        this.#handedTo.delete(item);
-      } else this.#handedTo.set(item, mark);
+      }
       this.#hold(item);
       const { block, index, attempt } = item;
       const token: DeliveryToken = { queue: this.queue.id, block, index, attempt, session: mark };
@@ -315,54 +310,53 @@ export class SubscriptionDelivery {
   /** Returns those whose tokens name nothing here any more. */
   settle(settlements: readonly Settlement[], now: Now): readonly Settlement[] {
     const stale = new Set<Settlement>();
+    let acked = 0;
     const late: Settlement[] = [];
     for (const settlement of settlements) {
       const outcome = settlement.token.queue === this.queue.id ? this.#settleOne(settlement, now) : 'stale';
-      if (outcome === 'stale') stale.add(settlement);
+      if (outcome === 'acked') acked++;
+      else if (outcome === 'stale') stale.add(settlement);
       else if (outcome === 'late') late.push(settlement);
     }
     const waiting = this.#takeWaiting(late.map(({ token }) => token));
     for (const settlement of late) {
       const key = itemKey(settlement.token);
       const item = waiting.get(key);
-      if (item && waiting.delete(key)) this.#acked(item);
-      else stale.add(settlement);
+      if (item && waiting.delete(key)) {
+        this.#finish(item);
+        acked++;
+      } else stale.add(settlement);
     }
+    this.#options.counters.add('events_settled_total', acked, 'ack');
     return stale.size === 0 ? [] : settlements.filter((settlement) => stale.has(settlement));
   }
 
   /** `late`: an ack of an event that is not in flight, or not any more. */
-  #settleOne(settlement: Settlement, now: Now): 'done' | 'stale' | 'late' {
+  #settleOne(settlement: Settlement, now: Now): 'acked' | 'done' | 'stale' | 'late' {
     const { token } = settlement;
     const key = itemKey(token);
-    const flight = this.#inFlight.get(key);
+    const item = this.#inFlight.get(key);
     if (settlement.kind === 'ack') {
       // an ack counts whichever attempt it is for: the consumer has the event
-      if (!flight) return 'late';
+      if (!item) return 'late';
       this.#forgetFlight(key);
-      this.#acked(flight.item);
-      return 'done';
+      this.#finish(item);
+      return 'acked';
     }
-    if (flight?.item.attempt !== token.attempt || this.#handedTo.get(flight.item) !== token.session)
-      return 'stale';
+    if (item?.attempt !== token.attempt || item.mark !== token.session) return 'stale';
     this.#forgetFlight(key);
     this.#options.counters.add('events_settled_total', 1, settlement.kind);
     if (settlement.kind === 'reject') {
       const label = settlement.undecodable ? 'undecodable' : 'rejected';
-      this.#deadLetter(flight.item, `${label}: ${settlement.reason}`, label);
-    } else this.#failed(flight.item, settlement.delayMs, 'retry', now);
+      this.#deadLetter(item, `${label}: ${settlement.reason}`, label);
+    } else this.#failed(item, settlement.delayMs, 'retry', now);
     return 'done';
   }
 
-  #acked(item: QueueItem): void {
-    this.#options.counters.add('events_settled_total', 1, 'ack');
-    this.#finish(item);
-  }
-
   /** Takes out those that wait: they were handed out before a restart, or timed out, and were acked after all. */
-  #takeWaiting(tokens: readonly DeliveryToken[]): Map<string, QueueItem> {
+  #takeWaiting(tokens: readonly DeliveryToken[]): Map<number, QueueItem> {
     if (tokens.length > LATE_ACKS_FEW) return this.#takeManyWaiting(tokens);
-    const found = new Map<string, QueueItem>();
+    const found = new Map<number, QueueItem>();
     for (const token of tokens) {
       const item = this.#takeOneWaiting(token);
       if (item) found.set(itemKey(item), item);
@@ -378,14 +372,14 @@ export class SubscriptionDelivery {
   }
 
   /** In one pass over all that waits, however many are wanted: thousands of unknown tokens must not hold up everybody. */
-  #takeManyWaiting(tokens: readonly DeliveryToken[]): Map<string, QueueItem> {
+  #takeManyWaiting(tokens: readonly DeliveryToken[]): Map<number, QueueItem> {
     const wanted = new Map<number, Set<number>>();
     for (const { block, index } of tokens) {
       const indices = wanted.get(block);
       if (indices) indices.add(index);
       else wanted.set(block, new Set([index]));
     }
-    const found = new Map<string, QueueItem>();
+    const found = new Map<number, QueueItem>();
     const stays = (item: QueueItem): boolean => {
       if (!wanted.get(item.block)?.has(item.index)) return true;
       found.set(itemKey(item), item);
@@ -401,9 +395,9 @@ export class SubscriptionDelivery {
     return found;
   }
 
-  #forgetFlight(key: string): void {
+  #forgetFlight(key: number): void {
     this.#inFlight.delete(key);
-    this.#timed.delete(key);
+    if (this.#timed.size > 0) this.#timed.delete(key);
   }
 
   /** A consumer could not take it, or said nothing in time. */
@@ -436,6 +430,7 @@ export class SubscriptionDelivery {
   /** The one way out: settled in the queue, and if it held its key, the next of it may go. */
   #finish(item: QueueItem): void {
     this.queue.settle(item);
+    if (this.#holders.size === 0) return;
     const { key } = item.event;
     const holders = this.#holders.get(key);
     if (!holders?.delete(item) || holders.size > 0) return;
@@ -453,13 +448,13 @@ export class SubscriptionDelivery {
   tick(now: Now): boolean {
     let timedOut = false;
     for (const key of this.#timed) {
-      const flight = this.#inFlight.get(key);
-      if (!flight || flight.deadline > now.monotonic) {
+      const item = this.#inFlight.get(key);
+      if (!item || item.deadline > now.monotonic) {
         if (this.#untimely) continue;
         break;
       }
       this.#forgetFlight(key);
-      this.#failed(flight.item, undefined, 'ack-timeout', now);
+      this.#failed(item, undefined, 'ack-timeout', now);
       timedOut = true;
     }
     if (this.#timed.size === 0) this.#untimely = false;
@@ -469,6 +464,7 @@ export class SubscriptionDelivery {
   }
 }
 
-function itemKey({ block, index }: { readonly block: number; readonly index: number }): string {
-  return `${block}.${index}`;
+/** One number for block and index: indices are below 65,536 (limits.ts); those of events never on disk count on, below zero. */
+function itemKey({ block, index }: { readonly block: number; readonly index: number }): number {
+  return block === VOLATILE_BLOCK ? -1 - index : block * BLOCK_INDICES + index;
 }

@@ -9,7 +9,6 @@ import {
   directiveBytes,
   type LaneName,
   type NodeId,
-  type Position,
   type StoredEvent,
 } from './event.ts';
 import { Lane, type LandingChoice } from './lane.ts';
@@ -54,6 +53,11 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   /** By queue name. */
   readonly #lanes = new Map<string, Lane>();
+  /** Those to clusters, by the number of the lane: looked up for every event. */
+  readonly #clusterLanes = new Map<string, Lane[]>();
+  /** Where lanes to clusters would land, as long as no member and no link changes. */
+  readonly #landings = new Map<string, (NodeId | undefined)[]>();
+  #landingsOf: { readonly changes: number; readonly linked: readonly NodeId[] } = { changes: -1, linked: [] };
   /** By the number of its queue. */
   readonly #byQueue = new Map<number, Lane>();
   /** Positions of new lanes begin here: the receivers of forgotten ones may come back, and remember theirs. */
@@ -77,17 +81,19 @@ export class Forwarder {
       this.#addLane(match[2], match[2], { scope: 'cluster', lane: Number(match[3]) }, queue);
   }
 
-  /** Where an event for this destination is to be queued, at which position. */
-  toCluster(
-    cluster: string,
-    hash: number,
-    directive: Directive,
-  ): { queue: Queue; position: Position; directive: Directive } {
-    const lane = hash % this.#options.limits.lanesPerCluster;
-    return this.#place(
-      this.#lane(`c:${cluster}:${lane}`, cluster, cluster, { scope: 'cluster', lane }),
-      directive,
-    );
+  /** Queues the event offered last for this destination. */
+  toCluster(cluster: string, hash: number, directive: Directive): void {
+    let lanes = this.#clusterLanes.get(cluster);
+    if (!lanes) {
+      lanes = [];
+      this.#clusterLanes.set(cluster, lanes);
+    }
+    const number = hash % this.#options.limits.lanesPerCluster;
+    const lane = (lanes[number] ??= this.#lane(`c:${cluster}:${number}`, cluster, cluster, {
+      scope: 'cluster',
+      lane: number,
+    }));
+    this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
   /** False: a mesher that is no member as far as is known here, and of those there are too many to keep queues for. */
@@ -100,12 +106,9 @@ export class Forwarder {
     return strangers < STRANGERS_MAX;
   }
 
-  toPeer(node: NodeId, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
-    return this.#place(this.#lane(`p:${node}`, node, this.#options.cluster, PEER_LANE), directive);
-  }
-
-  #place(lane: Lane, directive: Directive): { queue: Queue; position: Position; directive: Directive } {
-    return { queue: lane.queue, position: lane.nextPosition(), directive };
+  toPeer(node: NodeId, directive: Directive): void {
+    const lane = this.#lane(`p:${node}`, node, this.#options.cluster, PEER_LANE);
+    this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
   #lane(queueName: string, destination: string, cluster: string, name: LaneName): Lane {
@@ -201,6 +204,23 @@ export class Forwarder {
 
   /** The mesher of `cluster` a lane should land on: alive before suspect, with a link that is up. */
   #best(cluster: string, lane: number): NodeId | undefined {
+    const { members, links } = this.#options;
+    const { changes } = members;
+    const linked = links.linked();
+    if (this.#landingsOf.changes !== changes || this.#landingsOf.linked !== linked) {
+      this.#landingsOf = { changes, linked };
+      this.#landings.clear();
+    }
+    let landings = this.#landings.get(cluster);
+    if (!landings) {
+      landings = [];
+      this.#landings.set(cluster, landings);
+    }
+    if (!(lane in landings)) landings[lane] = this.#chooseLanding(cluster, lane);
+    return landings[lane];
+  }
+
+  #chooseLanding(cluster: string, lane: number): NodeId | undefined {
     const { members, links, self } = this.#options;
     const alive: Member[] = [];
     const suspect: Member[] = [];
@@ -279,6 +299,7 @@ export class Forwarder {
       lost += lane.queue.destroy();
       this.#firstSequence = Math.max(this.#firstSequence, lane.nextSequence);
       this.#lanes.delete(name);
+      this.#clusterLanes.delete(lane.cluster);
       this.#byQueue.delete(lane.queue.id);
     }
     return lost;

@@ -31,8 +31,8 @@ export interface LandingOptions {
   readonly emit: Emit;
   readonly clusterOf: (node: NodeId) => string;
   readonly diskFull: () => boolean;
-  /** Takes an event in: routes and stages it. */
-  take(sender: NodeId, scope: LaneName['scope'], forwarded: ForwardedEvent): void;
+  /** Takes events in: routes and stages them. */
+  take(sender: NodeId, scope: LaneName['scope'], events: readonly ForwardedEvent[]): void;
 }
 
 /**
@@ -125,14 +125,13 @@ export class Landing {
       });
       return;
     }
-    let fresh = 0;
-    let { sequence } = message.first;
-    for (const forwarded of message.events) {
-      const position = { incarnation: message.first.incarnation, sequence: sequence++ };
-      if (comparePositions(position, inbound.accepted) <= 0) continue;
-      inbound.accepted = position;
-      this.#options.take(sender, message.scope, forwarded);
-      fresh++;
+    const { events, first, scope } = message;
+    const known = Math.min(events.length, knownOf(first, inbound.accepted));
+    const fresh = events.length - known;
+    if (fresh > 0) {
+      const { incarnation, sequence } = first;
+      inbound.accepted = { incarnation, sequence: sequence + events.length - 1 };
+      this.#options.take(sender, scope, known === 0 ? events : events.slice(known));
     }
     counters.add('events_landed_total', fresh, cluster, 'durable');
     counters.add('events_duplicate_total', message.events.length - fresh, cluster);
@@ -197,4 +196,11 @@ export class Landing {
     this.#count -= this.#lanes.get(sender)?.size ?? 0;
     this.#lanes.delete(sender);
   }
+}
+
+/** How many positions from `first` on are at or before `accepted`; Infinity where `accepted` is of a later incarnation. */
+function knownOf(first: Position, accepted: Position): number {
+  if (first.incarnation !== accepted.incarnation)
+    return first.incarnation < accepted.incarnation ? Infinity : 0;
+  return Math.max(0, accepted.sequence - first.sequence + 1);
 }

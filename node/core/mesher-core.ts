@@ -145,7 +145,7 @@ export class MesherCore {
       emit,
       clusterOf: (node) => this.members.clusterOf(node) ?? 'unknown',
       diskFull: () => this.#disk === 'full',
-      take: (sender, scope, forwarded) => this.#land(sender, scope, forwarded, 'durable'),
+      take: (sender, scope, events) => this.#landAll(sender, scope, events, 'durable'),
     });
     this.subscriptions = new Subscriptions({
       limits,
@@ -356,7 +356,8 @@ export class MesherCore {
     for (const event of events) {
       const record = this.#record(event, this.#now.wall, undefined);
       const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
-      this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
+      if (decision.crowdedGroups > 0)
+        this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
       const wanted = this.#dispatch(record, decision, qos);
       if (!wanted) this.counters.add('events_unwanted_total', 1, 'publisher');
       if (!report) continue;
@@ -419,30 +420,31 @@ export class MesherCore {
   /** Carries a decision out; false: nobody wanted it. */
   #dispatch(event: StoredEvent, decision: Decision<Target>, qos: 'durable' | 'best-effort'): boolean {
     const durable = qos === 'durable';
-    const places: Parameters<Commits['store']>[1][number][] = [];
-    const ephemeral: EphemeralTarget[] = [];
-    for (const target of decision.local) {
-      if (!target.durable) ephemeral.push(target);
+    const { commits, counters, forwarder } = this;
+    const { local, peers, clusters } = decision;
+    commits.offer(event);
+    let ephemeral: EphemeralTarget[] | undefined;
+    for (const target of local) {
+      if (!target.durable) (ephemeral ??= []).push(target);
       else if (this.#isFull(target.delivery.queue, target.delivery.subscription))
-        this.counters.add('events_dropped_total', 1, 'queue-limit');
-      else if (durable) places.push({ queue: target.delivery.queue });
+        counters.add('events_dropped_total', 1, 'queue-limit');
+      else if (durable) commits.want(target.delivery.queue);
       else this.#offerVolatile(target.delivery.queue, event);
     }
-    for (const [node, directive] of decision.peers) {
-      if (!this.forwarder.takesPeer(node)) this.counters.add('events_dropped_total', 1, 'unknown-mesher');
-      else if (durable) places.push(this.forwarder.toPeer(node, directive));
-      else this.forwarder.looseToPeer(node, directive, event);
+    for (const [node, directive] of peers) {
+      if (!forwarder.takesPeer(node)) counters.add('events_dropped_total', 1, 'unknown-mesher');
+      else if (durable) forwarder.toPeer(node, directive);
+      else forwarder.looseToPeer(node, directive, event);
     }
-    for (const [cluster, directive] of decision.clusters) {
-      if (durable) places.push(this.forwarder.toCluster(cluster, event.hash, directive));
-      else this.forwarder.looseToCluster(cluster, event.hash, directive, event);
+    for (const [cluster, directive] of clusters) {
+      if (durable) forwarder.toCluster(cluster, event.hash, directive);
+      else forwarder.looseToCluster(cluster, event.hash, directive, event);
     }
-    if (places.length > 0) this.commits.store(event, places);
-    for (const target of ephemeral) {
-      if (places.length > 0) this.#afterCommit.push({ target, event });
+    for (const target of ephemeral ?? []) {
+      if (commits.taken) this.#afterCommit.push({ target, event });
       else this.subscriptions.offer(target, event);
     }
-    return decision.local.length + decision.peers.size + decision.clusters.size > 0;
+    return local.length + peers.size + clusters.size > 0;
   }
 
   #isFull(queue: Queue, { delivery }: Subscription): boolean {
@@ -458,18 +460,26 @@ export class MesherCore {
     else this.counters.add('events_dropped_total', 1, 'slow-subscriber');
   }
 
-  /** An event that came over a link. */
-  #land(
+  /** Events that came over a link. */
+  #landAll(
     sender: NodeId,
+    scope: LaneName['scope'],
+    events: readonly ForwardedEvent[],
+    qos: 'durable' | 'best-effort',
+  ): void {
+    const link = this.links.get(sender);
+    for (const forwarded of events) {
+      if (link) link.receivedBytes += forwarded.event.record.length;
+      this.#land(scope, forwarded, qos);
+    }
+    if (link) link.receivedEvents += events.length;
+  }
+
+  #land(
     scope: LaneName['scope'],
     { event, directive }: ForwardedEvent,
     qos: 'durable' | 'best-effort',
   ): void {
-    const link = this.links.get(sender);
-    if (link) {
-      link.receivedEvents++;
-      link.receivedBytes += event.record.length;
-    }
     if (scope === 'cluster' && event.path.includes(this.cluster)) {
       this.counters.add('events_dropped_total', 1, 'loop');
       return;
@@ -489,8 +499,10 @@ export class MesherCore {
       scope === 'cluster' ? 'cluster' : 'here',
       this.#lastDirective.interned,
     );
-    this.counters.add('events_dropped_total', decision.orphanGroups.length, 'stale-route');
-    this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
+    const { orphanGroups, crowdedGroups } = decision;
+    if (orphanGroups.length > 0)
+      this.counters.add('events_dropped_total', orphanGroups.length, 'stale-route');
+    if (crowdedGroups > 0) this.counters.add('events_dropped_total', crowdedGroups, 'too-many-groups');
     if (!this.#dispatch(event, decision, qos)) this.counters.add('events_unwanted_total', 1, 'link');
   }
 
@@ -518,7 +530,8 @@ export class MesherCore {
       this.#dispatch(record, this.#decide(record, 'anywhere', EVERY_GROUP), 'durable')
     )
       return;
-    this.commits.store(record, [{ queue: this.#deadLetters.queue }]);
+    this.commits.offer(record);
+    this.commits.want(this.#deadLetters.queue);
   }
 
   // ─────────────────────────────────────────────────────────── subscriptions
@@ -656,7 +669,7 @@ export class MesherCore {
       this.members.clusterOf(peer) ?? 'unknown',
       'best-effort',
     );
-    for (const forwarded of message.events) this.#land(peer, message.scope, forwarded, 'best-effort');
+    this.#landAll(peer, message.scope, message.events, 'best-effort');
   }
 
   /** A mesher is gone for good: what was kept for it is given up, and said so. */

@@ -7,8 +7,10 @@
 import { VOLATILE_BLOCK } from './delivery-token.ts';
 import { Deque } from './deque.ts';
 import { comparePositions, NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
+import { IndexSet } from './index-set.ts';
 import type { Limits } from './limits.ts';
 import type { JournalOp, LoadedEntry, QueueEntry } from './ports.ts';
+import type { SessionId } from './steps.ts';
 
 export interface QueueItem {
   /** VOLATILE_BLOCK for an event that was never on disk. */
@@ -24,6 +26,12 @@ export interface QueueItem {
   handOut: number;
   /** Times a consumer failed with it. */
   failures: number;
+  /** The mark of the stream session it was handed to last; undefined: it was pulled, or never handed out. */
+  mark: number | undefined;
+  /** While it is in flight: the session that has it; undefined: it was pulled. */
+  session: SessionId | undefined;
+  /** While it is in flight: monotonic ms until which it must be settled; Infinity while a stream holds it. */
+  deadline: number;
 }
 
 interface BlockState {
@@ -33,7 +41,7 @@ interface BlockState {
   /** Position of the block's last event (lanes). */
   readonly last: Position | undefined;
   /** Unsettled indices; known once loaded (subscriptions). */
-  remaining: Set<number> | undefined;
+  remaining: IndexSet | undefined;
 }
 
 /** How many blocks one load brings at most: two fill the default window with full blocks. */
@@ -152,16 +160,7 @@ export class Queue {
     )
       return false;
     const index = this.#volatileIndex++;
-    this.#push({
-      block: VOLATILE_BLOCK,
-      index,
-      event,
-      position: undefined,
-      directive: NO_GROUPS,
-      attempt: 0,
-      handOut: 0,
-      failures: 0,
-    });
+    this.#push(newItem(VOLATILE_BLOCK, index, event, undefined, NO_GROUPS));
     this.#depth++;
     return true;
   }
@@ -174,7 +173,7 @@ export class Queue {
   #fill({ block, entry, events }: LoadedEntry): void {
     const state = this.#blocks.get(block);
     if (!state) return;
-    if (!state.first) state.remaining = new Set(entry.indices);
+    if (!state.first) state.remaining = new IndexSet(entry.indices);
     let run = -1;
     for (let i = 0; i < entry.indices.length; i++) {
       while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
@@ -187,7 +186,7 @@ export class Queue {
       };
       if (position && this.#settledUpTo && comparePositions(position, this.#settledUpTo) <= 0) continue;
       const directive = entry.directives[run]?.directive ?? NO_GROUPS;
-      this.#push({ block, index, event, position, directive, attempt: 0, handOut: 0, failures: 0 });
+      this.#push(newItem(block, index, event, position, directive));
     }
   }
 
@@ -324,16 +323,37 @@ export class Queue {
     for (const block of this.#dirty) {
       const remaining = this.#blocks.get(block)?.remaining;
       if (!remaining) continue;
-      // a Set keeps its order of insertion, which was ascending
       this.#ports.op({
         op: 'entry',
         queue: this.id,
         block,
-        entry: { indices: [...remaining], first: undefined, directives: [] },
+        entry: { indices: remaining.all(), first: undefined, directives: [] },
       });
     }
     this.#dirty.clear();
   }
+}
+
+function newItem(
+  block: number,
+  index: number,
+  event: StoredEvent,
+  position: Position | undefined,
+  directive: Directive,
+): QueueItem {
+  return {
+    block,
+    index,
+    event,
+    position,
+    directive,
+    attempt: 0,
+    handOut: 0,
+    failures: 0,
+    mark: undefined,
+    session: undefined,
+    deadline: Infinity,
+  };
 }
 
 function lastOf(first: Position | undefined, count: number): Position | undefined {

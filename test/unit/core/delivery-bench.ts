@@ -113,7 +113,8 @@ export class DeliveryBench {
 
   store(parts: EventParts = {}): StoredEvent {
     const event = storedEvent({ bytes: 16, ...parts, sequence: ++this.#sequence });
-    this.commits.store(event, [{ queue: this.queue }]);
+    this.commits.offer(event);
+    this.commits.want(this.queue);
     return event;
   }
 

@@ -60,9 +60,12 @@ export class Receiver {
       emit,
       clusterOf: () => 'there',
       diskFull: () => this.diskFull,
-      take: (_sender, _scope, { event }) => {
-        this.taken.push({ sequence: event.sequence, doubt: this.#doubt });
-        commits.store(event, [{ queue }]);
+      take: (_sender, _scope, events) => {
+        for (const { event } of events) {
+          this.taken.push({ sequence: event.sequence, doubt: this.#doubt });
+          commits.offer(event);
+          commits.want(queue);
+        }
       },
     });
     landing.recover([...this.disk.marks.values()]);
@@ -204,7 +207,8 @@ export class LaneBench {
       expiresAt: livesMs === 0 ? 0 : this.now.wall + livesMs,
     });
     if (livesMs > 0) this.expiring.add(event.sequence);
-    this.#commits.store(event, [{ queue: this.#queue, position: this.lane.nextPosition() }]);
+    this.#commits.offer(event);
+    this.#commits.want(this.#queue, this.lane.nextPosition());
     return event.sequence;
   }
 
