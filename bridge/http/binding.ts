@@ -16,6 +16,7 @@ import {
   typedAttribute,
 } from '../../node/core/cloud-event-json.ts';
 import { MeshError } from '../../node/core/errors.ts';
+import { parsePlainBatch, parsePlainEvent } from './plain-json.ts';
 
 export type ContentMode = 'binary' | 'structured' | 'batch';
 
@@ -66,15 +67,19 @@ export function parseHttpMessage(
   switch (mode) {
     case 'binary':
       return { mode, events: [parseBinary(headers, contentType, body)] };
-    case 'structured':
-      return { mode, events: [parseJsonEvent(textOf(body))] };
-    case 'batch':
+    case 'structured': {
+      const text = textOf(body);
+      return { mode, events: [parsePlainEvent(text) ?? parseJsonEvent(text)] };
+    }
+    case 'batch': {
+      const { batchEventsMax } = limits;
+      const text = textOf(body);
+      const plain = parsePlainBatch(text, batchEventsMax);
       return {
         mode,
-        events: parseJsonBatch(textOf(body), limits.batchEventsMax, (count) =>
-          tooMany(count, limits.batchEventsMax),
-        ),
+        events: plain ?? parseJsonBatch(text, batchEventsMax, (count) => tooMany(count, batchEventsMax)),
       };
+    }
   }
 }
 

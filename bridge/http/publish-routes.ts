@@ -10,6 +10,7 @@ import { BATCH, chooseMode, parseHttpMessage, STRUCTURED } from './binding.ts';
 import type { HttpBridgeOptions } from './config.ts';
 import { CloudEventSchema, json, problems, PublishedSchema } from './schemas.ts';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 const NO_BODY = new Uint8Array(0);
 /** What a body whose length nobody has told counts for while it is read. */
 const UNKNOWN_BYTES = 1024 * 1024;
@@ -73,8 +74,9 @@ export async function publishRoutes(
 ): Promise<void> {
   const { limits } = options;
   app.removeAllContentTypeParsers();
+  // The usual ones by name as well: Fastify remembers which parser a content type has, but not that it is the one for all.
   app.addContentTypeParser(
-    '*',
+    [STRUCTURED, BATCH, 'application/json', '*'],
     { parseAs: 'buffer', bodyLimit: limits.batchBytesMax },
     (_request, body, done) => done(null, body),
   );
@@ -83,8 +85,13 @@ export async function publishRoutes(
   app.setErrorHandler((error, request) => {
     throw refineError(error, request, limits);
   });
-  app.addHook('onRequest', bodyBudget(limits.stagedBytesMax));
-  app.addHook('onRequest', async (request) => refuseLargeEvent(request, limits.eventBytesMax));
+  const claim = bodyBudget(limits.stagedBytesMax);
+  // With a callback: a promise for each hook of each request costs as much as parsing a small event.
+  app.addHook('onRequest', (request, reply, done) => {
+    claim(request, reply);
+    refuseLargeEvent(request, limits.eventBytesMax);
+    done();
+  });
 
   app.post<{ Querystring: Readonly<Record<string, unknown>> }>(
     '/v1/events',
@@ -95,7 +102,11 @@ export async function publishRoutes(
       const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
       const { events } = parseHttpMessage(request.raw.rawHeaders, body, limits);
       const results = events.length === 0 ? [] : await door.publish(events, { qos, topic });
-      return reply.status(202).send({ events: results });
+      // As text, which passes Fastify's serialisation by.
+      return reply
+        .status(202)
+        .type(JSON_TYPE)
+        .send(JSON.stringify({ events: results }));
     },
   );
 }
@@ -135,7 +146,7 @@ function refuseLargeEvent(request: FastifyRequest, eventBytesMax: number): void 
 /** Bounds the bytes of all bodies being read at once, since the front door counts them only when they are whole. */
 function bodyBudget(bytesMax: number) {
   let claimed = 0;
-  return async (request: FastifyRequest, reply: { raw: NodeJS.EventEmitter }): Promise<void> => {
+  return (request: FastifyRequest, reply: { readonly raw: NodeJS.EventEmitter }): void => {
     const length = request.headers['content-length'];
     const bytes =
       length === undefined
