@@ -154,7 +154,8 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
  * before this one, of whose texts those are taken that are the same here: most are, which spares their decoding, and memory.
  */
 export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredEvent {
-  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const record =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
   const flags = record.readUInt8(1);
