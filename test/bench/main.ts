@@ -7,15 +7,22 @@
 //   npm run bench -- --short --check       the short rows, against test/bench/baseline.json: the regression check
 //
 // Exit code 1: a run failed or lost something, or a ratio is worse than the baseline allows. A goal that is missed is a
-// result, not a failure.
+// result, not a failure; so is a row that cannot be measured here, which is said to be just that.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Baseline, judge, updateBaseline } from './harness/check.ts';
 import { describeMachine } from './harness/machine.ts';
+import { NotMeasured } from './harness/not-measured.ts';
 import { runRow, type Ran } from './harness/pairs.ts';
-import { rounded, type RowResult, type ScenarioResult, scenarioResult } from './harness/results.ts';
+import {
+  type NotMeasuredRow,
+  rounded,
+  type RowResult,
+  type ScenarioResult,
+  scenarioResult,
+} from './harness/results.ts';
 import { dataFolder } from './harness/run.ts';
 import type { Row, Scenario, Size } from './harness/scenario.ts';
 import { showNumber, showRatio } from './report/figures.ts';
@@ -150,13 +157,26 @@ async function runScenario(
   const programs = (await scenario.programs?.()) ?? {};
   const rows: RowResult[] = [];
   const regressed: string[] = [];
+  const notMeasured: NotMeasuredRow[] = [];
   for (const row of scenario.rows) {
-    const { result, passed } = await measure(row, want, baseline);
-    rows.push(result);
-    if (!passed) regressed.push(row.id);
+    const measured = await measure(row, want, baseline).catch((error: unknown) => whyNot(row, error));
+    if ('why' in measured) notMeasured.push(measured);
+    else {
+      rows.push(measured.result);
+      if (!measured.passed) regressed.push(row.id);
+    }
   }
-  const at = new Date().toISOString();
-  return { result: scenarioResult(scenario, { at, size: want.size, machine, programs, rows }), regressed };
+  const facts = { at: new Date().toISOString(), size: want.size, machine, programs, rows };
+  return {
+    result: scenarioResult(scenario, { ...facts, ...(notMeasured.length > 0 && { notMeasured }) }),
+    regressed,
+  };
+}
+
+function whyNot({ id, what, goal }: Row, error: unknown): NotMeasuredRow {
+  if (!(error instanceof NotMeasured)) throw error;
+  say(`  ${id}: not measured. ${error.message}`);
+  return { id, what, why: error.message, ...(goal && { goal: goal.text }) };
 }
 
 async function main(): Promise<void> {

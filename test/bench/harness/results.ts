@@ -35,6 +35,16 @@ export interface ScenarioResult {
   /** Other programs that took part, with their versions. */
   readonly programs: Readonly<Record<string, string>>;
   readonly rows: readonly RowResult[];
+  /** Rows that could not be measured here. Left out: all could. */
+  readonly notMeasured?: readonly NotMeasuredRow[];
+}
+
+export interface NotMeasuredRow {
+  readonly id: string;
+  readonly what: string;
+  readonly why: string;
+  /** In words. */
+  readonly goal?: string;
 }
 
 /** Digits that are kept: a figure that differs by a thousandth from run to run has no use for more than four. */
@@ -75,7 +85,7 @@ export function ratioOf(better: Row['better'], { subject, reference }: Pair): nu
 
 export function scenarioResult(
   { name, number, title }: Scenario,
-  facts: Pick<ScenarioResult, 'at' | 'size' | 'machine' | 'programs' | 'rows'>,
+  facts: Pick<ScenarioResult, 'at' | 'size' | 'machine' | 'programs' | 'rows' | 'notMeasured'>,
 ): ScenarioResult {
   return { name, number, title, ...facts };
 }

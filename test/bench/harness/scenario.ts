@@ -22,7 +22,10 @@ export interface Sample {
 
 export interface Subject {
   readonly name: string;
-  /** Rejects when something was lost, or when the run could not be made; never returns a made-up figure. */
+  /**
+   * Rejects when something was lost, or when the run could not be made (with NotMeasured where that is no fault, such as a
+   * program that is not installed); never returns a made-up figure.
+   */
   run(size: Size): Promise<Sample>;
 }
 

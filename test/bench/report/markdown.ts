@@ -14,6 +14,7 @@ export function scenarioSection(result: ScenarioResult, notes: string): string {
     '**What it cost.** Medians; subject / reference where there is one. CPU is that of all processes, clients too.',
     costTable(result.rows),
     moreTable(result.rows),
+    notMeasured(result),
     notes.trim(),
     `_${measuredOn(result)}_`,
   ]
@@ -96,8 +97,12 @@ function moreTable(rows: readonly RowResult[]): string {
   return lines.length === 0 ? '' : table(['row', 'further figures', 'subject', 'reference'], lines);
 }
 
+function notMeasured({ notMeasured: rows = [] }: ScenarioResult): string {
+  return rows.map(({ id, what, why }) => `- \`${id}\` (${what}): **not measured**. ${why}.`).join('\n');
+}
+
 function measuredOn({ at, size, machine, programs, rows }: ScenarioResult): string {
-  const pairs = Math.min(...rows.map((row) => row.pairs.length));
+  const pairs = rows.length === 0 ? 0 : Math.min(...rows.map((row) => row.pairs.length));
   const others = Object.entries(programs).map(([name, version]) => `, ${name} ${version}`);
   const form = size === 'short' ? 'the short form, ' : '';
   return `Measured ${at.slice(0, 10)} at commit ${machine.commit}, ${form}${pairs} pairs, on ${describe(machine)}${others.join('')}.`;
@@ -109,25 +114,22 @@ function describe({ cpu, cores, memoryBytes, system, fileSystem, fsyncMs, node }
 
 /** Every row that has a goal. */
 export function goalsSection(results: readonly ScenarioResult[]): string {
-  const rows = results.flatMap(({ rows: all, name }) => all.map((row) => ({ row, name })));
   return table(
     ['row', 'measured', 'goal', 'ratio', 'met'],
-    rows.flatMap(({ row }) =>
-      row.goal
-        ? [
-            [
-              `\`${row.id}\``,
-              row.what,
-              row.goal.text,
-              row.ratio
-                ? showRatio(row.ratio.median)
-                : `${showNumber(row.medians.subject.value)} ${row.unit}`,
-              row.goal.met ? 'yes' : '**no**',
-            ],
-          ]
-        : [],
-    ),
+    results.flatMap(({ rows, notMeasured: others = [] }) => [
+      ...rows.flatMap(goalLine),
+      ...others.flatMap(({ id, what, goal }) =>
+        goal === undefined ? [] : [[`\`${id}\``, what, goal, '', '**not measured**']],
+      ),
+    ]),
   );
+}
+
+function goalLine(row: RowResult): readonly (readonly string[])[] {
+  const { id, what, ratio, goal, medians, unit } = row;
+  if (!goal) return [];
+  const measured = ratio ? showRatio(ratio.median) : `${showNumber(medians.subject.value)} ${unit}`;
+  return [[`\`${id}\``, what, goal.text, measured, goal.met ? 'yes' : '**no**']];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
