@@ -1,0 +1,26 @@
+// The reference: NATS JetStream, with the sync that is asked for.
+
+import { join } from 'node:path';
+import { withRun } from '../harness/run.ts';
+import type { Subject } from '../harness/scenario.ts';
+import { startNatsClusters } from '../references/nats/clusters.ts';
+import type { Sync } from '../references/nats/configuration.ts';
+import type { PublisherRole, SubscriberRole } from './roles.ts';
+import { measureThroughput } from './throughput.ts';
+
+const ROLES = join(import.meta.dirname, '../references/nats');
+
+export function jetStream(sync: Sync, payloadBytes: number): Subject {
+  return {
+    name: sync === 'always' ? 'JetStream, `sync_interval: always`' : 'JetStream, default sync',
+    run: (size) =>
+      withRun('durable', async (run) => {
+        const clusters = await startNatsClusters(run, sync);
+        const publisher = run.role<PublisherRole>('client', join(ROLES, 'publisher.ts'));
+        const subscriber = run.role<SubscriberRole>('client', join(ROLES, 'subscriber.ts'));
+        await publisher.call('open', { address: clusters.a, payloadBytes });
+        await subscriber.call('open', { address: clusters.b });
+        return measureThroughput(run, size, { publisher, subscriber }, { countsSyncs: false });
+      }),
+  };
+}

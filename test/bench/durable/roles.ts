@@ -1,0 +1,38 @@
+// The roles of durable publishing from one cluster to another, the same for Causeway and for its reference: a publisher that
+// has many events under way, and a subscriber that acks each. Events are numbered from 0 over the whole run.
+
+/** One end's connection. */
+export interface OpenOptions {
+  /** Of the server of its own cluster. */
+  readonly address: string;
+}
+
+export interface PublisherRole {
+  open(options: OpenOptions & { readonly payloadBytes: number }): Promise<void>;
+  /** Resolves when every event has its durable ack; rejects when one has none. */
+  publish(load: { readonly seconds: number } | { readonly count: number }): Promise<Published>;
+}
+
+export interface Published {
+  readonly count: number;
+  /** Published since the start of the run: the number that the next one gets. */
+  readonly upTo: number;
+  /** By `monotonicUs`. */
+  readonly startUs: number;
+}
+
+export interface SubscriberRole {
+  open(options: OpenOptions): Promise<void>;
+  /**
+   * Resolves when all events below `upTo` arrived and the server has confirmed all acks. Rejects when nothing arrives any
+   * more and some are missing.
+   */
+  take(awaited: { readonly upTo: number }): Promise<Taken>;
+}
+
+export interface Taken {
+  /** Since the start of the run. */
+  readonly duplicates: number;
+  /** When the last ack was confirmed, by `monotonicUs`. */
+  readonly endUs: number;
+}

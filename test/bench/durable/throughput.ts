@@ -1,0 +1,51 @@
+// One run of durable publishing in cluster A and acking in cluster B: as many events as the publisher gets acked in a given
+// time, and then all of them until the last ack of the subscriber is confirmed. So what piles up between the two ends is paid for.
+
+import type { Role } from '../harness/role.ts';
+import { type Run, sampleOf } from '../harness/run.ts';
+import type { Sample, Size } from '../harness/scenario.ts';
+import type { PublisherRole, SubscriberRole } from './roles.ts';
+
+export interface Ends {
+  readonly publisher: Role<PublisherRole>;
+  readonly subscriber: Role<SubscriberRole>;
+}
+
+const SECONDS = { full: { warmUp: 3, window: 6 }, short: { warmUp: 1, window: 2 } } as const;
+/** Traced for its fsyncs, after the window. */
+const TRACED_EVENTS = 2000;
+
+/** `countsSyncs`: the servers say themselves how often they sync; else they are traced. */
+export async function measureThroughput(
+  run: Run,
+  size: Size,
+  ends: Ends,
+  { countsSyncs }: { readonly countsSyncs: boolean },
+): Promise<Sample> {
+  const { warmUp, window } = SECONDS[size];
+  await pass(ends, { seconds: warmUp });
+  const { result, figures } = await run.measure(() => pass(ends, { seconds: window }));
+  const { events, seconds, duplicates } = result;
+  const traced = countsSyncs
+    ? undefined
+    : await run.countFsyncs(async () => void (await pass(ends, { count: TRACED_EVENTS })));
+  return sampleOf(
+    {
+      value: events / seconds,
+      events,
+      more: { duplicates },
+      ...(traced !== undefined && { fsyncsPerEvent: traced / TRACED_EVENTS }),
+    },
+    figures,
+  );
+}
+
+/** Publishes, and sees everything arrive. Rejects when something is lost. */
+async function pass(
+  { publisher, subscriber }: Ends,
+  load: { readonly seconds: number } | { readonly count: number },
+): Promise<{ readonly events: number; readonly seconds: number; readonly duplicates: number }> {
+  const { count, upTo, startUs } = await publisher.call('publish', load);
+  const { duplicates, endUs } = await subscriber.call('take', { upTo });
+  return { events: count, seconds: (endUs - startUs) / 1e6, duplicates };
+}
