@@ -8,6 +8,7 @@ import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
+import { wsBridge } from '../bridge/ws/bridge.ts';
 import { openRegistry } from '../registry/open.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
@@ -149,11 +150,14 @@ async function build(
   );
   const { host, port } = splitHostPort(config.http.listen);
   const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise };
+  const streaming = wsBridge({ version, limits }, { door, clock, log });
+  const families = (): MetricFamily[] => [...journalMetrics(journal), ...streaming.metrics()];
   const server = await startHttpServer(
     { host, port, version, limits },
     {
-      view: viewOf(() => started.core, registry, journal, limits),
-      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log })],
+      view: viewOf(() => started.core, registry, families, limits),
+      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
+      upgrade: streaming,
       log,
       process: figures,
     },
@@ -237,7 +241,7 @@ function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefin
 function viewOf(
   running: () => MesherCore | undefined,
   registry: Registry,
-  journal: LevelJournal,
+  families: () => MetricFamily[],
   limits: Config['limits'],
 ): MesherView {
   const core = (): MesherCore => {
@@ -252,7 +256,7 @@ function viewOf(
     routes: (topic) => viewRoutes(core(), topic, limits),
     metrics: () => {
       const found = running();
-      return found ? [...viewMetrics(found, nowOf(clock)), ...journalMetrics(journal)] : [];
+      return found ? [...viewMetrics(found, nowOf(clock)), ...families()] : [];
     },
     notReady: () => {
       const found = running();

@@ -60,8 +60,17 @@ export interface HttpServerPorts {
   /** Registered in order, after the server's own routes. They may rely on the schema `Problem#` for descriptions. */
   readonly plugins: readonly FastifyPluginAsync[];
   readonly log: HttpLog;
+  /** Left out: no request becomes anything else than an HTTP answer. */
+  readonly upgrade?: Upgrade;
   /** The process's own figures for /metrics; left out where a thousand meshers share a process. */
   readonly process?: ProcessFigures;
+}
+
+/** Who takes the sockets of requests that ask for another protocol. All others are answered as if they had not asked. */
+export interface Upgrade {
+  wants(request: IncomingMessage): boolean;
+  /** `head`: what came after the request. The socket is then no concern of the server's, but for closing: it waits for it. */
+  take(request: IncomingMessage, socket: Socket, head: Buffer): void;
 }
 
 /** The part of pino's shape that is used. */
@@ -107,6 +116,7 @@ export async function buildHttpServer(
   const timing = { ...HTTP_TIMING, ...options.timing };
   const refusals: Refusals = new Map();
   const send = sendErrors(options, ports.log, refusals);
+  let closing = false;
   const app = Fastify({
     logger: false,
     bodyLimit: options.limits.batchBytesMax,
@@ -120,6 +130,7 @@ export async function buildHttpServer(
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: timing.headersTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      shouldUpgradeCallback: (request) => !closing && (ports.upgrade?.wants(request) ?? false),
     },
     // Nothing a client wrote may vanish or change its type in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, strict: false } },
@@ -139,9 +150,16 @@ export async function buildHttpServer(
   app.server.maxConnections = CONNECTIONS_MAX;
   // Schemas describe answers; they must not drop what they do not know of.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
+    ports.upgrade?.take(request, socket, head),
+  );
   endSilentSocketsOnClose(app);
   acceptJsonOnly(app);
-  handleErrors(app, send);
+  handleErrors(app, send, () => closing);
   await describeApi(app, options.version);
   await app.register(adminRoutes, { view: ports.view, limits: options.limits });
   await app.register(metricsRoutes, {
@@ -195,20 +213,17 @@ function discardRest({ raw, headers }: FastifyRequest, reply: FastifyReply): voi
   raw.resume();
 }
 
-function handleErrors(app: FastifyInstance, send: SendError): void {
+function handleErrors(app: FastifyInstance, send: SendError, isClosing: () => boolean): void {
   app.setErrorHandler(send);
-  let closing = false;
-  app.addHook('preClose', (done) => {
-    closing = true;
-    done();
-  });
   // With callbacks: a promise for each hook of each request costs as much as parsing a small event.
   app.addHook('onRequest', (_request, _reply, done) => {
-    done(closing ? new MeshError('shutting-down', 'this mesher is stopping; use another one') : undefined);
+    done(
+      isClosing() ? new MeshError('shutting-down', 'this mesher is stopping; use another one') : undefined,
+    );
   });
   // Else a connection would stay open for its next request, and closing wait for it until the deadline.
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) void reply.header('connection', 'close');
+    if (isClosing()) void reply.header('connection', 'close');
     done();
   });
   const routes = new Map<string, { pattern: RegExp; methods: Set<string> }>();
@@ -264,6 +279,7 @@ function endSilentSocketsOnClose(app: FastifyInstance): void {
     socket.once('close', () => silent.delete(socket));
   });
   app.server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
+  app.server.on('upgrade', ({ socket }: IncomingMessage) => silent.delete(socket));
   app.addHook('preClose', (done) => {
     for (const socket of silent) socket.destroy();
     done();

@@ -10,6 +10,8 @@ export const FRAME_EVENTS_MAX = 65_536;
 export const CLUSTERS_MAX = 64;
 /** Ranges of delivery numbers in one SETTLE or SETTLED, all settlements together. */
 export const RANGES_MAX = 65_536;
+/** Deliveries in one SETTLE: more than any subscription may have in flight (100,000), and each of them costs its receiver. */
+export const SETTLED_MAX = 131_072;
 /** Requests in one ACCEPTED. */
 export const REQUESTS_MAX = 65_536;
 /** A delivery's attempt: leaves the lowest bit of 31 for the flag beside it. */

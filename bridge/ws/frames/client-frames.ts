@@ -18,7 +18,7 @@ import { ByteReader } from '../../../node/wire/byte-reader.ts';
 import { ByteWriter } from '../../../node/wire/byte-writer.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
 import { eventBytes, writeEvent } from './batch.ts';
-import { FRAME_EVENTS_MAX, RANGES_MAX, TEXT_BYTES_MAX } from './bounds.ts';
+import { FRAME_EVENTS_MAX, RANGES_MAX, SETTLED_MAX, TEXT_BYTES_MAX } from './bounds.ts';
 import { readId } from './id.ts';
 import type { NumberRange } from './ranges.ts';
 import { readRanges, writeRanges } from './ranges.ts';
@@ -87,6 +87,8 @@ const CREDIT = 0x03;
 const SETTLE = 0x04;
 const CLOSE = 0x05;
 
+const NAMES: readonly (string | undefined)[] = [undefined, 'PUBLISH', 'OPEN', 'CREDIT', 'SETTLE', 'CLOSE'];
+
 const BEST_EFFORT = 1;
 const REPORT = 2;
 const ACK = 0;
@@ -95,12 +97,32 @@ const REJECT = 2;
 
 const TOPIC_RUN_BYTES_MIN = 2;
 
+/** For people, of bytes that may be none. */
+export function frameName(bytes: Uint8Array): string {
+  return NAMES[bytes[0] ?? 0] ?? 'a frame';
+}
+
 /** One PUBLISH in one buffer, each event copied once. `events` are Protobuf bytes of CloudEvents, as many as the topics say. */
 export function encodePublish(head: PublishHead, events: readonly Uint8Array[]): Uint8Array {
-  invariant(events.length <= FRAME_EVENTS_MAX, `${events.length} events in one frame`);
-  let bytes = 32;
-  for (const { topic } of head.topics) bytes += 8 + topic.length * 3; // UTF-8 has at most three bytes for a UTF-16 unit
+  let bytes = 0;
   for (const event of events) bytes += eventBytes(event);
+  const { writer, count } = beginPublish(head, bytes);
+  invariant(count === events.length, `topics for ${count} of ${events.length} events`);
+  for (const event of events) writeEvent(writer, event);
+  return writer.finish();
+}
+
+/** The same, of events that are a batch already (see batch.ts). That they are as many as the topics say is not looked at. */
+export function encodePublishBatch(head: PublishHead, batch: Uint8Array): Uint8Array {
+  const { writer } = beginPublish(head, batch.length);
+  writer.fixedBytes(batch);
+  return writer.finish();
+}
+
+/** All before the batch; `count`: the events that the topics stand for. */
+function beginPublish(head: PublishHead, batchBytes: number): { writer: ByteWriter; count: number } {
+  let bytes = 32 + batchBytes;
+  for (const { topic } of head.topics) bytes += 8 + topic.length * 3; // UTF-8 has at most three bytes for a UTF-16 unit
   const writer = new ByteWriter(bytes);
   writer.byte(PUBLISH);
   writer.byte((head.qos === 'best-effort' ? BEST_EFFORT : 0) | (head.report ? REPORT : 0));
@@ -112,9 +134,8 @@ export function encodePublish(head: PublishHead, events: readonly Uint8Array[]):
     writer.text(run.topic);
     count += run.count;
   }
-  invariant(count === events.length, `topics for ${count} of ${events.length} events`);
-  for (const event of events) writeEvent(writer, event);
-  return writer.finish();
+  invariant(count <= FRAME_EVENTS_MAX, `${count} events in one frame`);
+  return { writer, count };
 }
 
 export function encodeOpen(frame: Omit<OpenFrame, 'kind'>): Uint8Array {
@@ -218,9 +239,12 @@ function readSettle(reader: ByteReader): SettleFrame {
   const request = readId(reader);
   const settlements: RangeSettlement[] = [];
   let rangesLeft = RANGES_MAX;
+  let deliveries = 0;
   while (reader.left > 0) {
     const settlement = readSettlement(reader, rangesLeft);
     rangesLeft -= settlement.ranges.length;
+    for (const { count } of settlement.ranges) deliveries += count;
+    if (deliveries > SETTLED_MAX) throw new WireError('too-many', `more than ${SETTLED_MAX} deliveries`);
     settlements.push(settlement);
   }
   return { kind: 'settle', stream, request, settlements };

@@ -58,9 +58,9 @@ const HEAD_BYTES = 256;
 const ORIGIN_BYTES_MIN = 3;
 const DETAIL_BYTES_MIN = 5;
 
-/** What the event of a delivery takes in a frame, roughly: to choose how many go into one. */
-export function deliveryBytes(delivery: Pick<Delivery, 'event'>): number {
-  return eventBytes(delivery.event.cloudEvent) + DETAIL_BYTES;
+/** What the event of a delivery takes in a frame, at most: to choose how many go into one. */
+export function deliveryBytesMax({ event }: Pick<Delivery, 'event'>): number {
+  return event.record.length + DETAIL_BYTES;
 }
 
 /** The deliveries from index `from` to before `to`, of which the first one gets the number `first`. */
@@ -74,13 +74,16 @@ export function encodeDeliver(
   invariant(to - from <= FRAME_EVENTS_MAX, `${to - from} deliveries in one frame`);
   const topics = new Topics();
   const origins = new Origins();
+  const cloudEvents: Uint8Array[] = []; // of each, once: it is a view that is made when it is asked for
   let bytes = HEAD_BYTES + (to - from) * DETAIL_BYTES;
   for (let i = from; i < to; i++) {
     const event = deliveries[i]?.event;
     if (event === undefined) continue; // `to` is within the array
     topics.add(event.topic);
     origins.add(event);
-    bytes += eventBytes(event.cloudEvent);
+    const { cloudEvent } = event;
+    cloudEvents.push(cloudEvent);
+    bytes += eventBytes(cloudEvent);
   }
   const writer = new ByteWriter(bytes);
   writer.byte(DELIVER);
@@ -96,10 +99,7 @@ export function encodeDeliver(
     writer.uint(origins.places[i - from] ?? 0);
     writeDetails(writer, delivery);
   }
-  for (let i = from; i < to; i++) {
-    const event = deliveries[i]?.event;
-    if (event !== undefined) writeEvent(writer, event.cloudEvent);
-  }
+  for (const cloudEvent of cloudEvents) writeEvent(writer, cloudEvent);
   return writer.finish();
 }
 

@@ -18,6 +18,11 @@ export interface NumberRange {
 
 const RANGE_BYTES_MIN = 2;
 
+/** Numbers in any order as the fewest ranges. */
+export function rangesOfAny(numbers: readonly number[]): NumberRange[] {
+  return numbers.length === 0 ? [] : rangesOf([...new Set(numbers)].sort((a, b) => a - b));
+}
+
 /** Ascending numbers, each once, as the fewest ranges. */
 export function rangesOf(numbers: readonly number[]): NumberRange[] {
   const ranges: { first: number; count: number }[] = [];

@@ -12,7 +12,7 @@ import {
 } from '../../../../bridge/ws/frames/client-frames.ts';
 import { encodeDeliver } from '../../../../bridge/ws/frames/deliver-frame.ts';
 import { decodeMesherFrame, encodeSettled } from '../../../../bridge/ws/frames/mesher-frames.ts';
-import { rangesOf } from '../../../../bridge/ws/frames/ranges.ts';
+import { rangesOf, rangesOfAny } from '../../../../bridge/ws/frames/ranges.ts';
 import { WireError, type WireReason } from '../../../../node/wire/wire-error.ts';
 import { storedEvent } from '../../../support/events.ts';
 import { anyClientBytes, anyMesherBytes, clientFrames, mesherFrames } from './arbitraries.ts';
@@ -104,7 +104,8 @@ test('a DELIVER of a part numbers that part, and writes each topic and each orig
 });
 
 test('numbers that no record of ours has are written all the same', () => {
-  const event = { ...storedEvent(), sequence: 1.5, acceptedAt: 2.5, incarnation: 3.5 };
+  const { cloudEvent } = storedEvent();
+  const event = { ...storedEvent(), cloudEvent, sequence: 1.5, acceptedAt: 2.5, incarnation: 3.5 };
   const frame = deliverOf(encodeDeliver(1, 1, [{ event, attempt: 2 ** 40 }]));
   assert.deepEqual([frame.sequences[0], frame.acceptedAts[0], frame.origins[0]?.incarnation], [1, 2, 3]);
   assert.equal(frame.attempts[0], 2 ** 30 - 1);
@@ -227,7 +228,19 @@ test('there are only so many ranges in a SETTLE, however they are spread over se
   );
 });
 
+test('a SETTLE names no more deliveries than may be in flight', () => {
+  const count = 131_072;
+  const settlement = { kind: 'ack' as const, ranges: [{ first: 1, count }] };
+  assert.equal(decodeClientFrame(encodeSettle(1, 1, [settlement])).kind, 'settle');
+  const one = { kind: 'ack' as const, ranges: [{ first: 1, count: 1 }] };
+  assert.equal(
+    reasonOf(() => decodeClientFrame(encodeSettle(1, 1, [settlement, one]))),
+    'too-many',
+  );
+});
+
 test('numbers become the fewest ranges', () => {
+  assert.deepEqual(rangesOfAny([9, 2, 1, 2, 10, 3, 5]), rangesOf([1, 2, 3, 5, 9, 10]));
   assert.deepEqual(rangesOf([]), []);
   assert.deepEqual(rangesOf([1, 2, 3, 5, 9, 10]), [
     { first: 1, count: 3 },

@@ -1,0 +1,61 @@
+// What goes out on one connection. Requests that are answered in one turn share one ACCEPTED; nothing else is held back here: it
+// says when the socket holds too much, and those who fill it must look.
+
+import type { WebSocket } from 'ws';
+import type { WsBounds } from './config.ts';
+import { encodeAccepted } from './frames/mesher-frames.ts';
+
+const BINARY = { binary: true };
+
+export class Outbox {
+  readonly #socket: WebSocket;
+  readonly #bounds: Pick<WsBounds, 'socketBytesMax' | 'answerBytesMax'>;
+  readonly #drained: () => void;
+  #accepted: number[] = [];
+  #wasFull = false;
+
+  /** `drained` is called when the socket takes more again after it was found full. */
+  constructor(
+    socket: WebSocket,
+    bounds: Pick<WsBounds, 'socketBytesMax' | 'answerBytesMax'>,
+    drained: () => void,
+  ) {
+    this.#socket = socket;
+    this.#bounds = bounds;
+    this.#drained = drained;
+  }
+
+  /** No more deliveries for now. */
+  get isFull(): boolean {
+    if (this.#socket.bufferedAmount > this.#bounds.socketBytesMax) this.#wasFull = true;
+    return this.#wasFull;
+  }
+
+  /** Not even answers. */
+  get isOverfull(): boolean {
+    return this.isFull && this.#socket.bufferedAmount > this.#bounds.answerBytesMax;
+  }
+
+  send(frame: Uint8Array): void {
+    this.#socket.send(frame, BINARY, this.#sent);
+  }
+
+  accepted(request: number): void {
+    if (this.#accepted.push(request) === 1) queueMicrotask(() => this.flush());
+  }
+
+  /** What was answered in this turn is sent at once. */
+  flush(): void {
+    const requests = this.#accepted;
+    if (requests.length === 0) return;
+    this.#accepted = [];
+    this.send(encodeAccepted(requests));
+  }
+
+  /** One function for all frames. A socket that has failed is closed: whoever waits for it hears of that. */
+  readonly #sent = (): void => {
+    if (!this.#wasFull || this.#socket.bufferedAmount > this.#bounds.socketBytesMax) return;
+    this.#wasFull = false;
+    this.#drained();
+  };
+}
