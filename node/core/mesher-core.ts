@@ -78,6 +78,11 @@ export class MesherCore {
   #disk: 'ok' | 'full' = 'ok';
   #lanesStale = false;
   #ticked = false;
+  /**
+   * In this step a request was refused for lack of room, and all after it are: a smaller one for which there still is room would overtake
+   * it, and whoever sends one after the other hears of a refusal only when the step is done.
+   */
+  #isOverloaded = false;
   /** Ephemeral deliveries that wait for the batch being staged. */
   #afterCommit: { readonly target: EphemeralTarget; readonly event: StoredEvent }[] = [];
 
@@ -207,6 +212,7 @@ export class MesherCore {
   /** Takes what happened, in order; returns what to do, in order. Throws only for bugs. */
   step(inputs: readonly Input[], now: Now): readonly Effect[] {
     this.#now = now;
+    this.#isOverloaded = false;
     for (const input of inputs) this.#take(input);
     this.#finish();
     const effects = this.#effects;
@@ -386,7 +392,8 @@ export class MesherCore {
     let bytes = this.commits.pendingBytes;
     for (const event of events) bytes += event.cloudEvent.length;
     const { stagedBytesMax } = this.options.limits;
-    if (bytes <= stagedBytesMax) return undefined;
+    if (bytes <= stagedBytesMax && !this.#isOverloaded) return undefined;
+    this.#isOverloaded = true;
     return new MeshError(
       'overloaded',
       `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`,
