@@ -103,6 +103,8 @@ export class History implements MesherObserver, NetworkObserver {
   /** What each mesher must not forget in a restart, by subscription. */
   readonly #kept = new Map<NodeId, Map<string, Kept>>();
   readonly #livesSeen = new Map<NodeId, number>();
+  /** Of the routes, when the step that is under way began. */
+  #revisionBefore = 0;
 
   constructor(
     schedule: Schedule,
@@ -158,12 +160,15 @@ export class History implements MesherObserver, NetworkObserver {
 
   beforeStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[]): void {
     if (this.#livesSeen.get(mesher.node) !== mesher.life) this.#checkKept(mesher, core);
+    this.#revisionBefore = core.table.revision;
     this.#look(mesher, core, inputs, 'before', NOBODY);
   }
 
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
+    // More than one: an interest may have gone and come back in between, as when a freeze ends.
+    const changes = core.table.revision - this.#revisionBefore;
     const died = new Set(effects.flatMap((effect) => (effect.kind === 'disconnect' ? effect.peer : [])));
-    this.#look(mesher, core, inputs, 'after', died);
+    this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');
     const appends = effects.some(({ kind }) => kind === 'append');
     if (ticked || appends) this.#follow(mesher, core, ticked, appends);
@@ -174,7 +179,8 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   /**
-   * What a mesher knew before and after the step holds for what it decided within. `died`: whom it took for dead in the step,
+   * What a mesher knew before and after the step holds for what it decided within, unless its routes took more `changes`
+   * than one in it. `died`: whom it took for dead in the step,
    * also where they are back at its end, as may be after a long freeze.
    */
   #look(
@@ -183,17 +189,19 @@ export class History implements MesherObserver, NetworkObserver {
     inputs: readonly Input[],
     when: 'before' | 'after',
     died: ReadonlySet<NodeId>,
+    changes = 0,
   ): void {
     for (const input of inputs) {
       if (input.kind === 'publish') {
         for (const { event, attempt } of this.#attempts.get(
           `${mesher.node}/${mesher.life}/${input.request}`,
         ) ?? []) {
-          this.#owe(core, event, attempt, when, died);
+          this.#owe(core, event, attempt, when, died, changes);
         }
       } else if (input.kind === 'messages') {
         for (const message of input.messages) {
-          if (message.kind !== 'data' || message.scope !== 'cluster') continue;
+          if (message.kind !== 'data' && message.kind !== 'best-effort') continue;
+          if (message.scope !== 'cluster') continue;
           for (const { event } of message.events) this.#lookAtLanding(mesher, core, event, died);
         }
       }
@@ -206,6 +214,7 @@ export class History implements MesherObserver, NetworkObserver {
     attempt: Attempt,
     when: 'before' | 'after',
     died: ReadonlySet<NodeId>,
+    changes: number,
   ): void {
     if (!wholeTable(core)) event.unknownMeshers = true;
     for (const subscribed of this.subscriptions.values()) {
@@ -214,7 +223,7 @@ export class History implements MesherObserver, NetworkObserver {
       const promised = subscribed.acked && !subscribed.ended && knows(core, subscribed, died);
       if (when === 'before') {
         if (promised) attempt.owed.add(name);
-      } else if (!promised) attempt.owed.delete(name);
+      } else if (!promised || (changes > 1 && subscribed.mesher !== core.node)) attempt.owed.delete(name);
     }
   }
 
