@@ -27,9 +27,13 @@ export async function saturate({ seconds, concurrency, send }: Saturation): Prom
   const startUs = monotonicUs();
   const endUs = startUs + seconds * 1e6;
   let next = 0;
+  let failed = false;
   const lane = async (which: number): Promise<void> => {
-    for (let sentUs = monotonicUs(); sentUs < endUs;) {
-      await send(next++, which);
+    for (let sentUs = monotonicUs(); sentUs < endUs && !failed;) {
+      await send(next++, which).catch((error: unknown) => {
+        failed = true;
+        throw error;
+      });
       const nowUs = monotonicUs();
       latencies.add(nowUs - sentUs);
       sentUs = nowUs;
