@@ -1,5 +1,6 @@
 // Runs one row: subject and reference by turns, the order swapped with each pair, so that neither always has the cold
-// cache, the fuller disk or the hotter machine. The first pair may be left out of the count, as a warm-up.
+// cache, the fuller disk or the hotter machine. The very first run is the subject's: a reference may go by what was seen of
+// it. The first pair may be left out of the count, as a warm-up.
 
 import { rowResult, type Pair, type RowResult } from './results.ts';
 import type { Row, Size, Subject, Sample } from './scenario.ts';
@@ -33,15 +34,19 @@ export async function runRow(row: Row, options: PairOptions): Promise<RowResult>
       told({ row: row.id, pair: Math.max(0, i + 1), subject: subject.name, sample, tookMs });
       return sample;
     };
-    const pair = await runPair(row, i, run);
+    const pair = await runPair(row, (i + warmUps) % 2 === 0, run);
     if (i >= 0) ran.push(pair);
   }
   return rowResult(row, ran);
 }
 
-async function runPair(row: Row, i: number, run: (subject: Subject) => Promise<Sample>): Promise<Pair> {
+async function runPair(
+  row: Row,
+  subjectFirst: boolean,
+  run: (subject: Subject) => Promise<Sample>,
+): Promise<Pair> {
   if (row.reference === undefined) return { subject: await run(row.subject) };
-  if (i % 2 === 0) {
+  if (subjectFirst) {
     const subject = await run(row.subject);
     return { subject, reference: await run(row.reference) };
   }

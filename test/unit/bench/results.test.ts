@@ -49,7 +49,7 @@ suite('statistics', () => {
 });
 
 suite('a row', () => {
-  test('runs its warm-up and then pairs, by turns, the order swapped with each pair', async () => {
+  test('runs its warm-up and then pairs, by turns, the subject first and the order swapped with each pair', async () => {
     const ran: string[] = [];
     const ours = subject('ours', [1, 10, 20, 40], ran);
     const theirs = subject('theirs', [1, 10, 10, 10], ran);
@@ -58,7 +58,7 @@ suite('a row', () => {
       pairs: 3,
       warmUps: 1,
     });
-    assert.deepEqual(ran, ['theirs', 'ours', 'ours', 'theirs', 'theirs', 'ours', 'ours', 'theirs']);
+    assert.deepEqual(ran, ['ours', 'theirs', 'theirs', 'ours', 'ours', 'theirs', 'theirs', 'ours']);
     assert.equal(result.pairs.length, 3);
     assert.equal(result.ratio?.median, 2);
     assert.equal(result.medians.reference?.value, 10);
