@@ -1,5 +1,5 @@
-// Gets the real programs that tests run against: etcd, and promtool for the metrics page. Takes what is on PATH;
-// on Debian as root it installs what is missing, without letting the package start a service of its own.
+// Gets the real programs that tests and benchmarks use: etcd, promtool for the metrics page, strace to count fsyncs. Takes
+// what is on PATH; on Debian as root it installs what is missing, without letting the package start a service of its own.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ type SystemProgram = {
   readonly source: string;
 };
 
-const systemPrograms: readonly SystemProgram[] = [
+export const forTests: readonly SystemProgram[] = [
   {
     program: 'etcd',
     packages: ['etcd-server', 'etcd-client'],
@@ -19,13 +19,16 @@ const systemPrograms: readonly SystemProgram[] = [
   },
   { program: 'promtool', packages: ['prometheus'], source: 'https://prometheus.io/download/' },
 ];
+export const forTracing: readonly SystemProgram[] = [
+  { program: 'strace', packages: ['strace'], source: 'https://strace.io' },
+];
 
 // Debian asks this file before it starts a service; 101 means no.
 const servicePolicy = '/usr/sbin/policy-rc.d';
 
 /** Returns undefined when all is there, else one sentence that says what to do about it. */
-export function ensureSystemPackages(): string | undefined {
-  const missing = systemPrograms.filter(({ program }) => !isOnPath(program));
+export function ensureSystemPackages(programs: readonly SystemProgram[]): string | undefined {
+  const missing = programs.filter(({ program }) => !isOnPath(program));
   if (missing.length === 0) return undefined;
   const failure = canInstall() ? install(missing.flatMap(({ packages }) => packages)) : undefined;
   const still = missing.filter(({ program }) => !isOnPath(program));
@@ -33,7 +36,7 @@ export function ensureSystemPackages(): string | undefined {
   const how = still.map(
     ({ program, packages, source }) => `${program} (Debian: ${packages.join(' ')}; ${source})`,
   );
-  return `these tests need ${how.join(' and ')} on PATH${failure === undefined ? '' : `, and ${failure}`}`;
+  return `${how.join(' and ')} must be on PATH${failure === undefined ? '' : `, and ${failure}`}`;
 }
 
 function isOnPath(program: string): boolean {
@@ -54,7 +57,7 @@ function canInstall(): boolean {
 
 /** Returns what went wrong, if anything. */
 function install(packages: readonly string[]): string | undefined {
-  process.stderr.write(`installing ${packages.join(' ')} for the tests (apt-get)\n`);
+  process.stderr.write(`installing ${packages.join(' ')} (apt-get)\n`);
   const hasPolicy = existsSync(servicePolicy);
   if (!hasPolicy) writeFileSync(servicePolicy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {

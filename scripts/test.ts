@@ -15,7 +15,7 @@ import { run } from 'node:test';
 import type { TestEvent } from 'node:test/reporters';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
-import { ensureSystemPackages } from './system-packages.ts';
+import { ensureSystemPackages, forTests } from './system-packages.ts';
 
 type Group = { readonly files: readonly string[]; readonly concurrency: number };
 type Counts = Extract<TestEvent, { type: 'test:summary' }>['data']['counts'];
@@ -25,10 +25,10 @@ type Counts = Extract<TestEvent, { type: 'test:summary' }>['data']['counts'];
 const testTimeoutMs = 60 * 60_000;
 const fileTimeoutMs = 90 * 60_000;
 
-// These kinds use virtual time and nothing outside their process.
-const withoutSystemPackages = ['unit', 'scenarios', 'simulation'];
+// These kinds use virtual time and nothing outside their process; or, as the benchmark, only what npm installs.
+const withoutSystemPackages = ['unit', 'scenarios', 'simulation', 'bench'];
 const twoAtATime = ['integration'];
-const oneAtATime = ['e2e'];
+const oneAtATime = ['e2e', 'bench'];
 
 const root = dirname(import.meta.dirname);
 
@@ -111,7 +111,7 @@ const { values, positionals } = parseArgs({
 const files = chooseFiles(positionals);
 if (files.length === 0) fail('there is no test file under test/');
 if (files.some((file) => !withoutSystemPackages.includes(kindOf(file)))) {
-  const lacking = ensureSystemPackages();
+  const lacking = ensureSystemPackages(forTests);
   if (lacking !== undefined) fail(lacking);
 }
 

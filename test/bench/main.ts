@@ -10,8 +10,9 @@
 // result, not a failure; so is a row that cannot be measured here, which is said to be just that.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ensureSystemPackages, forTracing } from '../../scripts/system-packages.ts';
 import { type Baseline, judge, updateBaseline } from './harness/check.ts';
 import { describeMachine } from './harness/machine.ts';
 import { NotMeasured } from './harness/not-measured.ts';
@@ -186,28 +187,24 @@ async function main(): Promise<void> {
     for (const { name, rows } of chosen) say(`${name}: ${rows.map(({ id }) => id).join(' ')}`);
     return;
   }
+  const lacking = want.size === 'full' ? ensureSystemPackages(forTracing) : undefined;
+  if (lacking !== undefined) say(`fsyncs of programs that do not count them are left out: ${lacking}`);
   const stored = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline;
-  const ran: { scenario: Scenario; result: ScenarioResult }[] = [];
+  const results: ScenarioResult[] = [];
   const regressed: string[] = [];
   for (const scenario of chosen) {
     const one = await runScenario(scenario, want, values.check ? stored : undefined);
-    ran.push({ scenario, result: one.result });
+    results.push(one.result);
     regressed.push(...one.regressed);
+    // at once: the next one may fail, or be interrupted
+    if (values.write) await writePages([{ scenario, result: one.result }]);
   }
-  const results = ran.map(({ result }) => result);
   if (values.json !== undefined)
-    writeFileSync(join(CALLED_IN, values.json), await formatFigures(rounded({ scenarios: results })));
-  if (values.write) await writePages(ran);
-  if (values.baseline)
-    writeFileSync(
-      BASELINE,
-      await formatFigures(
-        updateBaseline(
-          stored,
-          results.flatMap(({ rows }) => rows),
-        ),
-      ),
-    );
+    writeFileSync(resolve(CALLED_IN, values.json), await formatFigures(rounded({ scenarios: results })));
+  if (values.baseline) {
+    const rows = results.flatMap((result) => result.rows);
+    writeFileSync(BASELINE, await formatFigures(updateBaseline(stored, rows)));
+  }
   if (regressed.length > 0) {
     say(`regressed: ${regressed.join(', ')}`);
     process.exitCode = 1;

@@ -2,7 +2,6 @@
 // their own. Each call then stops the process twice: it is a run of its own, whose time says nothing.
 
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 
 const CALLS = ['fsync', 'fdatasync', 'msync', 'sync_file_range'];
 
@@ -45,12 +44,4 @@ export function sumOfCalls(table: string): number {
     if (match && CALLS.includes(match[1] ?? '')) sum += Number(match[2]);
   }
   return sum;
-}
-
-export async function hasStrace(): Promise<boolean> {
-  const strace = spawn('strace', ['-V'], { stdio: 'ignore' });
-  return Promise.race([
-    once(strace, 'error').then(() => false),
-    once(strace, 'close').then(([code]) => code === 0),
-  ]);
 }
