@@ -12,13 +12,15 @@ export class Ledger {
   #duplicates = 0;
   #highest = -1;
 
-  note(n: number): void {
+  /** Returns whether it is the number's first arrival. */
+  note(n: number): boolean {
     if (n >= this.#counts.length) this.#grow(n);
     const before = this.#counts[n] ?? 0;
     if (before === 0) this.#distinct++;
     else this.#duplicates++;
     this.#counts[n] = Math.min(COUNT_MAX, before + 1);
     if (n > this.#highest) this.#highest = n;
+    return before === 0;
   }
 
   /** Different numbers so far. */

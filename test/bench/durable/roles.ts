@@ -10,8 +10,10 @@ export interface OpenOptions {
 export interface PublisherRole {
   open(options: OpenOptions & { readonly payloadBytes: number }): Promise<void>;
   /** Resolves when every event has its durable ack; rejects when one has none. */
-  publish(load: { readonly seconds: number } | { readonly count: number }): Promise<Published>;
+  publish(load: Load): Promise<Published>;
 }
+
+export type Load = { readonly seconds: number } | { readonly count: number };
 
 export interface Published {
   readonly count: number;

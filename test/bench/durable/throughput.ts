@@ -4,7 +4,7 @@
 import type { Role } from '../harness/role.ts';
 import { type Run, sampleOf } from '../harness/run.ts';
 import type { Sample, Size } from '../harness/scenario.ts';
-import type { PublisherRole, SubscriberRole } from './roles.ts';
+import type { Load, PublisherRole, SubscriberRole } from './roles.ts';
 
 export interface Ends {
   readonly publisher: Role<PublisherRole>;
@@ -13,7 +13,7 @@ export interface Ends {
 
 const SECONDS = { full: { warmUp: 3, window: 6 }, short: { warmUp: 1, window: 2 } } as const;
 /** Traced for its fsyncs, after the window. */
-const TRACED_EVENTS = 2000;
+export const TRACED_EVENTS = 2000;
 
 /** `countsSyncs`: the servers say themselves how often they sync; else they are traced. */
 export async function measureThroughput(
@@ -43,7 +43,7 @@ export async function measureThroughput(
 /** Publishes, and sees everything arrive. Rejects when something is lost. */
 async function pass(
   { publisher, subscriber }: Ends,
-  load: { readonly seconds: number } | { readonly count: number },
+  load: Load,
 ): Promise<{ readonly events: number; readonly seconds: number; readonly duplicates: number }> {
   const { count, upTo, startUs } = await publisher.call('publish', load);
   const { duplicates, endUs } = await subscriber.call('take', { upTo });

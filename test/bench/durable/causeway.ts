@@ -1,0 +1,42 @@
+// The subject: a mesher in each of two clusters, a publisher at A's and a durable subscriber at B's, both by the streaming client.
+
+import { join } from 'node:path';
+import { type Run, withRun } from '../harness/run.ts';
+import type { Subject } from '../harness/scenario.ts';
+import type { PublisherRole, SubscriberRole } from './roles.ts';
+import { type Ends, measureThroughput } from './throughput.ts';
+import { SUBSCRIPTION, TOPIC } from './topic.ts';
+
+export function causeway(payloadBytes: number): Subject {
+  return {
+    name: 'Causeway',
+    run: (size) =>
+      withRun('durable', async (run) => {
+        const { ends, whenSettled } = await openCauseway(run, payloadBytes);
+        const sample = await measureThroughput(run, size, ends, { countsSyncs: true });
+        await whenSettled();
+        return sample;
+      }),
+  };
+}
+
+/** Resolves when A knows of the subscription in B. `whenSettled` rejects where B holds events yet. */
+async function openCauseway(
+  run: Run,
+  payloadBytes: number,
+): Promise<{ readonly ends: Ends; readonly whenSettled: () => Promise<void> }> {
+  const federation = await run.federation({ clusters: { a: 1, b: 1 } });
+  const [a, b] = [federation.mesher('a'), federation.mesher('b')];
+  const publisher = run.role<PublisherRole>('client', join(import.meta.dirname, 'publisher.ts'));
+  const subscriber = run.role<SubscriberRole>('client', join(import.meta.dirname, 'subscriber.ts'));
+  await subscriber.call('open', { address: b.http });
+  await publisher.call('open', { address: a.http, payloadBytes });
+  await federation.whenRouted(a, TOPIC, ['b']);
+  return {
+    ends: { publisher, subscriber },
+    whenSettled: async () => {
+      const { state } = await b.get<{ state: { depth: number } }>(`/v1/subscriptions/${SUBSCRIPTION}`);
+      if (state.depth > 0) throw new Error(`${state.depth} events are acked and still queued`);
+    },
+  };
+}
