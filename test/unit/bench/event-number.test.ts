@@ -28,6 +28,7 @@ test('bytes of something else have no number', () => {
   assert.throws(() => numberOfPayload(Buffer.from('{"m":"000000000001"')), /not an event of this benchmark/);
   assert.throws(() => numberOfPayload(Buffer.from('{"n":"00000000001"')), /not an event of this benchmark/);
   assert.throws(() => numberOfPayload(Buffer.from('{"n":"0000')), /not an event of this benchmark/);
+  assert.throws(() => numberOfPayload(Buffer.from('{"n":"00000000000:"')), /not an event of this benchmark/);
   assert.throws(
     () => numberOfEvent(new Payloads({ bytes: 256 }).encoded(1)),
     /not an event of this benchmark/,

@@ -37,3 +37,8 @@ test('a number that comes more often than a byte counts is still a duplicate eac
   assert.equal(ledger.duplicates, 299);
   assert.equal(ledger.distinct, 1);
 });
+
+test('a ledger tells the first arrival of a number from later ones', () => {
+  const ledger = new Ledger();
+  assert.deepEqual([ledger.note(3), ledger.note(3), ledger.note(1)], [true, false, true]);
+});
