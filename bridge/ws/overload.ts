@@ -22,7 +22,7 @@ export class Overload {
     this.#waiting.add(retry);
     if (this.#state !== 'none') return;
     this.#state = 'waiting';
-    this.#timer = setTimeout(() => this.#end(), this.#retryMs);
+    this.#timer = setTimeout(() => this.#end(), this.#retryMs).unref(); // no process stays for it
   }
 
   forget(retry: () => void): void {

@@ -23,6 +23,11 @@ export class Unsettled {
     return this.#size;
   }
 
+  /** Arrays that are kept. */
+  get parts(): number {
+    return this.#parts.size;
+  }
+
   put(number: number, token: Token): void {
     const part = this.#partOf(Math.floor(number / PART_LENGTH));
     part.tokens[number % PART_LENGTH] = token;
