@@ -2,6 +2,7 @@
 // cache, the fuller disk or the hotter machine. The very first run is the subject's: a reference may go by what was seen of
 // it. The first pair may be left out of the count, as a warm-up.
 
+import { NotMeasured } from './not-measured.ts';
 import { rowResult, type Pair, type RowResult } from './results.ts';
 import type { Row, Size, Subject, Sample } from './scenario.ts';
 
@@ -29,7 +30,7 @@ export async function runRow(row: Row, options: PairOptions): Promise<RowResult>
   for (let i = -warmUps; i < pairs; i++) {
     const run = async (subject: Subject): Promise<Sample> => {
       const startedMs = performance.now();
-      const sample = checked(row, subject, await subject.run(size));
+      const sample = checked(row, subject, await subject.run(size).catch(because(row, subject)));
       const tookMs = performance.now() - startedMs;
       told({ row: row.id, pair: Math.max(0, i + 1), subject: subject.name, sample, tookMs });
       return sample;
@@ -52,6 +53,14 @@ async function runPair(
   }
   const reference = await run(row.reference);
   return { subject: await run(row.subject), reference };
+}
+
+/** A long benchmark must say which run failed it. */
+function because(row: Row, subject: Subject): (cause: unknown) => never {
+  return (cause) => {
+    if (cause instanceof NotMeasured) throw cause;
+    throw new Error(`${row.id}: a run of ${subject.name} failed`, { cause });
+  };
 }
 
 /** A figure that is none (0 events, 0/0) must not become a ratio. */
