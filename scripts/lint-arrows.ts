@@ -24,6 +24,7 @@ const arrows: readonly Arrow[] = [
   { folder: 'node/dashboard', mayImport: ['node/core'] },
   { folder: 'registry', mayImport: ['node/core'] },
   // The streaming protocol has a codec of its own, made of the same primitives.
+  { folder: 'bridge/ws/frames', mayImport: ['node/core', 'node/wire'] },
   {
     folder: 'bridge/ws',
     mayImport: [
@@ -35,6 +36,8 @@ const arrows: readonly Arrow[] = [
     ],
   },
   { folder: 'bridge/*', mayImport: ['node/core'] },
+  // Of the streaming protocol a client needs the codec, and nothing of a mesher.
+  { folder: 'sdk/typescript', mayImport: ['node/core', 'node/wire', 'bridge/ws/frames'] },
 ];
 
 type Place = { readonly folder: string; readonly arrow: Arrow };

@@ -20,6 +20,16 @@ export class ByteWriter {
     this.#buffer = Buffer.allocUnsafe(expectedBytes);
   }
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#at;
+  }
+
+  /** Takes away what was written beyond the first `length` bytes. */
+  cut(length: number): void {
+    this.#at = length;
+  }
+
   byte(value: number): void {
     this.#reserve(1);
     this.#buffer[this.#at++] = value;

@@ -1,0 +1,227 @@
+// A mesh as its user has it: joins the connection, the publisher and the subscriptions.
+
+import { parseAddress } from './address.ts';
+import type { Address } from './address.ts';
+import { Connection } from './connection.ts';
+import { CausewayError } from './errors.ts';
+import { Publisher } from './publisher.ts';
+import type { Session } from './session.ts';
+import type { OpenSocket } from './socket.ts';
+import { ensureSubscription } from './subscription-api.ts';
+import { SubscriptionStream } from './subscription-stream.ts';
+import type { Timers } from './timers.ts';
+import type {
+  ConnectOptions,
+  EventInput,
+  Mesh,
+  MesherInfo,
+  PublishOptions,
+  PublishReport,
+  SubscribeOptions,
+  Subscription,
+} from './types.ts';
+
+export interface MeshPorts {
+  readonly openSocket: OpenSocket;
+  readonly timers: Timers;
+}
+
+type Settings = Omit<ConnectOptions, 'signal' | 'connectTimeoutMs'> &
+  Omit<typeof DEFAULTS, 'connectTimeoutMs'>;
+
+const DEFAULTS = {
+  connectTimeoutMs: 0,
+  publishTimeoutMs: 60_000,
+  closeTimeoutMs: 10_000,
+  waitingBytesMax: 64 * 1024 * 1024,
+  batchesInFlightMax: 1_000,
+};
+const CREDIT_DEFAULT = 1_024;
+/** Each delivery may be a range of its own in one SETTLE, which holds as many. */
+const CREDIT_MAX = 65_536;
+
+/** Resolves with the first connection that stands. */
+export async function connectThrough(
+  ports: MeshPorts,
+  addresses: string | readonly string[],
+  options: ConnectOptions,
+): Promise<Mesh> {
+  const parsed = parseAddresses(addresses);
+  const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...options };
+  const { timers, openSocket } = ports;
+  const deadline = timers.now() + connectTimeoutMs;
+  return new Promise((resolve, reject) => {
+    let mesh: MeshClient | undefined;
+    const connection = new Connection(parsed, openSocket, timers, {
+      up: (session) => {
+        signal?.removeEventListener('abort', giveUp);
+        mesh ??= new MeshClient(connection, session, settings, timers);
+        mesh.up(session);
+        resolve(mesh);
+      },
+      down: (error) => mesh?.down(error),
+      goOn: (error) => {
+        if (mesh !== undefined || timers.now() < deadline) return true;
+        signal?.removeEventListener('abort', giveUp);
+        reject(error);
+        return false;
+      },
+    });
+    const giveUp = (): void => {
+      void connection.close();
+      reject(new CausewayError('closed', 'connecting was given up'));
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    if (signal?.aborted === true) giveUp();
+    else connection.start();
+  });
+}
+
+class MeshClient implements Mesh {
+  readonly #connection: Connection;
+  readonly #settings: Settings;
+  readonly #timers: Timers;
+  readonly #publisher: Publisher;
+  readonly #subscriptions = new Set<SubscriptionStream>();
+  readonly #upListeners = new Set<(mesher: MesherInfo) => void>();
+  readonly #downListeners = new Set<(error: CausewayError) => void>();
+  #session: Session | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: Connection, session: Session, settings: Settings, timers: Timers) {
+    this.#connection = connection;
+    this.#settings = settings;
+    this.#timers = timers;
+    this.#publisher = new Publisher(settings, session.welcome, timers);
+  }
+
+  get mesher(): MesherInfo | undefined {
+    if (this.#session === undefined) return undefined;
+    const { address, welcome } = this.#session;
+    const { node, cluster, federation, version } = welcome;
+    return { address: address.text, node, cluster, federation, version };
+  }
+
+  get inDoubt(): number {
+    return this.#publisher.inDoubt;
+  }
+
+  up(session: Session): void {
+    this.#session = session;
+    this.#publisher.up(session);
+    for (const subscription of this.#subscriptions) subscription.up(session);
+    const mesher = this.mesher;
+    if (mesher !== undefined) for (const listener of this.#upListeners) listener(mesher);
+  }
+
+  down(error: CausewayError): void {
+    this.#session = undefined;
+    this.#publisher.down(error);
+    for (const subscription of this.#subscriptions) subscription.down();
+    if (this.#closing !== undefined) return;
+    for (const listener of this.#downListeners) listener(error);
+  }
+
+  publish(
+    events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
+    options: PublishOptions & { readonly report: true },
+  ): Promise<readonly PublishReport[]>;
+  publish(
+    events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
+    options?: PublishOptions,
+  ): Promise<void>;
+  publish(
+    events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
+    options?: PublishOptions,
+  ): Promise<readonly PublishReport[] | void> {
+    return this.#publisher.publish(events, options);
+  }
+
+  ready(): Promise<void> {
+    return this.#publisher.ready();
+  }
+
+  subscribe(options: SubscribeOptions): Subscription {
+    if (this.#closing !== undefined) throw closed();
+    const { name, topic, group = '', delivery, credit = CREDIT_DEFAULT } = options;
+    const wrong = whatIsWrong(options, credit);
+    if (wrong !== undefined) throw new CausewayError('invalid-request', wrong);
+    const subscription = new SubscriptionStream(
+      {
+        subject: name ?? topic ?? '',
+        source: name === undefined ? 'ephemeral' : 'durable',
+        group: name === undefined ? group : '',
+        credit,
+        closeTimeoutMs: this.#settings.closeTimeoutMs,
+      },
+      {
+        timers: this.#timers,
+        ensure:
+          name === undefined || topic === undefined
+            ? undefined
+            : ({ http }) => ensureSubscription(http, name, { topic, group: options.group, delivery }),
+        ended: () => void this.#subscriptions.delete(subscription),
+      },
+    );
+    this.#subscriptions.add(subscription);
+    if (this.#session !== undefined) subscription.up(this.#session);
+    return subscription;
+  }
+
+  on(change: 'up', listener: (mesher: MesherInfo) => void): () => void;
+  on(change: 'down', listener: (error: CausewayError) => void): () => void;
+  on(
+    ...[change, listener]: ['up', (mesher: MesherInfo) => void] | ['down', (error: CausewayError) => void]
+  ): () => void {
+    if (change === 'up') {
+      this.#upListeners.add(listener);
+      return () => void this.#upListeners.delete(listener);
+    }
+    this.#downListeners.add(listener);
+    return () => void this.#downListeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#publisher.end(closed());
+    const answered = Promise.all([
+      this.#publisher.idle(),
+      ...[...this.#subscriptions].map((subscription) => subscription.close()),
+    ]);
+    await new Promise<void>((resolve) => {
+      const cancel = this.#timers.after(this.#settings.closeTimeoutMs, resolve);
+      void answered.then(cancel).then(resolve);
+    });
+    this.#publisher.abandon(
+      new CausewayError('closed', 'the connection was closed before the mesher has answered', {
+        inDoubt: true,
+      }),
+    );
+    await this.#connection.close();
+  }
+}
+
+function closed(): CausewayError {
+  return new CausewayError('closed', 'the connection was closed');
+}
+
+function parseAddresses(addresses: string | readonly string[]): readonly Address[] {
+  const parsed = (typeof addresses === 'string' ? [addresses] : addresses).map(parseAddress);
+  if (parsed.length > 0) return parsed;
+  throw new CausewayError('invalid-request', 'there is no address; give one like http://127.0.0.1:7400');
+}
+
+function whatIsWrong({ name, topic, group, delivery }: SubscribeOptions, credit: number): string | undefined {
+  if (name === undefined && topic === undefined) return 'give a topic, a name, or both';
+  if (name !== undefined && topic === undefined && group !== undefined)
+    return 'the group of a durable subscription is part of what makes it: give its topic too';
+  if (delivery !== undefined && (name === undefined || topic === undefined))
+    return 'delivery settings are for a durable subscription that is to be made: give its name and topic too';
+  if (!Number.isInteger(credit) || credit < 1 || credit > CREDIT_MAX)
+    return `credit is ${credit}; it must be a whole number from 1 to ${CREDIT_MAX}`;
+  return undefined;
+}

@@ -1,0 +1,122 @@
+// The events of one PUBLISH: some calls of `publish`, one after the other, each of which is answered with it. Events are
+// encoded as they are added, into the very bytes that are sent. They are kept until the answer, since they may have to be sent again.
+
+import { encodePublishBatch } from '../../bridge/ws/frames/client-frames.ts';
+import type { PublishResult } from '../../node/core/delivery-types.ts';
+import type { CloudEvent } from '../../node/core/cloud-event.ts';
+import { ByteWriter } from '../../node/wire/byte-writer.ts';
+import { writeCloudEvent } from '../../node/wire/cloud-event-protobuf.ts';
+import { BYTES, tag } from '../../node/wire/protobuf-fields.ts';
+import type { CausewayError } from './errors.ts';
+
+/** CloudEventBatch's only field. */
+const EVENT = tag(1, BYTES);
+/** Of most events' lengths: 128 to 16,383 bytes. */
+const LENGTH_BYTES = 2;
+
+export interface PublishCall {
+  readonly events: number;
+  /** Where its bytes end in its batch. */
+  readonly end: number;
+  readonly topic: string;
+  taken(results: readonly PublishResult[] | undefined): void;
+  failed(error: CausewayError): void;
+}
+
+export class OutgoingBatch {
+  /** The place in the order of publishing. */
+  readonly number: number;
+  readonly qos: 'durable' | 'best-effort';
+  readonly report: boolean;
+  /** When its first call was made, monotonic ms. */
+  readonly createdAt: number;
+  readonly calls: PublishCall[] = [];
+  events = 0;
+  /** Why it was not taken when it was sent last. */
+  refusal: CausewayError | undefined;
+  /** It was sent, and may have been taken. */
+  isDoubtful = false;
+  readonly #writer: ByteWriter;
+  #bytes: Uint8Array | undefined;
+
+  constructor(
+    kind: Pick<OutgoingBatch, 'number' | 'qos' | 'report' | 'createdAt'>,
+    writer: ByteWriter = new ByteWriter(),
+  ) {
+    this.number = kind.number;
+    this.qos = kind.qos;
+    this.report = kind.report;
+    this.createdAt = kind.createdAt;
+    this.#writer = writer;
+  }
+
+  get bytes(): number {
+    return this.#writer.length;
+  }
+
+  /** Returns the event's size. */
+  add(event: CloudEvent | Uint8Array): number {
+    const writer = this.#writer;
+    writer.byte(EVENT);
+    if (event instanceof Uint8Array) {
+      writer.bytes(event);
+      return event.length;
+    }
+    const start = writer.open(LENGTH_BYTES);
+    const before = writer.length;
+    writeCloudEvent(writer, event);
+    const size = writer.length - before;
+    writer.close(start, LENGTH_BYTES);
+    return size;
+  }
+
+  /** What was added since there were so many bytes is taken away again. */
+  cut(bytes: number): void {
+    this.#writer.cut(bytes);
+  }
+
+  /** What was added since the last call is this one's. */
+  addCall(call: PublishCall): void {
+    this.calls.push(call);
+    this.events += call.events;
+  }
+
+  /** The first time ends adding. */
+  frame(request: number): Uint8Array {
+    this.#bytes ??= this.#writer.finish();
+    const topics: { count: number; topic: string }[] = [];
+    for (const { events, topic } of this.calls) {
+      const last = topics.at(-1);
+      if (last?.topic === topic) last.count += events;
+      else topics.push({ count: events, topic });
+    }
+    return encodePublishBatch({ request, qos: this.qos, report: this.report, topics }, this.#bytes);
+  }
+
+  /** Each call on its own, in order. */
+  split(): OutgoingBatch[] {
+    const bytes = this.#bytes ?? this.#writer.finish();
+    let start = 0;
+    return this.calls.map((call) => {
+      const writer = new ByteWriter(call.end - start);
+      writer.fixedBytes(bytes.subarray(start, call.end));
+      start = call.end;
+      const alone = new OutgoingBatch(this, writer);
+      alone.addCall({ ...call, end: writer.length });
+      return alone;
+    });
+  }
+
+  /** `results`: one for each event, where they were asked for. */
+  taken(results: readonly PublishResult[] | undefined): void {
+    let at = 0;
+    for (const call of this.calls) {
+      call.taken(results?.slice(at, at + call.events));
+      at += call.events;
+    }
+  }
+
+  failed(error: CausewayError): void {
+    for (const call of this.calls) call.failed(error);
+  }
+}

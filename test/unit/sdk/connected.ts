@@ -1,0 +1,38 @@
+// A client in virtual time, connected with a mesher in memory.
+
+import { connectThrough } from '../../../sdk/typescript/mesh-client.ts';
+import type { ConnectOptions, Mesh } from '../../../sdk/typescript/types.ts';
+import { FakeMesher } from './fake-mesher.ts';
+import { VirtualTimers } from './virtual-timers.ts';
+
+export interface Connected {
+  readonly mesh: Mesh;
+  readonly mesher: FakeMesher;
+  readonly timers: VirtualTimers;
+}
+
+export async function connected(
+  options: ConnectOptions = {},
+  welcome: Partial<FakeMesher['welcome']> = {},
+): Promise<Connected> {
+  const timers = new VirtualTimers();
+  const mesher = new FakeMesher();
+  mesher.welcome = { ...mesher.welcome, ...welcome };
+  const mesh = await connectThrough({ openSocket: mesher.open, timers }, 'http://fake:7400', options);
+  return { mesh, mesher, timers };
+}
+
+/** What became of a promise by now. */
+export interface Watched {
+  state: 'pending' | 'resolved' | 'rejected';
+  error?: unknown;
+}
+
+export function watch(promise: Promise<unknown>): Watched {
+  const watched: Watched = { state: 'pending' };
+  promise.then(
+    () => (watched.state = 'resolved'),
+    (error: unknown) => Object.assign(watched, { state: 'rejected', error }),
+  );
+  return watched;
+}
