@@ -3,5 +3,7 @@
 import type { Scenario } from './harness/scenario.ts';
 
 export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>)[] = [
+  () => import('./durable/scenario.ts'),
   () => import('./http/scenario.ts'),
+  () => import('./latency/scenario.ts'),
 ];

@@ -34,7 +34,7 @@ playRole<PublisherRole>({
       callback: (error, message) => {
         if (error) window.fail(error);
         else if (isAck(message)) window.leave();
-        else window.fail(new Error(`refused: ${message.string()}`));
+        else window.fail(new Error(`not acked: ${message.headers?.status ?? message.string()}`));
       },
     });
     const send = (n: number): void =>
