@@ -26,7 +26,7 @@ export interface CloudEvent {
 
 /** True for `application/json`, `text/json`, any `+json`, and for none given (JSON format 1.0.2 §3.1). */
 export function isJsonContentType(contentType: string | undefined): boolean {
-  if (contentType === undefined) return true;
+  if (contentType === undefined || contentType === 'application/json') return true; // most
   const essence = (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
   return essence.endsWith('/json') || essence.endsWith('+json');
 }

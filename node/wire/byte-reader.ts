@@ -8,7 +8,7 @@ const TWO_32 = 0x1_0000_0000;
 
 export class ByteReader {
   readonly #buffer: Buffer;
-  readonly #end: number;
+  #end: number;
   #at: number;
 
   /** Views handed out share the memory of `bytes`, which must not change afterwards. */
@@ -50,6 +50,11 @@ export class ByteReader {
 
   /** A Protobuf varint as its low and high 32 bits, unsigned: up to ten bytes, any form, as foreign encoders may write. */
   varint64(): { low: number; high: number } {
+    const first = this.#buffer[this.#at] ?? 0x80;
+    if (first < 0x80 && this.#at < this.#end) {
+      this.#at++;
+      return { low: first, high: 0 }; // tags, and most lengths
+    }
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
@@ -104,6 +109,18 @@ export class ByteReader {
   /** A view of the next `length` bytes. */
   fixedBytes(length: number): Uint8Array {
     return this.#buffer.subarray(this.#take(length), this.#at);
+  }
+
+  /** The next `length` bytes are all there is, until `leave` is given what this returns. */
+  enter(length: number): number {
+    const outer = this.#end;
+    this.#end = this.#take(length) + length;
+    this.#at -= length;
+    return outer;
+  }
+
+  leave(outer: number): void {
+    this.#end = outer;
   }
 
   /** How many items follow: at most `max`, and no more than the bytes left can hold at `bytesEach` or more. */

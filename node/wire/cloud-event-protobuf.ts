@@ -78,7 +78,7 @@ export function decodeCloudEvent(bytes: Uint8Array): CloudEvent {
     else if (field === 5) {
       if (++entries > ATTRIBUTES_MAX)
         throw new WireError('too-many', `more than ${ATTRIBUTES_MAX} attributes`);
-      readAttribute(reader.fixedBytes(length), attributes);
+      readAttribute(reader, length, attributes);
     } else if (field === 6) data = { type: 'binary', value: reader.fixedBytes(length) };
     else if (field === 7) data = { type: 'text', value: reader.fixedText(length, length) };
     else {
@@ -146,25 +146,25 @@ function writeValue(writer: ByteWriter, attribute: AttributeValue): void {
   }
 }
 
-function readAttribute(entry: Uint8Array, attributes: Map<string, AttributeValue>): void {
-  const reader = new ByteReader(entry);
+function readAttribute(reader: ByteReader, length: number, attributes: Map<string, AttributeValue>): void {
+  const outer = reader.enter(length);
   let name = '';
   let value: AttributeValue | undefined;
   while (reader.left > 0) {
     const { field, wireType } = readTag(reader);
-    if (field === 1 && wireType === BYTES) name = reader.fixedText(readLength(reader), entry.length);
-    else if (field === 2 && wireType === BYTES)
-      value = readValue(reader.fixedBytes(readLength(reader))) ?? value;
+    if (field === 1 && wireType === BYTES) name = reader.fixedText(readLength(reader), length);
+    else if (field === 2 && wireType === BYTES) value = readValue(reader, readLength(reader)) ?? value;
     else skipField(reader, wireType);
   }
+  reader.leave(outer);
   if (name === '' || RESERVED.has(name))
     throw new WireError('bad-value', `an attribute may not be named '${name}'`);
   if (!value) throw new WireError('bad-value', `the attribute '${name}' has no value`);
   attributes.set(name, typedByName(name, value));
 }
 
-function readValue(bytes: Uint8Array): AttributeValue | undefined {
-  const reader = new ByteReader(bytes);
+function readValue(reader: ByteReader, length: number): AttributeValue | undefined {
+  const outer = reader.enter(length);
   let value: AttributeValue | undefined;
   while (reader.left > 0) {
     const { field, wireType } = readTag(reader);
@@ -174,6 +174,7 @@ function readValue(bytes: Uint8Array): AttributeValue | undefined {
       throw new WireError('bad-value', `field ${field} of an attribute has the wire type ${wireType}`);
     } else value = readTyped(reader, field);
   }
+  reader.leave(outer);
   return value;
 }
 
@@ -185,7 +186,7 @@ function readTyped(reader: ByteReader, field: number): AttributeValue {
   if (field === 2) return { type: 'integer', value: reader.varint64().low | 0 };
   const length = readLength(reader);
   if (field === 4) return { type: 'binary', value: reader.fixedBytes(length) };
-  if (field === 7) return { type: 'timestamp', value: readTimestamp(reader.fixedBytes(length)) };
+  if (field === 7) return { type: 'timestamp', value: readTimestamp(reader, length) };
   const value = reader.fixedText(length, length);
   return { type: field === 3 ? 'string' : field === 5 ? 'uri' : 'uri-ref', value };
 }

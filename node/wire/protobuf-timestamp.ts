@@ -5,7 +5,8 @@
 // of 256 bytes takes altogether. The calendar is the proleptic Gregorian one, counted in days from 0000-03-01, so that a
 // leap day is the last of its year.
 
-import { ByteReader } from './byte-reader.ts';
+import { daysOfMonth, numberAt } from '../core/calendar.ts';
+import type { ByteReader } from './byte-reader.ts';
 import { type ByteWriter, uintBytes } from './byte-writer.ts';
 import { VARINT, readTag, skipField, tag } from './protobuf-fields.ts';
 import { WireError } from './wire-error.ts';
@@ -25,7 +26,6 @@ const FRACTION_AT = 20;
 const SECONDS_OF_DAY = 86_400;
 const DAYS_TO_1970 = 719_468;
 const DAYS_OF_400_YEARS = 146_097;
-const MONTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** Undefined where the text is not exactly what the Timestamp would be turned into again. */
 export function timestampOf(text: string): Timestamp | undefined {
@@ -60,9 +60,9 @@ export function writeTimestamp(writer: ByteWriter, { seconds, nanos }: Timestamp
   }
 }
 
-/** The RFC 3339 text of a Timestamp's bytes. */
-export function readTimestamp(bytes: Uint8Array): string {
-  const reader = new ByteReader(bytes);
+/** The RFC 3339 text of the Timestamp in the next `length` bytes. */
+export function readTimestamp(reader: ByteReader, length: number): string {
+  const outer = reader.enter(length);
   let seconds = 0;
   let nanos = 0;
   while (reader.left > 0) {
@@ -71,6 +71,7 @@ export function readTimestamp(bytes: Uint8Array): string {
     else if (field === 2 && wireType === VARINT) nanos = reader.varint64().low | 0;
     else skipField(reader, wireType);
   }
+  reader.leave(outer);
   if (seconds < SECONDS_MIN || seconds > SECONDS_MAX || nanos < 0 || nanos >= 1e9)
     throw new WireError('bad-number', `a timestamp of ${seconds} s and ${nanos} ns`);
   return textOf(seconds, nanos);
@@ -112,12 +113,6 @@ function daysSince1970(year: number, month: number, day: number): number {
   return era * DAYS_OF_400_YEARS + dayOfEra - DAYS_TO_1970;
 }
 
-/** 0 for what is no month. */
-function daysOfMonth(year: number, month: number): number {
-  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  return month === 2 && isLeap ? 29 : (MONTHS[month - 1] ?? 0);
-}
-
 /** '', or a dot and as few of 3, 6 or 9 digits as say it. */
 function fractionOf(nanos: number): string {
   if (nanos === 0) return '';
@@ -129,13 +124,6 @@ function fractionOf(nanos: number): string {
 
 function two(value: number): string {
   return value < 10 ? `0${value}` : `${value}`;
-}
-
-/** Of digits, which were looked at before. */
-function numberAt(text: string, at: number, digits: number): number {
-  let value = 0;
-  for (let i = at; i < at + digits; i++) value = value * 10 + text.charCodeAt(i) - 48;
-  return value;
 }
 
 function int64Bytes(value: number): number {

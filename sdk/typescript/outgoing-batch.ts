@@ -13,14 +13,15 @@ import type { CausewayError } from './errors.ts';
 const EVENT = tag(1, BYTES);
 /** Of most events' lengths: 128 to 16,383 bytes. */
 const LENGTH_BYTES = 2;
+const NO_RESULTS: readonly PublishResult[] = [];
 
 export interface PublishCall {
   readonly events: number;
   /** Where its bytes end in its batch. */
   readonly end: number;
   readonly topic: string;
-  taken(results: readonly PublishResult[] | undefined): void;
-  failed(error: CausewayError): void;
+  readonly resolve: (results: readonly PublishResult[]) => void;
+  readonly reject: (error: CausewayError) => void;
 }
 
 export class OutgoingBatch {
@@ -111,12 +112,12 @@ export class OutgoingBatch {
   taken(results: readonly PublishResult[] | undefined): void {
     let at = 0;
     for (const call of this.calls) {
-      call.taken(results?.slice(at, at + call.events));
+      call.resolve(results?.slice(at, at + call.events) ?? NO_RESULTS);
       at += call.events;
     }
   }
 
   failed(error: CausewayError): void {
-    for (const call of this.calls) call.failed(error);
+    for (const call of this.calls) call.reject(error);
   }
 }

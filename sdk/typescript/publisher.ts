@@ -101,13 +101,7 @@ export class Publisher {
     if (events.length === 0) return Promise.resolve([]);
     const batch = this.#add(events, qos, report);
     return new Promise((resolve, reject) => {
-      batch.addCall({
-        events: events.length,
-        end: batch.bytes,
-        topic,
-        taken: (results) => resolve(results ?? []),
-        failed: reject,
-      });
+      batch.addCall({ events: events.length, end: batch.bytes, topic, resolve, reject });
       this.#sendAtEndOfTurn(batch);
     });
   }
@@ -151,11 +145,14 @@ export class Publisher {
   #encode(batch: OutgoingBatch, events: readonly (CloudEvent | Uint8Array)[]): boolean {
     const { eventBytesMax, batchBytesMax, batchEventsMax } = this.#limits;
     const before = batch.bytes;
-    for (const [index, event] of events.entries()) {
+    let index = 0;
+    for (const event of events) {
       const bytes = batch.add(event);
-      if (bytes <= eventBytesMax) continue;
-      batch.cut(before);
-      throw tooLarge(bytes, eventBytesMax, events.length === 1 ? undefined : index);
+      if (bytes > eventBytesMax) {
+        batch.cut(before);
+        throw tooLarge(bytes, eventBytesMax, events.length === 1 ? undefined : index);
+      }
+      index++;
     }
     if (batch.bytes <= batchBytesMax && batch.events + events.length <= batchEventsMax) return true;
     batch.cut(before);

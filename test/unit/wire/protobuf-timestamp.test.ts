@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ByteReader } from '../../../node/wire/byte-reader.ts';
 import { ByteWriter } from '../../../node/wire/byte-writer.ts';
 import { readTimestamp, timestampOf, writeTimestamp } from '../../../node/wire/protobuf-timestamp.ts';
 
@@ -13,7 +14,8 @@ const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 function textOf(seconds: number, nanos: number): string {
   const writer = new ByteWriter();
   writeTimestamp(writer, { seconds, nanos });
-  return readTimestamp(writer.finish().subarray(1));
+  const reader = new ByteReader(writer.finish());
+  return readTimestamp(reader, reader.uint());
 }
 
 function canonical(ms: number): string {
