@@ -6,4 +6,5 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./durable/scenario.ts'),
   () => import('./http/scenario.ts'),
   () => import('./latency/scenario.ts'),
+  () => import('./local/scenario.ts'),
 ];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { PublisherRole, SubscriberRole } from '../durable/roles.ts';
 import { measureThroughput } from '../durable/throughput.ts';
 import { SUBSCRIPTION } from '../durable/topic.ts';
+import { until } from '../../support/until.ts';
 import { SIZES } from '../harness/payloads.ts';
 import { withRun } from '../harness/run.ts';
 import type { Row, Sample, Scenario, Size, Subject } from '../harness/scenario.ts';
@@ -47,6 +48,11 @@ function runLocal(
     const subscriber = run.role<SubscriberRole>('client', join(ROLES, 'subscriber.ts'));
     await subscriber.call('open', { address: a.http });
     await publisher.call('open', { address: a.http, payloadBytes });
+    // what is published before the subscription is there is none of its events
+    await until(
+      'the subscription is there',
+      async () => (await fetch(`${a.http}/v1/subscriptions/${SUBSCRIPTION}`)).ok,
+    );
     const sample = await measureThroughput(run, size, { publisher, subscriber }, { countsSyncs: true });
     const { state } = await a.get<{ state: { depth: number } }>(`/v1/subscriptions/${SUBSCRIPTION}`);
     if (state.depth > 0) throw new Error(`${state.depth} events are acked and still queued`);
