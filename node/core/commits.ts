@@ -85,14 +85,14 @@ export class Commits implements QueuePorts {
     if (
       !block ||
       block.events.length >= this.#limits.blockEventsMax ||
-      block.bytes + event.record.length > this.#limits.blockBytesMax
+      block.bytes + event.bytes > this.#limits.blockBytesMax
     ) {
       block = { block: this.#nextBlock++, events: [], bytes: 0, entries: new Map() };
       batch.blocks.push(block);
     }
     block.events.push(event);
-    block.bytes += event.record.length;
-    batch.bytes += event.record.length;
+    block.bytes += event.bytes;
+    batch.bytes += event.bytes;
     batch.sync = true;
   }
 

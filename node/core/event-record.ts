@@ -9,6 +9,7 @@
 // f64 holds our integers (< 2^53) and times exactly. Decoding never trusts a length: every read is bounded, and what was
 // decoded can be encoded again (a dead letter has the topic and the key of an event that may have come from anywhere).
 
+import { invariant } from './errors.ts';
 import type { DeadLetter, NewEvent, NodeId, StoredEvent } from './event.ts';
 import { RECORD_TEXT_BYTES_MAX } from './limits.ts';
 
@@ -33,7 +34,18 @@ interface Origin {
   readonly deadLetter: DeadLetter | undefined;
 }
 
-/** An event whose CloudEvent is a part of its record: a view of it is made when it is asked for, which few do. */
+/** The texts that most events of a mesher share, as they stand in its records. */
+interface SharedTexts {
+  /** text16 */
+  readonly topic: Buffer;
+  /** origin, pathCount, path */
+  readonly tail: Buffer;
+}
+
+/**
+ * An event that is a view of its record, or one that has none yet: the CloudEvent as it came and what is to stand before it. Its
+ * record is written once, to where it is kept (a block of the journal, a frame), and the event is a view of that from then on.
+ */
 class EventRecord implements StoredEvent {
   readonly topic: string;
   readonly expiresAt: number;
@@ -45,11 +57,15 @@ class EventRecord implements StoredEvent {
   readonly acceptedAt: number;
   readonly path: readonly string[];
   readonly deadLetter: DeadLetter | undefined;
-  readonly record: Buffer;
-  /** Where the CloudEvent begins. */
+  readonly bytes: number;
+  /** Where the CloudEvent begins in the record. */
   readonly #at: number;
+  #record: Buffer | undefined;
+  /** While there is no record. */
+  #cloudEvent: Uint8Array | undefined;
+  #texts: SharedTexts | undefined;
 
-  constructor(event: Omit<NewEvent, 'cloudEvent'>, from: Origin, record: Buffer, at: number) {
+  constructor(event: Omit<NewEvent, 'cloudEvent'>, from: Origin, bytes: number, at: number) {
     this.topic = event.topic;
     this.expiresAt = event.expiresAt;
     this.key = event.key;
@@ -60,93 +76,134 @@ class EventRecord implements StoredEvent {
     this.acceptedAt = from.acceptedAt;
     this.path = from.path;
     this.deadLetter = from.deadLetter;
-    this.record = record;
+    this.bytes = bytes;
     this.#at = at;
   }
 
-  get cloudEvent(): Uint8Array {
-    return this.record.subarray(this.#at);
+  static ofParts(event: NewEvent, from: Origin, texts: SharedTexts): EventRecord {
+    const { deadLetter: dead } = from;
+    let at = FIXED_BYTES + texts.topic.length + 2 + Buffer.byteLength(event.key) + texts.tail.length;
+    if (dead)
+      at +=
+        4 +
+        6 +
+        Buffer.byteLength(dead.subscription) +
+        Buffer.byteLength(dead.reason) +
+        Buffer.byteLength(dead.topic);
+    const made = new EventRecord(event, from, at + event.cloudEvent.length, at);
+    made.#cloudEvent = event.cloudEvent;
+    made.#texts = texts;
+    return made;
   }
 
-  /** Where the parts of the header that most events share lie in the record; undefined with a dead letter. */
+  static ofRecord(
+    event: Omit<NewEvent, 'cloudEvent'>,
+    from: Origin,
+    record: Buffer,
+    at: number,
+  ): EventRecord {
+    const made = new EventRecord(event, from, record.length, at);
+    made.#record = record;
+    return made;
+  }
+
+  get record(): Buffer {
+    if (this.#record) return this.#record;
+    const record = Buffer.allocUnsafe(this.bytes);
+    this.writeTo(record, 0);
+    this.rebase(record);
+    return record;
+  }
+
+  get cloudEvent(): Uint8Array {
+    return this.#cloudEvent ?? this.record.subarray(this.#at);
+  }
+
+  rebase(record: Buffer): void {
+    this.#record = record;
+    this.#cloudEvent = undefined;
+  }
+
+  /** For events that were encoded here. */
+  get texts(): SharedTexts | undefined {
+    return this.#texts;
+  }
+
+  /** Where the texts that most events share lie in the record, for the next one to be decoded; undefined with a dead letter. */
   get shared():
     { readonly topicEnd: number; readonly tailStart: number; readonly tailEnd: number } | undefined {
     if (this.deadLetter) return undefined;
     const topicEnd = FIXED_BYTES + 2 + this.record.readUInt16BE(FIXED_BYTES);
     return { topicEnd, tailStart: topicEnd + 2 + this.record.readUInt16BE(topicEnd), tailEnd: this.#at };
   }
+
+  writeTo(target: Buffer, at: number): void {
+    if (this.#record) {
+      target.set(this.#record, at);
+      return;
+    }
+    invariant(this.#texts && this.#cloudEvent, 'an event without a record has its parts');
+    this.#writeHeader(target, at, this.#texts);
+    target.set(this.#cloudEvent, at + this.#at);
+  }
+
+  #writeHeader(target: Buffer, start: number, texts: SharedTexts): void {
+    const { deadLetter: dead } = this;
+    target[start] = VERSION;
+    target[start + 1] = dead ? FLAG_DEAD_LETTER : 0;
+    target.writeDoubleBE(this.expiresAt, start + 2);
+    target.writeDoubleBE(this.acceptedAt, start + 10);
+    target.writeDoubleBE(this.incarnation, start + 18);
+    target.writeDoubleBE(this.sequence, start + 26);
+    target.writeUInt32BE(this.hash, start + 34);
+    let at = copyTo(target, start + FIXED_BYTES, texts.topic);
+    at = this.key === '' ? target.writeUInt16BE(0, at) : text16To(target, at, this.key);
+    at = copyTo(target, at, texts.tail);
+    if (!dead) return;
+    at = text16To(target, at, dead.subscription);
+    at = text16To(target, at, dead.reason);
+    at = target.writeUInt32BE(dead.attempts, at);
+    text16To(target, at, dead.topic);
+  }
+}
+
+/** A loop: these are some ten bytes, of which `Buffer.copy` would make a call into C++. */
+function copyTo(target: Uint8Array, at: number, from: Uint8Array): number {
+  for (let i = 0; i < from.length; i++) target[at + i] = from[i] ?? 0;
+  return at + from.length;
+}
+
+function text16To(target: Buffer, at: number, text: string): number {
+  const written = target.write(text, at + 2, 'utf8');
+  target.writeUInt16BE(written, at);
+  return at + 2 + written;
+}
+
+function text16(...texts: readonly string[]): Buffer {
+  const bytes = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + 2 + Buffer.byteLength(text), 0));
+  let at = 0;
+  for (const text of texts) at = text16To(bytes, at, text);
+  return bytes;
 }
 
 /**
- * `previous`: an event encoded before, whose topic, origin and path are copied where they are the same: for most events of a
- * batch they are, and writing texts is what encoding a record costs.
+ * `previous`: an event encoded before, whose texts are taken where they are the same: for most events of a batch they are.
+ * `event.cloudEvent` must not change afterwards.
  */
 export function encodeRecord(event: NewEvent, from: Origin, previous?: StoredEvent): StoredEvent {
-  const { origin, path, deadLetter: dead } = from;
-  const keyBytes = event.key === '' ? 0 : Buffer.byteLength(event.key);
-  const template =
-    previous instanceof EventRecord &&
-    !dead &&
-    previous.topic === event.topic &&
-    previous.origin === origin &&
-    previous.path === path
-      ? previous.shared
-      : undefined;
-  let length = FIXED_BYTES + 1 + event.cloudEvent.length;
-  if (template)
-    length += template.topicEnd - FIXED_BYTES + 2 + keyBytes + template.tailEnd - template.tailStart - 1;
-  else {
-    length += 2 + Buffer.byteLength(event.topic) + 2 + keyBytes + 2 + Buffer.byteLength(origin);
-    for (const cluster of path) length += 2 + Buffer.byteLength(cluster);
-  }
-  if (dead)
-    length +=
-      4 +
-      6 +
-      Buffer.byteLength(dead.subscription) +
-      Buffer.byteLength(dead.reason) +
-      Buffer.byteLength(dead.topic);
-  const record = Buffer.allocUnsafe(length);
-  record[0] = VERSION;
-  record[1] = dead ? FLAG_DEAD_LETTER : 0;
-  record.writeDoubleBE(event.expiresAt, 2);
-  record.writeDoubleBE(from.acceptedAt, 10);
-  record.writeDoubleBE(from.incarnation, 18);
-  record.writeDoubleBE(from.sequence, 26);
-  record.writeUInt32BE(event.hash, 34);
-  let at = FIXED_BYTES;
-  const text16 = (text: string): void => {
-    const written = record.write(text, at + 2, 'utf8');
-    record.writeUInt16BE(written, at);
-    at += 2 + written;
-  };
-  if (template && previous) {
-    at += copy(previous.record, FIXED_BYTES, template.topicEnd, record, at);
-    if (keyBytes === 0) at = record.writeUInt16BE(0, at);
-    else text16(event.key);
-    at += copy(previous.record, template.tailStart, template.tailEnd, record, at);
-  } else {
-    text16(event.topic);
-    text16(event.key);
-    text16(origin);
-    record[at++] = path.length;
-    for (const cluster of path) text16(cluster);
-  }
-  if (dead) {
-    text16(dead.subscription);
-    text16(dead.reason);
-    record.writeUInt32BE(dead.attempts, at);
-    at += 4;
-    text16(dead.topic);
-  }
-  record.set(event.cloudEvent, at);
-  return new EventRecord(event, from, record, at);
-}
-
-/** A loop: what is copied here is some ten bytes, of which `Buffer.copy` would make a call into C++. */
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
-  for (let i = start; i < end; i++) to[at + i - start] = from[i] ?? 0;
-  return end - start;
+  const known = previous instanceof EventRecord ? previous.texts : undefined;
+  const sameTopic = known && previous?.topic === event.topic;
+  const sameTail = known && previous?.origin === from.origin && previous.path === from.path;
+  const texts =
+    sameTopic && sameTail
+      ? known
+      : {
+          topic: sameTopic ? known.topic : text16(event.topic),
+          tail: sameTail
+            ? known.tail
+            : Buffer.concat([text16(from.origin), Buffer.from([from.path.length]), text16(...from.path)]),
+        };
+  return EventRecord.ofParts(event, from, texts);
 }
 
 /**
@@ -154,7 +211,7 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
  * before this one, of whose texts those are taken that are the same here: most are, which spares their decoding, and memory.
  */
 export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredEvent {
-  const record =
+  const record: Buffer =
     bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
@@ -169,7 +226,7 @@ export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredE
     at += count;
     return start;
   };
-  const text16 = (): string => {
+  const readText16 = (): string => {
     const length = record.readUInt16BE(need(2));
     if (length === 0) return '';
     if (length > RECORD_TEXT_BYTES_MAX) throw new RecordError(`a text of ${length} bytes`);
@@ -188,29 +245,29 @@ export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredE
     return true;
   };
   const topic =
-    previous && template && isAsBefore(FIXED_BYTES, template.topicEnd) ? previous.topic : text16();
-  const key = text16();
+    previous && template && isAsBefore(FIXED_BYTES, template.topicEnd) ? previous.topic : readText16();
+  const key = readText16();
   let origin: NodeId;
   let path: readonly string[];
   if (previous && template && isAsBefore(template.tailStart, template.tailEnd)) {
     ({ origin, path } = previous);
   } else {
-    origin = text16();
+    origin = readText16();
     const pathCount = record.readUInt8(need(1));
     if (pathCount === 0 || pathCount > PATH_MAX) throw new RecordError(`a path of ${pathCount} clusters`);
-    path = Array.from({ length: pathCount }, text16);
+    path = Array.from({ length: pathCount }, readText16);
   }
   let deadLetter: DeadLetter | undefined;
   if (flags & FLAG_DEAD_LETTER) {
-    const subscription = text16();
-    const reason = text16();
+    const subscription = readText16();
+    const reason = readText16();
     const attempts = record.readUInt32BE(need(4));
-    deadLetter = { subscription, reason, attempts, topic: text16() };
+    deadLetter = { subscription, reason, attempts, topic: readText16() };
   }
   const acceptedAt = finite(record.readDoubleBE(10), TIME_MS_MAX);
   const incarnation = finite(record.readDoubleBE(18));
   const sequence = finite(record.readDoubleBE(26));
-  return new EventRecord(
+  return EventRecord.ofRecord(
     { topic, key, expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
     { origin, incarnation, sequence, acceptedAt, path, deadLetter },
     record,

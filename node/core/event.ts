@@ -27,7 +27,7 @@ export interface NewEvent {
   readonly cloudEvent: Uint8Array;
 }
 
-/** An event with its routing header; `record` is the encoded whole (see event-record.ts). Immutable. */
+/** An event with its routing header; `record` is the encoded whole (see event-record.ts). What it says never changes. */
 export interface StoredEvent extends NewEvent {
   readonly origin: NodeId;
   readonly incarnation: number;
@@ -38,7 +38,14 @@ export interface StoredEvent extends NewEvent {
   /** Clusters visited, origin first. */
   readonly path: readonly string[];
   readonly deadLetter: DeadLetter | undefined;
+  /** Memory of its own is taken for it where there is none yet: who copies it does better with `writeTo`. */
   readonly record: Uint8Array;
+  /** Length of `record`. */
+  readonly bytes: number;
+  /** Writes `record` to `target` from `at` on. */
+  writeTo(target: Buffer, at: number): void;
+  /** The same record lies here, too, and will not change: the event need not keep another copy. */
+  rebase(record: Buffer): void;
 }
 
 /**

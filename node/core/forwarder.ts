@@ -182,7 +182,7 @@ export class Forwarder {
     this.#loose.set(key, waiting);
     const last = waiting.events.at(-1)?.directive;
     waiting.events.push({ event, directive });
-    waiting.bytes += event.record.length + (last === directive ? 0 : directiveBytes(directive));
+    waiting.bytes += event.bytes + (last === directive ? 0 : directiveBytes(directive));
     if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
       this.#flushOne(key, waiting);
   }

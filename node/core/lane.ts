@@ -198,7 +198,7 @@ export class Lane {
       let bytes = 0;
       for (const item of frame) {
         events.push({ event: item.event, directive: item.directive });
-        bytes += item.event.record.length;
+        bytes += item.event.bytes;
         this.#inFlight.push(item);
       }
       const previous = this.#cursor;
@@ -229,7 +229,7 @@ export class Lane {
       const { event, position } = item;
       const expired = event.expiresAt !== 0 && event.expiresAt <= now.wall;
       const inDoubt = comparePositions(position, this.#doubtUpTo) <= 0;
-      const size = event.record.length + (item.directive === directive ? 0 : directiveBytes(item.directive));
+      const size = event.bytes + (item.directive === directive ? 0 : directiveBytes(item.directive));
       if (
         last &&
         (expired ||
@@ -283,7 +283,7 @@ export class Lane {
     let done = 0;
     for (const item of this.#inFlight) {
       if (!item.position || comparePositions(item.position, upTo) > 0) break;
-      this.#inFlightBytes -= item.event.record.length;
+      this.#inFlightBytes -= item.event.bytes;
       done++;
     }
     if (done > 0) this.#inFlight = this.#inFlight.slice(done);

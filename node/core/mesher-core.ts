@@ -476,7 +476,7 @@ export class MesherCore {
   ): void {
     const link = this.links.get(sender);
     for (const forwarded of events) {
-      if (link) link.receivedBytes += forwarded.event.record.length;
+      if (link) link.receivedBytes += forwarded.event.bytes;
       this.#land(scope, forwarded, qos);
     }
     if (link) link.receivedEvents += events.length;

@@ -192,13 +192,13 @@ export class Queue {
 
   #push(item: QueueItem): void {
     this.#window.pushBack(item);
-    this.#windowBytes += item.event.record.length;
+    this.#windowBytes += item.event.bytes;
   }
 
   take(): QueueItem | undefined {
     const item = this.#window.popFront();
     if (!item) return undefined;
-    this.#windowBytes -= item.event.record.length;
+    this.#windowBytes -= item.event.bytes;
     this.#untaken = 0;
     this.#appetite = Math.min(this.#limits.queueWindowEvents, this.#appetite + 2);
     return item;
@@ -207,14 +207,14 @@ export class Queue {
   /** Takes out one particular item, if it is in the window. */
   takeItem(block: number, index: number): QueueItem | undefined {
     const item = this.#window.take((one) => one.block === block && one.index === index);
-    if (item) this.#windowBytes -= item.event.record.length;
+    if (item) this.#windowBytes -= item.event.bytes;
     return item;
   }
 
   /** Puts items that were taken back at the front, in their order. */
   putBack(items: readonly QueueItem[]): void {
     this.#window.pushAllFront(items);
-    for (const item of items) this.#windowBytes += item.event.record.length;
+    for (const item of items) this.#windowBytes += item.event.bytes;
   }
 
   /** Asks for the next blocks when the window runs low. Called after taking. */

@@ -29,20 +29,21 @@ const BLOCK_EVENTS_MAX = 65_536;
 
 // ───────────────────────────────────────────────────────────── blocks
 
-/** A copy of the events' records, in memory of its own. */
+/** The events' records, in memory of their own, which the events are views of from then on: one copy of each is enough. */
 export function encodeBlock(key: Uint8Array, events: readonly StoredEvent[]): Buffer {
   invariant(events.length > 0 && events.length <= BLOCK_EVENTS_MAX, `a block of ${events.length} events`);
   let length = 1 + 4 + 4 * events.length + 4;
-  for (const event of events) length += event.record.length;
+  for (const event of events) length += event.bytes;
   // Slow: not from Buffer's shared pool, since the block may stay in the cache.
   const value = Buffer.allocUnsafeSlow(length);
   value.writeUInt32BE(events.length, 1);
   let end = 0;
   let ends = 5;
   const records = 5 + 4 * events.length;
-  for (const { record } of events) {
-    value.set(record, records + end);
-    end += record.length;
+  for (const event of events) {
+    event.writeTo(value, records + end);
+    event.rebase(value.subarray(records + end, records + end + event.bytes));
+    end += event.bytes;
     ends = value.writeUInt32BE(end, ends);
   }
   return seal(key, value);

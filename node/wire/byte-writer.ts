@@ -118,6 +118,13 @@ export class ByteWriter {
     this.fixedBytes(value);
   }
 
+  /** Lets `write` write `count` bytes itself, from the place it is given. */
+  space(count: number, write: (buffer: Buffer, at: number) => void): void {
+    this.#reserve(count);
+    write(this.#buffer, this.#at);
+    this.#at += count;
+  }
+
   /** Bytes whose length the reader knows. */
   fixedBytes(value: Uint8Array): void {
     this.#reserve(value.length);

@@ -39,7 +39,7 @@ interface Run {
 /** What `writeEvents` will take, roughly: directives are small. */
 export function estimateEvents(events: readonly ForwardedEvent[]): number {
   let bytes = 256;
-  for (const { event } of events) bytes += event.record.length + 4;
+  for (const { event } of events) bytes += event.bytes + 4;
   return bytes;
 }
 
@@ -63,7 +63,10 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
     }
     if (directive.unknown) writeTexts(writer, directive.unknown);
   }
-  for (const { event } of events) writer.bytes(event.record);
+  for (const { event } of events) {
+    writer.uint(event.bytes);
+    writer.space(event.bytes, (buffer, at) => event.writeTo(buffer, at));
+  }
 }
 
 function writeTexts(writer: ByteWriter, texts: readonly string[]): void {

@@ -6,6 +6,7 @@ import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { checkCloudEvents } from '../../node/core/cloud-event-check.ts';
 import type { PublishResult, Settlement } from '../../node/core/delivery-types.ts';
 import { NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
+import { encodeRecord } from '../../node/core/event-record.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { DeadLetter, StoredEvent } from '../../node/core/event.ts';
 import type {
@@ -131,21 +132,17 @@ export class FakeFrontDoor implements FrontDoor {
   /** A stored event with nothing encoded in it: what is delivered has the same CloudEvent as it was published with. */
   store(event: CloudEvent, topic: string, deadLetter?: DeadLetter): StoredEvent {
     this.#sequence += 1;
-    const bytes = encodeCloudEvent(event);
-    const stored: StoredEvent = {
-      topic,
-      expiresAt: 0,
-      key: '',
-      hash: 0,
-      cloudEvent: bytes,
-      origin: this.node,
-      incarnation: 1,
-      sequence: this.#sequence,
-      acceptedAt: 1_700_000_000_000,
-      path: [this.cluster],
-      deadLetter,
-      record: bytes,
-    };
+    const stored = encodeRecord(
+      { topic, expiresAt: 0, key: '', hash: 0, cloudEvent: encodeCloudEvent(event) },
+      {
+        origin: this.node,
+        incarnation: 1,
+        sequence: this.#sequence,
+        acceptedAt: 1_700_000_000_000,
+        path: [this.cluster],
+        deadLetter,
+      },
+    );
     this.#decoded.set(stored, event);
     return stored;
   }

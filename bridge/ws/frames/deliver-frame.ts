@@ -60,7 +60,7 @@ const DETAIL_BYTES_MIN = 5;
 
 /** What the event of a delivery takes in a frame, at most: to choose how many go into one. */
 export function deliveryBytesMax({ event }: Pick<Delivery, 'event'>): number {
-  return event.record.length + DETAIL_BYTES;
+  return event.bytes + DETAIL_BYTES;
 }
 
 /** The deliveries from index `from` to before `to`, of which the first one gets the number `first`. */
