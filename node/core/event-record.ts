@@ -211,8 +211,9 @@ export function encodeRecord(event: NewEvent, from: Origin, previous?: StoredEve
  * before this one, of whose texts those are taken that are the same here: most are, which spares their decoding, and memory.
  */
 export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredEvent {
-  const record: Buffer =
-    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const record: Buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
   const flags = record.readUInt8(1);
