@@ -3,8 +3,6 @@
 
 import { ERRORS, MeshError } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
-import { SseParser } from './sse.ts';
-import type { ServerSentEvent } from './sse.ts';
 import type { Flag } from './arguments.ts';
 
 export const urlFlag: Flag = {
@@ -16,8 +14,6 @@ export interface Request {
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Streams: the answer has come, and events will. */
-  readonly opened?: () => void;
   /** Reads the answer's JSON; else JSON.parse. */
   readonly parse?: (text: string) => unknown;
   /** Gives up after this long without an answer, ms. */
@@ -68,26 +64,6 @@ export class Api {
     return text === '' ? undefined : parseBody(text, this.url, request.parse);
   }
 
-  /** Server-sent events until the stream ends or `signal` aborts. */
-  async *stream(path: string, request: Request = {}): AsyncGenerator<ServerSentEvent> {
-    const headers = { accept: 'text/event-stream', ...request.headers };
-    const response = await this.#fetch('GET', path, { ...request, headers }, request.signal);
-    if (!response.ok || response.body === null)
-      throw refusalOf(response, await this.#reading(response.text()), this.url);
-    request.opened?.();
-    const parser = new SseParser();
-    const reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-    try {
-      for (;;) {
-        const { done, value } = await this.#reading(reader.read());
-        if (done) return;
-        yield* parser.push(value);
-      }
-    } finally {
-      reader.cancel().catch(() => undefined); // it may have ended by itself
-    }
-  }
-
   async #fetch(
     method: string,
     path: string,
@@ -117,8 +93,8 @@ function json(value: unknown, request: Request): Pick<Request, 'body' | 'headers
   return { body: JSON.stringify(value), headers: { 'content-type': 'application/json', ...request.headers } };
 }
 
-/** Foreign errors of fetch become ours here, and nowhere else. */
-function unreachable(url: string, cause: unknown): MeshError {
+/** Foreign errors of fetch and of sockets become ours here, and nowhere else. */
+export function unreachable(url: string, cause: unknown): MeshError {
   const why = cause instanceof Error ? cause : new Error(String(cause));
   const inner = why.cause instanceof Error ? why.cause : why;
   const code = codeOf(inner) ?? codeOf(why) ?? inner.message;

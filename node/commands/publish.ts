@@ -8,8 +8,8 @@ import { interrupted, printLine } from './command.ts';
 import type { Command, Terminal } from './command.ts';
 import { eventFromFlags } from './event-from-flags.ts';
 import { splitInput, toCloudEvent } from './publish-input.ts';
-import type { Wrapping } from './publish-input.ts';
-import { Publisher } from './publisher.ts';
+import type { InputText, Wrapping } from './publish-input.ts';
+import { encodeJson, Publisher } from './publisher.ts';
 import { MeshError } from '../core/errors.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { formatNumber } from './table.ts';
@@ -40,7 +40,7 @@ export const command: Command = {
     },
     parallel: {
       value: 'n',
-      description: 'Requests under way at once; else 1, which keeps the order of the input.',
+      description: 'Batches under way at once; else 1, which keeps the order of the input.',
     },
     json: { value: undefined, description: 'Prints one line of JSON for each event published.' },
     url: urlFlag,
@@ -57,7 +57,7 @@ export const command: Command = {
     } catch (error) {
       if (!terminal.stop.aborted) throw await run.failed(error);
     } finally {
-      await run.closeBar();
+      await run.close();
     }
     await run.summary();
     return terminal.stop.aborted ? interrupted : 0;
@@ -94,8 +94,7 @@ class PublishRun {
           await terminal.stdout.write(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
         await this.#bar?.count(results.length);
       },
-      waiting: (error, waitMs) =>
-        void this.#bar?.say(`${error.code}, trying again in ${formatNumber(waitMs)} ms`),
+      waiting: ({ code }) => void this.#bar?.say(`${code}, trying again`),
     });
   }
 
@@ -123,7 +122,8 @@ class PublishRun {
       this.#args.text('data'),
       this.#args.text('content-type'),
     ];
-    await this.#publisher.publish([eventFromFlags({ ...this.#wrapping(), type, id, data, contentType })]);
+    const event = eventFromFlags({ ...this.#wrapping(), type, id, data, contentType });
+    await this.#publisher.publish([encodeJson(event)]);
     await this.#publisher.flush();
   }
 
@@ -138,9 +138,9 @@ class PublishRun {
     let count = 0;
     for await (const texts of splitInput(this.#counted(bytes))) {
       count += texts.length;
-      const events: string[] = [];
+      const events: Uint8Array[] = [];
       try {
-        for (const text of texts) events.push(toCloudEvent(text, wrapping));
+        for (const text of texts) events.push(encodeText(text, wrapping));
       } finally {
         // What stands before a malformed line is published: the line number then says where to go on.
         await this.#publisher.publish(events);
@@ -178,7 +178,8 @@ class PublishRun {
     });
   }
 
-  async closeBar(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#publisher.close();
     await this.#bar?.close();
     this.#bar = undefined;
   }
@@ -197,6 +198,17 @@ class PublishRun {
         : `; ${formatNumber(this.#publisher.inDoubt)} sent again after a lost answer`;
     const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}`;
     if (!this.#args.has('json')) await printLine(this.#terminal.stdout, line);
+  }
+}
+
+function encodeText(text: InputText, wrapping: Wrapping): Uint8Array {
+  const event = toCloudEvent(text, wrapping);
+  try {
+    return encodeJson(event);
+  } catch (error) {
+    if (!(error instanceof MeshError)) throw error;
+    const details = { ...error.details, line: text.line };
+    throw new MeshError(error.code, `line ${text.line}: ${error.message}`, { cause: error, details });
   }
 }
 

@@ -1,70 +1,65 @@
-// Publishes batches of structured CloudEvents, a bounded number of requests at a time, and tries again what the mesher
-// says it could take later. With one request at a time the order of the input is kept.
-// At least once: a batch whose answer was lost is sent again with the same ids, and counted in doubt.
+// Publishes encoded events, some hundreds in one call, through the client, which tries again what the mesher says it could
+// take later. With one batch under way at a time the order of the input is kept, whatever the mesher refuses.
+// At least once: what has no answer when the connection is lost is sent again with the same ids, and counted in doubt.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshError } from '../core/errors.ts';
-import { asArray, asObject } from './api.ts';
+import { CausewayError } from '../../sdk/typescript/client.ts';
+import type { Mesh, PublishReport } from '../../sdk/typescript/client.ts';
+import { checkCloudEvent } from '../core/cloud-event-check.ts';
+import { parseJsonEvent } from '../core/cloud-event-json.ts';
+import type { MeshError } from '../core/errors.ts';
+import { encodeCloudEvent } from '../wire/cloud-event-protobuf.ts';
 import type { Api } from './api.ts';
-
-export interface PublishedEvent {
-  readonly source: string;
-  readonly id: string;
-  readonly origin: string;
-  readonly sequence: number;
-  readonly destinations: {
-    readonly subscriptions: number;
-    readonly meshers: readonly string[];
-    readonly clusters: readonly string[];
-  };
-}
+import { asMeshErrors, connectMesh, meshErrorOf } from './mesh.ts';
 
 export interface PublisherOptions {
   readonly topic: string | undefined;
   readonly qos: 'durable' | 'best-effort';
-  /** Requests under way at once. */
+  /** Batches under way at once. */
   readonly parallel: number;
-  /** Gives up when nothing was taken for this long, ms. */
+  /** Gives up when an event was not taken for this long, ms. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
-  readonly published: (results: readonly PublishedEvent[]) => void | Promise<void>;
-  /** Told before each wait. */
-  readonly waiting?: (error: MeshError, waitMs: number) => void;
+  readonly published: (results: readonly PublishReport[]) => void | Promise<void>;
+  /** Told why it takes longer. */
+  readonly waiting?: (error: MeshError) => void;
 }
 
 // Well under every limit a mesher has by default, and large enough that the fsync of each batch does not show.
-const batchEventsMax = 1_000;
-const batchCharactersMax = 512 * 1024;
-const firstWaitMs = 200;
-const longestWaitMs = 5_000;
+const callEventsMax = 1_000;
+const callBytesMax = 256 * 1024;
+/** What is under way may still be answered when the command is told to stop. */
+const closeTimeoutMs = 2_000;
 
 export class Publisher {
-  /** Events in batches whose answer was lost, so that they may have been taken twice. */
-  inDoubt = 0;
   readonly #api: Api;
   readonly #options: PublisherOptions;
-  readonly #path: string;
+  #mesh: Promise<Mesh> | undefined;
+  #inDoubt = () => 0;
   #underWay = new Set<Promise<void>>();
   #failure: Error | undefined;
 
   constructor(api: Api, options: PublisherOptions) {
     this.#api = api;
     this.#options = options;
-    this.#path =
-      options.topic === undefined ? '/v1/events' : `/v1/events?topic=${encodeURIComponent(options.topic)}`;
   }
 
-  /** Resolves when there is room for more. Rejects with the first failure of this or an earlier batch. */
-  async publish(events: readonly string[]): Promise<void> {
-    for (const batch of batches(events)) {
-      while (this.#underWay.size >= this.#options.parallel) await Promise.race(this.#underWay);
+  /** Events whose answer was lost, so that they may have been taken twice. */
+  get inDoubt(): number {
+    return this.#inDoubt();
+  }
+
+  /** Resolves when there is room for more. Rejects with the first failure of this or an earlier call. */
+  async publish(events: readonly Uint8Array[]): Promise<void> {
+    for (const call of calls(events)) {
       this.#throwFailure();
-      const work = this.#send(batch)
+      const mesh = await (this.#mesh ??= this.#connect());
+      const work = this.#send(mesh, call)
         .catch((error: unknown) => {
           this.#failure ??= error instanceof Error ? error : new Error(String(error));
         })
         .finally(() => this.#underWay.delete(work));
       this.#underWay.add(work);
+      await mesh.ready();
     }
   }
 
@@ -74,73 +69,62 @@ export class Publisher {
     this.#throwFailure();
   }
 
+  /** Never rejects. */
+  async close(): Promise<void> {
+    await this.#mesh?.then(
+      (mesh) => mesh.close(),
+      () => undefined, // told to whoever published
+    );
+  }
+
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #send(batch: readonly string[]): Promise<void> {
-    const { signal, patienceMs, waiting, qos } = this.#options;
-    const deadline = performance.now() + patienceMs;
-    let doubted = false;
-    for (let waitMs = firstWaitMs; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
-      try {
-        const body = await this.#api.send('POST', this.#path, {
-          body: `[${batch.join(',')}]`,
-          headers: { 'content-type': 'application/cloudevents-batch+json', 'causeway-qos': qos },
-          signal,
-        });
-        await this.#options.published(readResults(body));
-        return;
-      } catch (error) {
-        if (!(error instanceof MeshError) || !error.facts.retryable || signal.aborted) throw error;
-        if (error.code === 'mesher-unreachable' && error.details['reason'] !== 'ECONNREFUSED' && !doubted) {
-          doubted = true;
-          this.inDoubt += batch.length;
-        }
-        const asked = error.details['retryAfterMs'];
-        const wait = typeof asked === 'number' ? asked : waitMs;
-        if (performance.now() + wait > deadline) throw error;
-        waiting?.(error, wait);
-        await sleep(wait, undefined, { signal });
-      }
-    }
+  /** Later, so that wrong input is told of without a mesher. */
+  async #connect(): Promise<Mesh> {
+    const { patienceMs, parallel, signal, waiting } = this.#options;
+    const mesh = await connectMesh(this.#api, {
+      connectTimeoutMs: patienceMs,
+      publishTimeoutMs: patienceMs,
+      closeTimeoutMs,
+      batchesInFlightMax: parallel,
+      signal,
+    });
+    this.#inDoubt = () => mesh.inDoubt;
+    signal.addEventListener('abort', () => void mesh.close(), { once: true });
+    const tell = (error: CausewayError): void => waiting?.(meshErrorOf(this.#api.url, error));
+    mesh.on('down', tell);
+    mesh.on('refused', tell);
+    return mesh;
+  }
+
+  async #send(mesh: Mesh, events: readonly Uint8Array[]): Promise<void> {
+    const { topic, qos, published } = this.#options;
+    const results = await asMeshErrors(
+      this.#api.url,
+      mesh.publish(events, { qos, report: true, ...(topic === undefined ? {} : { topic }) }),
+    );
+    await published(results);
   }
 }
 
-function* batches(events: readonly string[]): Generator<readonly string[]> {
-  let batch: string[] = [];
-  let characters = 0;
+/** A structured CloudEvent as the bytes that are published, its data as written. Throws `invalid-event`. */
+export function encodeJson(text: string): Uint8Array {
+  return encodeCloudEvent(checkCloudEvent(parseJsonEvent(text)));
+}
+
+function* calls(events: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let call: Uint8Array[] = [];
+  let bytes = 0;
   for (const event of events) {
-    if (
-      batch.length >= batchEventsMax ||
-      (batch.length > 0 && characters + event.length > batchCharactersMax)
-    ) {
-      yield batch;
-      batch = [];
-      characters = 0;
+    if (call.length >= callEventsMax || (call.length > 0 && bytes + event.length > callBytesMax)) {
+      yield call;
+      call = [];
+      bytes = 0;
     }
-    batch.push(event);
-    characters += event.length;
+    call.push(event);
+    bytes += event.length;
   }
-  if (batch.length > 0) yield batch;
-}
-
-/** One result per event, in order. */
-function readResults(body: unknown): PublishedEvent[] {
-  const results = Array.isArray(body) ? asArray(body) : asArray(asObject(body)?.['events']);
-  return results.map((result) => {
-    const { source, id, origin, sequence, destinations } = asObject(result) ?? {};
-    const { subscriptions, meshers, clusters } = asObject(destinations) ?? {};
-    return {
-      source: String(source),
-      id: String(id),
-      origin: String(origin),
-      sequence: Number(sequence),
-      destinations: {
-        subscriptions: Number(subscriptions ?? 0),
-        meshers: asArray(meshers).map(String),
-        clusters: asArray(clusters).map(String),
-      },
-    };
-  });
+  if (call.length > 0) yield call;
 }

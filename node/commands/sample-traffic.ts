@@ -8,7 +8,7 @@ import { Api, asArray, asObject } from './api.ts';
 import { cloudEventText, githubEvents } from './github-events.ts';
 import { Latencies } from './latencies.ts';
 import type { LocalMesher } from './local-federation.ts';
-import { Publisher } from './publisher.ts';
+import { encodeJson, Publisher } from './publisher.ts';
 import type { LedgerCounts, TrafficLedger } from './traffic-ledger.ts';
 import { fetchRoutes } from './views.ts';
 import { pause } from './waiting.ts';
@@ -159,12 +159,13 @@ export class SampleTraffic {
         now,
       );
       await publisher
-        .publish(batch.map(({ text }) => text))
+        .publish(batch.map(({ text }) => encodeJson(text)))
         .then(() => publisher.flush())
         .catch((error: unknown) => {
           if (!this.#stopTrying.signal.aborted) throw error;
         });
     }
+    await publisher.close();
   }
 
   async #consume(cluster: string, api: Api, path: string): Promise<void> {

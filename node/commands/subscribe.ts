@@ -1,18 +1,18 @@
-// `causeway subscribe`: prints events as they come. Ephemeral by a stream of server-sent events, or, with a name, from a
-// durable subscription: pulled, printed, and only then acked, so that what was not printed comes again.
+// `causeway subscribe`: prints events as they come. From a subscription that lives as long as the command, or, with a name, from
+// a durable one: printed, and only then acked, so that what was not printed comes again.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MeshError } from '../core/errors.ts';
-import { Api, asArray, asObject, urlFlag } from './api.ts';
+import type { CausewayError, Delivery, Mesh, Subscription } from '../../sdk/typescript/client.ts';
+import { formatJsonEvent } from '../core/cloud-event-json.ts';
+import { decodeCloudEvent } from '../wire/cloud-event-protobuf.ts';
+import { Api, urlFlag } from './api.ts';
 import { printLine } from './command.ts';
 import type { Command, Terminal } from './command.ts';
 import { eventLine } from './event-line.ts';
 import { parseExactJson } from './exact-json.ts';
+import { asMeshErrors, connectMesh } from './mesh.ts';
 
-const pullMax = 100;
-const pullWaitMs = 20_000;
-const firstWaitMs = 250;
-const longestWaitMs = 5_000;
+/** What the mesher sends ahead; what was not printed goes back at the end. */
+const creditMax = 256;
 
 export const command: Command = {
   name: 'subscribe',
@@ -41,16 +41,23 @@ export const command: Command = {
   ],
   async run(args, terminal) {
     const api = Api.at(args.text('url'), terminal.env);
-    const filter = args.positionals[0] ?? '';
-    const group = args.text('group');
-    const name = args.text('name');
-    const printer = new EventPrinter(terminal, args.has('json'), args.integer('count', 1) ?? Infinity);
-    const source =
-      name === undefined
-        ? streamEphemeral(api, filter, group, printer)
-        : pullDurable(api, name, filter, group, printer);
+    const [name, group] = [args.text('name'), args.text('group')];
+    const count = args.integer('count', 1) ?? Infinity;
+    const printer = new EventPrinter(terminal, args.has('json'), count);
     try {
-      await source;
+      const mesh = await connectMesh(api, { signal: terminal.stop });
+      tellTroubles(mesh, printer, name === undefined ? `, events are missed until it is back` : '');
+      const subscription = mesh.subscribe({
+        topic: args.positionals[0] ?? '',
+        credit: Math.min(creditMax, count),
+        ...(name === undefined ? {} : { name }),
+        ...(group === undefined ? {} : { group }),
+      });
+      try {
+        await asMeshErrors(api.url, printAll(subscription, printer));
+      } finally {
+        await mesh.close();
+      }
     } catch (error) {
       if (!terminal.stop.aborted) throw error;
     }
@@ -58,24 +65,56 @@ export const command: Command = {
   },
 };
 
+async function printAll(subscription: Subscription, printer: EventPrinter): Promise<void> {
+  let printing = Promise.resolve();
+  // What is being printed is acked first.
+  const stop = (): void => void printing.then(() => subscription.close());
+  printer.terminal.stop.addEventListener('abort', stop, { once: true });
+  for await (const deliveries of subscription.batches()) {
+    printing = printer.print(deliveries);
+    await printing;
+    if (printer.isDone()) break;
+  }
+}
+
+/** Once for each time that the connection is lost, or that the mesher cannot serve. */
+function tellTroubles(mesh: Mesh, printer: EventPrinter, andSo: string): void {
+  let isTold = false;
+  const tell = (text: string): void => {
+    if (!isTold) void printer.tell(text);
+    isTold = true;
+  };
+  mesh.on('up', () => (isTold = false));
+  mesh.on('down', ({ message }: CausewayError) => tell(`${message}${andSo}; connecting again`));
+  mesh.on('refused', ({ message }: CausewayError) => tell(`${message}; trying again`));
+}
+
 class EventPrinter {
   readonly terminal: Terminal;
   readonly #json: boolean;
-  left: number;
+  #left: number;
 
   constructor(terminal: Terminal, json: boolean, count: number) {
     this.terminal = terminal;
     this.#json = json;
-    this.left = count;
+    this.#left = count;
   }
 
   isDone(): boolean {
-    return this.left <= 0 || this.terminal.stop.aborted;
+    return this.#left <= 0 || this.terminal.stop.aborted;
   }
 
-  async print(event: unknown): Promise<void> {
-    this.left--;
-    await printLine(this.terminal.stdout, this.#json ? JSON.stringify(event) : eventLine(event));
+  /** As many as are wanted; those are acked. */
+  async print(deliveries: readonly Delivery[]): Promise<void> {
+    const wanted = deliveries.slice(0, this.#left);
+    this.#left -= wanted.length;
+    await this.terminal.stdout.write(wanted.map((delivery) => this.#lineOf(delivery)).join(''));
+    for (const delivery of wanted) delivery.ack();
+  }
+
+  #lineOf({ bytes }: Delivery): string {
+    const event = parseEvent(bytes);
+    return `${this.#json ? JSON.stringify(event) : eventLine(event)}\n`;
   }
 
   async tell(text: string): Promise<void> {
@@ -83,118 +122,13 @@ class EventPrinter {
   }
 }
 
-async function streamEphemeral(
-  api: Api,
-  filter: string,
-  group: string | undefined,
-  printer: EventPrinter,
-): Promise<void> {
-  const query = new URLSearchParams({ topic: filter, ...(group === undefined ? {} : { group }) });
-  await whileWanted(printer, async (working) => {
-    const request = { signal: printer.terminal.stop, opened: working };
-    for await (const { data, type } of api.stream(`/v1/stream?${query.toString()}`, request)) {
-      if (type === 'closed') break;
-      await printer.print(parseEvent(data));
-      if (printer.isDone()) return;
-    }
-    throw new MeshError(
-      'mesher-unreachable',
-      `the stream from ${api.url} ended, events are missed until it is back`,
-    );
-  });
-}
-
-async function pullDurable(
-  api: Api,
-  name: string,
-  filter: string,
-  group: string | undefined,
-  printer: EventPrinter,
-): Promise<void> {
-  const path = `/v1/subscriptions/${encodeURIComponent(name)}`;
-  const { stop } = printer.terminal;
-  await ensureSubscription(api, path, filter, group, stop);
-  await whileWanted(printer, async (working) => {
-    while (!printer.isDone()) {
-      const max = Math.min(pullMax, printer.left);
-      const body = await api.post(
-        `${path}/pull`,
-        { max, waitMs: pullWaitMs },
-        { signal: stop, timeoutMs: pullWaitMs + 30_000, parse: parseExactJson },
-      );
-      working();
-      const ack: unknown[] = [];
-      const retry: { token: unknown; delayMs: number }[] = [];
-      for (const delivery of asArray(asObject(body)?.['events'])) {
-        const { event, token } = asObject(delivery) ?? {};
-        if (printer.isDone()) retry.push({ token, delayMs: 0 });
-        else {
-          await printer.print(event);
-          ack.push(token);
-        }
-      }
-      // Not under `stop`: what was printed is acked, and what was not goes back at once.
-      if (ack.length + retry.length > 0) await api.post(`${path}/settle`, { ack, retry, reject: [] });
-    }
-  });
-}
-
-/** An existing one on the same topic keeps its delivery settings. */
-async function ensureSubscription(
-  api: Api,
-  path: string,
-  topic: string,
-  group: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const existing = await api.get(path, { signal }).catch((error: unknown) => {
-    if (error instanceof MeshError && error.code === 'subscription-not-found') return undefined;
-    throw error;
-  });
-  const state = asObject(existing);
-  const known = asObject(state?.['subscription']) ?? state;
-  if (known !== undefined && known['topic'] === topic && (known['group'] ?? undefined) === group) return;
-  await api.put(path, { topic, ...(group === undefined ? {} : { group }) }, { signal });
-}
-
-/** Does `work` again, after a growing pause, when the connection was lost after it had once worked. */
-async function whileWanted(
-  printer: EventPrinter,
-  work: (working: () => void) => Promise<void>,
-): Promise<void> {
-  let waitMs = firstWaitMs;
-  let everWorked = false;
-  let told = false;
-  const hasWorked = (): boolean => everWorked;
-  const working = (): void => {
-    everWorked = true;
-    told = false;
-    waitMs = firstWaitMs;
-  };
-  while (!printer.isDone()) {
-    try {
-      await work(working);
-    } catch (error) {
-      if (!(error instanceof MeshError) || !error.facts.retryable || printer.terminal.stop.aborted)
-        throw error;
-      if (!hasWorked() && error.code === 'mesher-unreachable' && error.details['reason'] !== undefined)
-        throw error;
-      if (!told) await printer.tell(`${error.message}; connecting again`);
-      told = true;
-      await sleep(waitMs, undefined, { signal: printer.terminal.stop });
-      waitMs = Math.min(longestWaitMs, waitMs * 2);
-    }
-  }
-}
-
-function parseEvent(data: string): unknown {
+/** With all the digits of its numbers. What is called JSON and is none, which no mesher looks at, is the text that it is. */
+function parseEvent(bytes: Uint8Array): unknown {
+  const event = decodeCloudEvent(bytes);
   try {
-    return asObject(parseExactJson(data))?.['event'];
-  } catch (cause) {
-    throw new MeshError(
-      'internal',
-      'an event on the stream is no JSON; are command and mesher of the same version?',
-      { cause },
-    );
+    return parseExactJson(formatJsonEvent(event));
+  } catch {
+    const value = JSON.stringify(event.data?.value);
+    return parseExactJson(formatJsonEvent({ ...event, data: { type: 'text', value } }));
   }
 }

@@ -85,6 +85,7 @@ class MeshClient implements Mesh {
   readonly #subscriptions = new Set<SubscriptionStream>();
   readonly #upListeners = new Set<(mesher: MesherInfo) => void>();
   readonly #downListeners = new Set<(error: CausewayError) => void>();
+  readonly #refusedListeners = new Set<(error: CausewayError) => void>();
   #session: Session | undefined;
   #closing: Promise<void> | undefined;
 
@@ -92,7 +93,7 @@ class MeshClient implements Mesh {
     this.#connection = connection;
     this.#settings = settings;
     this.#timers = timers;
-    this.#publisher = new Publisher(settings, session.welcome, timers);
+    this.#publisher = new Publisher(settings, session.welcome, { timers, refused: this.#refused });
   }
 
   get mesher(): MesherInfo | undefined {
@@ -121,6 +122,10 @@ class MeshClient implements Mesh {
     if (this.#closing !== undefined) return;
     for (const listener of this.#downListeners) listener(error);
   }
+
+  readonly #refused = (error: CausewayError): void => {
+    for (const listener of this.#refusedListeners) listener(error);
+  };
 
   publish(
     events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
@@ -160,6 +165,7 @@ class MeshClient implements Mesh {
           name === undefined || topic === undefined
             ? undefined
             : ({ http }) => ensureSubscription(http, name, { topic, group: options.group, delivery }),
+        refused: this.#refused,
         ended: () => void this.#subscriptions.delete(subscription),
       },
     );
@@ -169,16 +175,13 @@ class MeshClient implements Mesh {
   }
 
   on(change: 'up', listener: (mesher: MesherInfo) => void): () => void;
-  on(change: 'down', listener: (error: CausewayError) => void): () => void;
+  on(change: 'down' | 'refused', listener: (error: CausewayError) => void): () => void;
   on(
-    ...[change, listener]: ['up', (mesher: MesherInfo) => void] | ['down', (error: CausewayError) => void]
+    ...[change, listener]:
+      ['up', (mesher: MesherInfo) => void] | ['down' | 'refused', (error: CausewayError) => void]
   ): () => void {
-    if (change === 'up') {
-      this.#upListeners.add(listener);
-      return () => void this.#upListeners.delete(listener);
-    }
-    this.#downListeners.add(listener);
-    return () => void this.#downListeners.delete(listener);
+    if (change === 'up') return added(this.#upListeners, listener);
+    return added(change === 'down' ? this.#downListeners : this.#refusedListeners, listener);
   }
 
   close(): Promise<void> {
@@ -203,6 +206,12 @@ class MeshClient implements Mesh {
     );
     await this.#connection.close();
   }
+}
+
+/** Returns how to take it away. */
+function added<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
 }
 
 function closed(): CausewayError {

@@ -24,6 +24,12 @@ export interface PublisherOptions {
   readonly batchesInFlightMax: number;
 }
 
+export interface PublisherPorts {
+  readonly timers: Timers;
+  /** Told of what is refused for the moment. */
+  readonly refused: (error: CausewayError) => void;
+}
+
 type Input = EventInput | Uint8Array;
 type Limits = Pick<Welcome, 'eventBytesMax' | 'batchBytesMax' | 'batchEventsMax' | 'publishWindowBytes'>;
 
@@ -47,6 +53,7 @@ export class Publisher {
   inDoubt = 0;
   readonly #options: PublisherOptions;
   readonly #timers: Timers;
+  readonly #tellRefused: (error: CausewayError) => void;
   #link: Link | undefined;
   /** In order; the last one may still take calls. */
   readonly #waiting = new Deque<OutgoingBatch>();
@@ -72,10 +79,11 @@ export class Publisher {
   #whenReady: (() => void)[] = [];
   #whenIdle: (() => void)[] = [];
 
-  constructor(options: PublisherOptions, limits: Limits, timers: Timers) {
+  constructor(options: PublisherOptions, limits: Limits, { timers, refused }: PublisherPorts) {
     this.#options = options;
     this.#limits = limits;
     this.#timers = timers;
+    this.#tellRefused = refused;
   }
 
   publish(input: Input | readonly Input[], options: PublishOptions = {}): Promise<readonly PublishReport[]> {
@@ -288,6 +296,7 @@ export class Publisher {
         this.#pause = undefined;
         this.#send();
       });
+      this.#tellRefused(error);
     } else if (batch.calls.length > 1) {
       // One of them is to blame, and nothing of the batch was taken: the mesher says which, when it gets them one by one.
       this.#putBack(batch.split());

@@ -45,6 +45,8 @@ export interface StreamPorts {
   readonly timers: Timers;
   /** Makes the durable subscription, where it is to be made. Rejects with CausewayError. */
   readonly ensure: ((link: Link) => Promise<void>) | undefined;
+  /** Told of what is refused for the moment. */
+  readonly refused: (error: CausewayError) => void;
   /** Nothing comes of it any more. */
   readonly ended: () => void;
 }
@@ -215,6 +217,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
       this.#cancelRetry = undefined;
       if (this.#link !== undefined && this.#status === 'down') this.#open(this.#link);
     });
+    this.#ports.refused(error);
   }
 
   /** For good. `error`: how the loop ends, where it is not by the consumer's own doing. */
@@ -384,6 +387,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
         );
       this.#sendSettlements();
     });
+    this.#ports.refused(error);
   }
 
   #tellSettled(): void {

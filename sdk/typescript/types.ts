@@ -162,6 +162,8 @@ export interface Mesh {
   /** Told of each connection that stands, and of each that is lost, with why. Returns how to be told no more. */
   on(change: 'up', listener: (mesher: MesherInfo) => void): () => void;
   on(change: 'down', listener: (error: CausewayError) => void): () => void;
+  /** Told of what a mesher refused for the moment (events, settlements, a subscription), and is asked again by itself. */
+  on(change: 'refused', listener: (error: CausewayError) => void): () => void;
 
   /**
    * Takes nothing more, waits for what is under way, closes subscriptions and the connection. Bounded by `closeTimeoutMs`:

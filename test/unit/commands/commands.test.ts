@@ -282,6 +282,42 @@ test('prints CloudEvents with all their digits, and ends after --count', async (
   assert.match(terminal.written.stdout, /"data":\{"n":12345678901234567890\}/);
 });
 
+test('prints on one line what was written on several, and as text what is called JSON and is none', async (t) => {
+  const { url, door } = await startHttpMesher(t);
+  const { terminal, code } = await subscribed(
+    ['subscribe', 'a/#', '--json', '--count', '2', '--url', url],
+    () => door.ephemerals.size > 0,
+  );
+  await run(['publish', '--topic', 'a/b', '--type', 'x.y', '--data', '{\n"n":\n1}', '--url', url]);
+  const attributes = new Map([['datacontenttype', { type: 'string' as const, value: 'application/json' }]]);
+  const broken = {
+    id: '1',
+    source: '/s',
+    type: 't',
+    attributes,
+    data: { type: 'text' as const, value: '{' },
+  };
+  await door.publish([broken], { topic: 'a/b', qos: 'durable' });
+  assert.equal(await code, 0);
+  assert.deepEqual(
+    (lines(terminal.written.stdout) as { data: unknown }[]).map(({ data }) => data),
+    [{ n: 1 }, '{'],
+  );
+});
+
+test('says the line of an event that is none, and publishes what stands before it', async (t) => {
+  const { url, door } = await startHttpMesher(t);
+  const event = { specversion: '1.0', id: '1', source: '/s', type: 't' };
+  const stdin = [event, { ...event, source: 'no uri' }, event].map((each) => JSON.stringify(each)).join('\n');
+  const { code, stderr } = await run(['publish', '--url', url], { stdin });
+  assert.equal(code, 3);
+  assert.match(
+    stderr,
+    /^causeway: invalid-event: line 2: attribute "source": .*; 1 event before it published\n$/,
+  );
+  assert.equal(door.published.length, 1);
+});
+
 test('makes a durable subscription, acks what it has printed, and gives back what it has not', async (t) => {
   const { url, door } = await startHttpMesher(t);
   const argv = ['subscribe', 'a/#', '--name', 'mine', '--group', 'g', '--json', '--url', url];

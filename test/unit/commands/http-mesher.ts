@@ -2,6 +2,7 @@
 
 import type { TestContext } from 'node:test';
 import { httpBridge } from '../../../bridge/http/bridge.ts';
+import { wsBridge } from '../../../bridge/ws/bridge.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
 import type { MesherView } from '../../../node/core/views.ts';
 import { startHttpServer } from '../../../node/http/server.ts';
@@ -79,9 +80,10 @@ export async function startHttpMesher(t: TestContext): Promise<{ url: string; do
   const log = { warn: () => undefined, error: () => undefined };
   const webhook = { origin: 'mesh.test', publicUrl: undefined };
   const bridge = httpBridge({ limits: LIMITS, webhook }, { door, clock, random: Math.random, log });
+  const streaming = wsBridge({ version: '0.1.0', limits: LIMITS }, { door, clock, log });
   const server = await startHttpServer(
     { host: '127.0.0.1', port: 0, version: '0.1.0', limits: LIMITS },
-    { view, plugins: [bridge], log },
+    { view, plugins: [bridge, streaming.plugin], upgrade: streaming, log },
   );
   t.after(() => server.close());
   return { url: server.url, door };
