@@ -30,6 +30,8 @@ export interface FederationOptions {
   readonly flags?: readonly string[];
   /** Flags of Node for every mesher. */
   readonly nodeFlags?: readonly string[];
+  /** A command that runs what follows it, and starts every mesher; it must leave the mesher its process id. */
+  readonly wrapper?: readonly string[];
   /** Folder in which the federation makes its own; left out: the system's for what is temporary. */
   readonly parent?: string;
   /** Told before the first process starts, for who must be able to end them all whatever happens. */
@@ -45,14 +47,16 @@ export interface Ending {
 export class Program {
   readonly #args: readonly string[];
   readonly #nodeFlags: readonly string[];
+  readonly #wrapper: readonly string[];
   readonly #watchers: ((line: string) => void)[] = [];
   #child: ChildProcess | undefined;
   #output = '';
 
-  /** `nodeFlags` are for Node itself. */
-  constructor(args: readonly string[], nodeFlags: readonly string[] = []) {
+  /** `nodeFlags` are for Node itself; `wrapper` is a command that runs it. */
+  constructor(args: readonly string[], nodeFlags: readonly string[] = [], wrapper: readonly string[] = []) {
     this.#args = args;
     this.#nodeFlags = nodeFlags;
+    this.#wrapper = wrapper;
   }
 
   get pid(): number | undefined {
@@ -74,9 +78,9 @@ export class Program {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [...this.#nodeFlags, MAIN, ...this.#args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const node = [process.execPath, ...this.#nodeFlags, MAIN, ...this.#args];
+    const [command = process.execPath, ...args] = [...this.#wrapper, ...node];
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         this.#output = (this.#output + chunk.toString()).slice(-200_000);
@@ -191,6 +195,7 @@ export class Federation {
   readonly #relays: Relay[] = [];
   readonly #cut = new Set<string>();
   #nodeFlags: readonly string[] = [];
+  #wrapper: readonly string[] = [];
   registry: Program | undefined;
   /** As the meshers were told, without any relay. */
   registryAddress = '';
@@ -209,8 +214,9 @@ export class Federation {
   }
 
   async #start(options: FederationOptions): Promise<void> {
-    const { clusters, registry, partitions = false, flags = [], nodeFlags = [] } = options;
+    const { clusters, registry, partitions = false, flags = [], nodeFlags = [], wrapper = [] } = options;
     this.#nodeFlags = nodeFlags;
+    this.#wrapper = wrapper;
     this.registryAddress = registry ?? (await this.#startRegistry());
     for (const [cluster, count] of Object.entries(clusters)) {
       const address = partitions ? await this.#relayed(this.registryAddress, cluster) : this.registryAddress;
@@ -274,7 +280,7 @@ export class Federation {
       relay.target(link);
       args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
     }
-    const program = new Program(args, this.#nodeFlags);
+    const program = new Program(args, this.#nodeFlags, this.#wrapper);
     const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, program);
     this.#meshers.push(mesher);
     mesher.start();

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { type Run, withRun } from '../harness/run.ts';
 import type { Subject } from '../harness/scenario.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
+import { type Disk, slowerFsync } from './slower-fsync.ts';
 import { type Ends, measureThroughput } from './throughput.ts';
 import { SUBSCRIPTION, TOPIC } from './topic.ts';
 
-export function causeway(payloadBytes: number): Subject {
+export function causeway(payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Subject {
   return {
     name: 'Causeway',
     run: (size) =>
       withRun('durable', async (run) => {
-        const { ends, whenSettled } = await openCauseway(run, payloadBytes);
+        const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);
+        const { ends, whenSettled } = await openCauseway(run, payloadBytes, wrapper);
         const sample = await measureThroughput(run, size, ends, { countsSyncs: true });
         await whenSettled();
         return sample;
@@ -24,8 +26,9 @@ export function causeway(payloadBytes: number): Subject {
 async function openCauseway(
   run: Run,
   payloadBytes: number,
+  wrapper: readonly string[],
 ): Promise<{ readonly ends: Ends; readonly whenSettled: () => Promise<void> }> {
-  const federation = await run.federation({ clusters: { a: 1, b: 1 } });
+  const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper });
   const [a, b] = [federation.mesher('a'), federation.mesher('b')];
   const publisher = run.role<PublisherRole>('client', join(import.meta.dirname, 'publisher.ts'));
   const subscriber = run.role<SubscriberRole>('client', join(import.meta.dirname, 'subscriber.ts'));

@@ -6,16 +6,18 @@ import type { Subject } from '../harness/scenario.ts';
 import { startNatsClusters } from '../references/nats/clusters.ts';
 import type { Sync } from '../references/nats/configuration.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
+import { type Disk, slowerFsync } from './slower-fsync.ts';
 import { measureThroughput } from './throughput.ts';
 
 const ROLES = join(import.meta.dirname, '../references/nats');
 
-export function jetStream(sync: Sync, payloadBytes: number): Subject {
+export function jetStream(sync: Sync, payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Subject {
   return {
     name: sync === 'always' ? 'JetStream, `sync_interval: always`' : 'JetStream, default sync',
     run: (size) =>
       withRun('durable', async (run) => {
-        const clusters = await startNatsClusters(run, sync);
+        const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);
+        const clusters = await startNatsClusters(run, sync, wrapper);
         const publisher = run.role<PublisherRole>('client', join(ROLES, 'publisher.ts'));
         const subscriber = run.role<SubscriberRole>('client', join(ROLES, 'subscriber.ts'));
         await publisher.call('open', { address: clusters.a, payloadBytes });

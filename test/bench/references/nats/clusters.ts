@@ -17,11 +17,15 @@ export interface NatsClusters {
   readonly b: string;
 }
 
-/** Resolves when B's stream is connected with A's. */
-export async function startNatsClusters(run: Run, sync: Sync): Promise<NatsClusters> {
+/** Resolves when B's stream is connected with A's. `wrapper` is a command that runs each server. */
+export async function startNatsClusters(
+  run: Run,
+  sync: Sync,
+  wrapper: readonly string[] = [],
+): Promise<NatsClusters> {
   const [portA, portB, leafPort] = [await freePort(), await freePort(), await freePort()];
   const common = { folder: run.folder, sync };
-  const a = await startServer(run, {
+  const a = await startServer(run, wrapper, {
     ...common,
     name: 'nats-a',
     port: portA,
@@ -29,7 +33,7 @@ export async function startNatsClusters(run: Run, sync: Sync): Promise<NatsClust
     leafNodes: { listen: leafPort },
   });
   // After A: a leaf node that finds nobody tries again only later, and so does the source.
-  const b = await startServer(run, {
+  const b = await startServer(run, wrapper, {
     ...common,
     name: 'nats-b',
     port: portB,
@@ -44,11 +48,17 @@ export async function startNatsClusters(run: Run, sync: Sync): Promise<NatsClust
   return { a: `127.0.0.1:${portA}`, b: `127.0.0.1:${portB}` };
 }
 
-async function startServer(run: Run, settings: ServerSettings): Promise<NatsConnection> {
+async function startServer(
+  run: Run,
+  wrapper: readonly string[],
+  settings: ServerSettings,
+): Promise<NatsConnection> {
   const { name, port, folder } = settings;
   const file = join(folder, `${name}.conf`);
   writeFileSync(file, serverConfiguration(settings));
-  const program = run.program('server', await natsServer(), ['--config', file]);
+  const server = await natsServer();
+  const [command, ...args] = [...wrapper, server, '--config', file];
+  const program = run.program('server', command, args);
   let printed = '';
   for (const stream of [program.stdout, program.stderr])
     stream?.on('data', (chunk: Buffer) => void (printed += chunk.toString()));
