@@ -1,9 +1,10 @@
 // Counts the interests of this mesher's subscriptions and tells the route table when one appears or goes: only 0 → 1
 // and 1 → 0 are announced, changes close in time travel together, and removals wait, cancelled by a re-add.
 
+import { interestKey } from './interest-set.ts';
 import type { Limits } from './limits.ts';
 import type { Interest } from './messages.ts';
-import { interestKey, type RouteOp } from './route-record.ts';
+import type { RouteOp } from './route-record.ts';
 import type { Now } from './steps.ts';
 import type { Timing } from './timing.ts';
 

@@ -11,17 +11,15 @@
 //
 // `change` is the digest of the delta's ops: a head repeats it, so that one signature serves for both.
 
-import { hash } from 'node:crypto';
-import { hash32, type NodeId } from './event.ts';
+import type { NodeId } from './event.ts';
+import { DIGEST_BYTES, digestOf } from './interest-lines.ts';
+import { BUCKETS, type InterestSet } from './interest-set.ts';
 import { FILTER_BYTES_MAX, isWireTopic } from './limits.ts';
 import type { Interest } from './messages.ts';
 import type { Keys } from './ports.ts';
 
-export const BUCKETS = 256;
-const DIGEST_BYTES = 16;
 const SIGNATURE_BYTES = 64;
 const VERSION = 1;
-const NO_DIGEST: Uint8Array = new Uint8Array(DIGEST_BYTES);
 
 /** Bytes that are no delta, head or bucket of ours. `reason` labels the counter of refusals. */
 export class RouteError extends Error {
@@ -34,15 +32,6 @@ export class RouteError extends Error {
     this.reason = reason;
     this.owner = owner;
   }
-}
-
-export function interestKey(filter: string, group: string): string {
-  return `${filter}\u0000${group}`;
-}
-
-/** A bucket's place follows from the key alone, so that everybody agrees on it. */
-export function bucketOf(key: string): number {
-  return hash32(key) & (BUCKETS - 1);
 }
 
 export interface RouteOp {
@@ -67,86 +56,8 @@ export interface Delta {
 
 export interface Head {
   readonly proof: Proof;
-  readonly digests: readonly Uint8Array[];
-}
-
-/** The interests of one record, with digests kept up to date lazily. */
-export class InterestSet {
-  readonly #buckets = Array.from<Map<string, Interest> | undefined>({ length: BUCKETS });
-  readonly #digests = Array.from<Uint8Array | undefined>({ length: BUCKETS });
-  #root: Uint8Array | undefined;
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  get(key: string): Interest | undefined {
-    return this.#buckets[bucketOf(key)]?.get(key);
-  }
-
-  /** Returns what the key held before. */
-  set(key: string, interest: Interest): Interest | undefined {
-    const at = bucketOf(key);
-    const bucket = (this.#buckets[at] ??= new Map<string, Interest>());
-    const before = bucket.get(key);
-    bucket.set(key, interest);
-    if (!before) this.#size++;
-    this.#touch(at);
-    return before;
-  }
-
-  delete(key: string): Interest | undefined {
-    const at = bucketOf(key);
-    const bucket = this.#buckets[at];
-    const before = bucket?.get(key);
-    if (!bucket || !before) return undefined;
-    bucket.delete(key);
-    if (bucket.size === 0) this.#buckets[at] = undefined;
-    this.#size--;
-    this.#touch(at);
-    return before;
-  }
-
-  bucket(index: number): readonly Interest[] {
-    const bucket = this.#buckets[index];
-    return bucket ? [...bucket.values()] : [];
-  }
-
-  *all(): Iterable<Interest> {
-    for (const bucket of this.#buckets) if (bucket) yield* bucket.values();
-  }
-
-  digest(index: number): Uint8Array {
-    return (this.#digests[index] ??= bucketDigest(this.bucket(index)));
-  }
-
-  root(): Uint8Array {
-    if (!this.#root) {
-      const all = Buffer.alloc(BUCKETS * DIGEST_BYTES);
-      for (let i = 0; i < BUCKETS; i++) all.set(this.digest(i), i * DIGEST_BYTES);
-      this.#root = digestOf(all);
-    }
-    return this.#root;
-  }
-
-  #touch(index: number): void {
-    this.#digests[index] = undefined;
-    this.#root = undefined;
-  }
-}
-
-function digestOf(bytes: Uint8Array): Uint8Array {
-  return hash('sha256', bytes, 'buffer').subarray(0, DIGEST_BYTES);
-}
-
-/** Independent of the order of `interests`. Lengths are part of what is digested: no other interests read the same. */
-export function bucketDigest(interests: readonly Interest[]): Uint8Array {
-  if (interests.length === 0) return NO_DIGEST;
-  const lines = interests.map(
-    ({ filter, group, durable }) => `${filter.length}:${filter}${group.length}:${group}${durable ? 1 : 0}`,
-  );
-  return digestOf(Buffer.from(lines.sort().join('')));
+  /** Of all buckets, one after the other. */
+  readonly digests: Uint8Array;
 }
 
 /** Signs what `interests` holds after `ops` as version (incarnation, sequence). */
@@ -172,9 +83,7 @@ export function signDelta(
 }
 
 export function encodeHead(proof: Proof, interests: InterestSet): Uint8Array {
-  const digests: Uint8Array[] = [];
-  for (let i = 0; i < BUCKETS; i++) digests.push(interests.digest(i));
-  return Buffer.concat([encodeProof(proof), proof.signature, ...digests]);
+  return Buffer.concat([encodeProof(proof), proof.signature, interests.digests()]);
 }
 
 /** Checks shape and signature. */
@@ -197,9 +106,7 @@ export function decodeHead(bytes: Uint8Array, keys: Keys, interestsMax: number):
       `${proof.count} interests, the limit is ${interestsMax}`,
       proof.node,
     );
-  const digests: Uint8Array[] = [];
-  for (let i = 0; i < BUCKETS; i++) digests.push(rest.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
-  return { proof, digests };
+  return { proof, digests: rest };
 }
 
 function encodeProof(proof: Omit<Proof, 'signature'>): Buffer {

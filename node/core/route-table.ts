@@ -14,6 +14,8 @@
 import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
+import { DIGEST_BYTES } from './interest-lines.ts';
+import { bucketDigest, bucketOf, BUCKETS, interestKey, InterestSet } from './interest-set.ts';
 import { isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
 import type {
   ControlMessage,
@@ -25,15 +27,10 @@ import type {
 } from './messages.ts';
 import type { Keys, Random, Recovered, RememberedInterest } from './ports.ts';
 import {
-  bucketDigest,
-  bucketOf,
-  BUCKETS,
   decodeDelta,
   decodeHead,
   encodeHead,
   type Head,
-  interestKey,
-  InterestSet,
   type Proof,
   RouteError,
   type RouteOp,
@@ -42,12 +39,37 @@ import {
 import type { Emit, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
 
-/** One interest of one other mesher, as the tree holds it. */
-export interface Route {
+/** What many interests of one mesher have in common. */
+interface Claim {
   readonly node: NodeId;
-  readonly filter: string;
   readonly group: string;
   readonly durable: boolean;
+}
+
+/**
+ * One interest of one other mesher, as its record and the tree hold it: a mesher may hold a million, so this is all there is
+ * for each, and what is the same for many is held once.
+ */
+export class Route implements Interest {
+  readonly filter: string;
+  readonly #claim: Claim;
+
+  constructor(filter: string, claim: Claim) {
+    this.filter = filter;
+    this.#claim = claim;
+  }
+
+  get node(): NodeId {
+    return this.#claim.node;
+  }
+
+  get group(): string {
+    return this.#claim.group;
+  }
+
+  get durable(): boolean {
+    return this.#claim.durable;
+  }
 }
 
 interface Version {
@@ -57,6 +79,9 @@ interface Version {
 
 /** Of a bucket without interests, to whoever writes it. */
 const BUCKET_BYTES = 64;
+
+/** What is signed for `secret`: no proof and no member record begins so. */
+const SECRET = Buffer.from('secret of filter trees');
 
 const NEVER: Version = { incarnation: 0, sequence: 0 };
 
@@ -79,8 +104,9 @@ interface Owned {
   /** For each bucket, the sequence at which it was last seen to change. */
   readonly changedAt: Float64Array;
   proof: Proof | undefined;
-  readonly interests: InterestSet;
-  readonly routes: Map<string, Route>;
+  readonly interests: InterestSet<Route>;
+  /** What its interests have in common, to be found; nothing rests on one being here. */
+  readonly claims: Map<string, Claim>;
   /** Buckets whose durable interests are not the ones that were written last. */
   unwritten: Set<number>;
   /** Highest version heard of. Above `version`: gapped. */
@@ -134,20 +160,24 @@ export class RouteTable {
   /** The owner's last deltas, by sequence, for peers that missed a few. */
   readonly #ring = new Map<number, Uint8Array>();
   readonly #records = new Map<NodeId, Owned>();
-  readonly #tree = new FilterTree<Route>();
+  readonly #tree: FilterTree<Route>;
   #exchangeAt = 0;
   /** What this round of writing has still to write. A bucket that changes meanwhile waits for the next round. */
   #toWrite: { readonly record: Owned; readonly buckets: Set<number> }[] = [];
   #rememberAt: number | undefined;
   /** Goes up with every change of what `match` may answer. */
   revision = 0;
+  /** For trees of filters that others choose: it follows from the key, and is told to nobody. */
+  readonly secret: number;
 
   constructor(options: RouteTableOptions, peers: RoutePeers, memory: RouteMemory, emit: Emit) {
     this.#options = options;
     this.#peers = peers;
     this.#memory = memory;
     this.#emit = emit;
-    this.#own = newRecord(options.keys.node);
+    this.secret = Buffer.from(options.keys.sign(SECRET)).readInt32BE();
+    this.#tree = new FilterTree(this.secret);
+    this.#own = newRecord(options.keys.node, new InterestSet(true));
     this.#own.complete = true;
   }
 
@@ -191,7 +221,7 @@ export class RouteTable {
 
   /** Routes of one node, for the dry run and for dropping those of the dead. */
   routesOf(node: NodeId): Iterable<Route> {
-    return this.#records.get(node)?.routes.values() ?? [];
+    return this.#records.get(node)?.interests.all() ?? [];
   }
 
   versions(): ReadonlyMap<NodeId, Version> {
@@ -206,10 +236,10 @@ export class RouteTable {
     const own = this.#own;
     const sequence = own.version.sequence + 1;
     for (const { add, interest } of ops) {
-      const key = interestKey(interest.filter, interest.group);
-      if (add) own.interests.set(key, interest);
-      else own.interests.delete(key);
-      own.changedAt[bucketOf(key)] = sequence;
+      const { filter, group } = interest;
+      if (add) own.interests.set(new Route(filter, claimOf(own, interest)));
+      else own.interests.delete(filter, group);
+      own.changedAt[bucketOf(interestKey(filter, group))] = sequence;
     }
     const small = ops.length <= limits.deltaOpsMax; // others are never sent as a delta: their bytes are not needed
     const { proof, bytes } = signDelta(keys, incarnation, sequence, own.interests, small ? ops : []);
@@ -305,31 +335,22 @@ export class RouteTable {
   }
 
   #apply(record: Owned, interest: Interest, add: boolean): void {
-    const key = interestKey(interest.filter, interest.group);
-    const route = record.routes.get(key);
+    const { filter, group, durable } = interest;
+    const known = record.interests.get(filter, group);
+    if (known ? add && known.durable === durable : !add) return;
     // twice: between two versions a record may hold what is in either
-    if (add && !route && record.interests.size >= 2 * this.#options.limits.interestsMax) {
+    if (add && !known && record.interests.size >= 2 * this.#options.limits.interestsMax) {
       throw new RouteError('too-many-interests', 'record too large', record.node);
     }
-    if (route) {
-      if (add && route.durable === interest.durable) return;
-      this.#tree.remove(route.filter, route);
-      record.routes.delete(key);
-    }
+    if (known) this.#tree.remove(known);
     if (add) {
-      const added: Route = {
-        node: record.node,
-        filter: interest.filter,
-        group: interest.group,
-        durable: interest.durable,
-      };
-      record.interests.set(key, interest);
-      record.routes.set(key, added);
-      this.#tree.add(added.filter, added);
-    } else {
-      record.interests.delete(key);
-    }
-    if (route?.durable === true || (add && interest.durable)) record.unwritten.add(bucketOf(key));
+      const same = this.#tree.one(filter);
+      const route = new Route(same?.filter ?? filter, claimOf(record, interest));
+      record.interests.set(route);
+      this.#tree.add(route);
+    } else record.interests.delete(filter, group);
+    if (known?.durable === true || (add && durable))
+      record.unwritten.add(bucketOf(interestKey(filter, group)));
     this.revision++;
   }
 
@@ -423,11 +444,7 @@ export class RouteTable {
       pull.progressAt = now.monotonic;
       if (newer(head.proof, record.proven)) record.proven = versionOf(head.proof);
       if (newer(head.proof, record.wanted)) record.wanted = versionOf(head.proof);
-      pull.missing = new Set();
-      for (let i = 0; i < BUCKETS; i++) {
-        if (Buffer.compare(record.interests.digest(i), head.digests[i] ?? new Uint8Array(0)) !== 0)
-          pull.missing.add(i);
-      }
+      pull.missing = differing(record.interests.digests(), head.digests);
       if (first || pull.missing.size === 0) this.#continuePull(record, pull, now);
       // else buckets follow it: it is part of the answer to a bucket pull
     } catch (error) {
@@ -458,8 +475,7 @@ export class RouteTable {
   }
 
   #checkBucket(head: Head, index: number, interests: readonly Interest[]): void {
-    const digest = head.digests[index];
-    if (!digest || Buffer.compare(digest, bucketDigest(interests)) !== 0) {
+    if (Buffer.compare(digestAt(head.digests, index), bucketDigest(interests)) !== 0) {
       throw new RouteError('bad-digest', `bucket ${index} is not what its owner signed`);
     }
     for (const one of interests) {
@@ -651,7 +667,7 @@ export class RouteTable {
   forget(node: NodeId): void {
     const record = this.#records.get(node);
     if (!record) return;
-    for (const route of record.routes.values()) this.#tree.remove(route.filter, route);
+    for (const route of record.interests.all()) this.#tree.remove(route);
     this.#records.delete(node);
     this.#memory.drop(node);
     this.revision++;
@@ -671,7 +687,7 @@ export class RouteTable {
   }
 }
 
-function newRecord(node: NodeId): Owned {
+function newRecord(node: NodeId, interests = new InterestSet<Route>()): Owned {
   return {
     node,
     version: NEVER,
@@ -679,8 +695,8 @@ function newRecord(node: NodeId): Owned {
     diverged: false,
     changedAt: new Float64Array(BUCKETS),
     proof: undefined,
-    interests: new InterestSet(),
-    routes: new Map(),
+    interests,
+    claims: new Map(),
     unwritten: new Set(),
     wanted: NEVER,
     proven: NEVER,
@@ -690,6 +706,30 @@ function newRecord(node: NodeId): Owned {
     pullAfter: 0,
     failures: 0,
   };
+}
+
+/** Groups that come and go leave their claims here until they are many; then the map begins anew. */
+function claimOf({ node, claims, interests }: Owned, { group, durable }: Interest): Claim {
+  const key = `${durable ? 1 : 0}${group}`;
+  let claim = claims.get(key);
+  if (!claim) {
+    if (claims.size > interests.size) claims.clear();
+    claim = { node, group, durable };
+    claims.set(key, claim);
+  }
+  return claim;
+}
+
+function digestAt(digests: Uint8Array, index: number): Uint8Array {
+  return digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+}
+
+/** The buckets whose digests are not the same. */
+function differing(ours: Uint8Array, theirs: Uint8Array): Set<number> {
+  const indices = Array.from({ length: BUCKETS }, (_, index) => index);
+  return new Set(
+    indices.filter((index) => Buffer.compare(digestAt(ours, index), digestAt(theirs, index)) !== 0),
+  );
 }
 
 function isGapped(record: Owned): boolean {

@@ -7,7 +7,7 @@ import { FilterTree } from './filter-tree.ts';
 import type { Route, RouteTable } from './route-table.ts';
 import { DIRECTIVE_BYTES_MAX, DIRECTIVE_NAMES_MAX } from './limits.ts';
 import type { Member, Membership } from './membership.ts';
-import { interestKey } from './route-record.ts';
+import { interestKey } from './interest-set.ts';
 
 /** A subscription of this mesher as the router sees it. */
 export interface LocalTarget {
@@ -79,7 +79,7 @@ export class Router<T extends LocalTarget> {
   readonly #table: RouteTable;
   readonly #members: Membership;
   readonly #roundTrip: (node: NodeId) => number | undefined;
-  readonly #locals = new FilterTree<T>();
+  readonly #locals: FilterTree<T>;
   readonly #cache = new Map<string, Matched<T>>();
   readonly #directives = new Map<string, Directive>();
   /** Last distance of each mesher, for hysteresis. */
@@ -99,18 +99,19 @@ export class Router<T extends LocalTarget> {
     this.#self = options.self;
     this.#cluster = options.cluster;
     this.#table = options.table;
+    this.#locals = new FilterTree(options.table.secret);
     this.#members = options.members;
     this.#roundTrip = options.roundTrip;
     this.#cacheMax = options.cacheMax;
   }
 
   addLocal(target: T): void {
-    this.#locals.add(target.filter, target);
+    this.#locals.add(target);
     this.#localRevision++;
   }
 
   removeLocal(target: T): void {
-    this.#locals.remove(target.filter, target);
+    this.#locals.remove(target);
     this.#localRevision++;
   }
 

@@ -18,7 +18,7 @@
 
 import { invariant } from '../core/errors.ts';
 import type { LaneName, NodeId } from '../core/event.ts';
-import { BUCKETS } from '../core/route-record.ts';
+import { BUCKETS } from '../core/interest-set.ts';
 
 const OWN = 0x00;
 const META = 0x01;

@@ -2,7 +2,7 @@
 // and are with the journal.
 
 import type { JournalOp } from '../core/ports.ts';
-import { BUCKETS } from '../core/route-record.ts';
+import { BUCKETS } from '../core/interest-set.ts';
 import * as codec from './codec.ts';
 import * as keys from './keys.ts';
 

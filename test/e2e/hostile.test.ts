@@ -5,16 +5,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { encodeRecord } from '../../node/core/event-record.ts';
 import { NO_GROUPS, type StoredEvent } from '../../node/core/event.ts';
+import { bucketDigest, bucketOf, interestKey, InterestSet } from '../../node/core/interest-set.ts';
 import type { Interest, LaneData } from '../../node/core/messages.ts';
 import type { Keys } from '../../node/core/ports.ts';
-import {
-  bucketDigest,
-  bucketOf,
-  encodeHead,
-  InterestSet,
-  interestKey,
-  signDelta,
-} from '../../node/core/route-record.ts';
+import { encodeHead, signDelta } from '../../node/core/route-record.ts';
 import { ephemeralKeys } from '../../node/net/keys.ts';
 import { ByteWriter } from '../../node/wire/byte-writer.ts';
 import { frameHeader } from '../../node/wire/frames.ts';
@@ -304,7 +298,7 @@ async function routeLies(
   const next = (): number => sequence++;
   const delta = (signer: Keys, at: number): Uint8Array => {
     const interests = new InterestSet();
-    interests.set(interestKey(FORGED.filter, ''), FORGED);
+    interests.set(FORGED);
     return signDelta(signer, incarnation, at, interests, [{ add: true, interest: FORGED }]).bytes;
   };
   const forger: Keys = { ...keys, node: honestNode };

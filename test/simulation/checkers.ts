@@ -3,7 +3,7 @@
 
 import type { NodeId } from '../../node/core/event.ts';
 import type { Interest } from '../../node/core/messages.ts';
-import { interestKey } from '../../node/core/route-record.ts';
+import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { History, Published, Received, Subscribed } from './history.ts';

@@ -15,7 +15,8 @@ import { createLibp2p } from 'libp2p';
 import { LIMITS } from '../../node/core/limits.ts';
 import { signMember } from '../../node/core/membership.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from '../../node/core/messages.ts';
-import { InterestSet } from '../../node/core/route-record.ts';
+import { DIGEST_BYTES } from '../../node/core/interest-lines.ts';
+import { InterestSet } from '../../node/core/interest-set.ts';
 import { ephemeralKeys, type NodeKeys } from '../../node/net/keys.ts';
 import { Libp2pNetwork } from '../../node/net/network.ts';
 import { openRegistry } from '../../registry/open.ts';
@@ -128,8 +129,10 @@ export class LyingInterests extends InterestSet {
     return this.#size;
   }
 
-  override digest(index: number): Uint8Array {
-    return this.#digests.get(index) ?? super.digest(index);
+  override digests(): Uint8Array {
+    const digests = Uint8Array.from(super.digests());
+    for (const [index, digest] of this.#digests) digests.set(digest, index * DIGEST_BYTES);
+    return digests;
   }
 }
 

@@ -3,20 +3,17 @@ import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Interest } from '../../../node/core/messages.ts';
+import { DIGEST_BYTES } from '../../../node/core/interest-lines.ts';
+import { BUCKETS, InterestSet } from '../../../node/core/interest-set.ts';
 import {
-  bucketDigest,
-  bucketOf,
-  BUCKETS,
   decodeDelta,
   decodeHead,
   encodeHead,
-  interestKey,
-  InterestSet,
   RouteError,
   type RouteOp,
   signDelta,
 } from '../../../node/core/route-record.ts';
-import { seeded, signingKeys } from './signing-keys.ts';
+import { signingKeys } from './signing-keys.ts';
 
 const keys = signingKeys('node-a');
 const reader = signingKeys('node-b');
@@ -35,7 +32,7 @@ function interest(filter: string, group = '', durable = false): Interest {
 
 function setOf(interests: readonly Interest[]): InterestSet {
   const set = new InterestSet();
-  for (const one of interests) set.set(interestKey(one.filter, one.group), one);
+  for (const one of interests) set.set(one);
   return set;
 }
 
@@ -93,9 +90,8 @@ test('a head comes back with the digest of every bucket', () => {
   const { head, set } = sample();
   const { proof, digests } = decodeHead(head, reader, INTERESTS_MAX);
   assert.equal(proof.count, 2);
-  assert.equal(digests.length, BUCKETS);
-  for (let i = 0; i < BUCKETS; i++)
-    assert.deepEqual(Buffer.from(digests[i] ?? []), Buffer.from(set.digest(i)));
+  assert.equal(digests.length, BUCKETS * DIGEST_BYTES);
+  assert.deepEqual(Buffer.from(digests), Buffer.from(set.digests()));
 });
 
 test('the proof of a delta serves a head that another mesher makes', () => {
@@ -243,66 +239,3 @@ function signedByHand(sequence: number, ops: Buffer): Buffer {
 function digestOf(bytes: Uint8Array): Buffer {
   return hash('sha256', bytes, 'buffer').subarray(0, 16);
 }
-
-test('the digest of a bucket does not depend on the order of its interests', () => {
-  const some = fc.uniqueArray(interestArbitrary, {
-    selector: (one) => interestKey(one.filter, one.group),
-    maxLength: 12,
-  });
-  fc.assert(
-    fc.property(some, fc.nat(), (interests, seed) => {
-      const random = seeded(seed);
-      const shuffled = interests
-        .map((one) => ({ one, at: random() }))
-        .sort((a, b) => a.at - b.at)
-        .map(({ one }) => one);
-      assert.deepEqual(Buffer.from(bucketDigest(shuffled)), Buffer.from(bucketDigest(interests)));
-    }),
-  );
-});
-
-test('no other interests have the digest of a bucket, also where names hold what parts them', () => {
-  const pairs: readonly (readonly [Interest[], Interest[]])[] = [
-    [[interest('a', '', true), interest('b')], [interest('a', '\u00001\nb\u0000')]],
-    [[interest('ab')], [interest('a', 'b')]],
-    [[interest('a', '1')], [interest('a', '', true)]],
-    [[interest('a')], [interest('a', '', true)]],
-    [[interest('a'), interest('b')], [interest('a')]],
-    [[interest('1:a')], [interest('1', ':a')]],
-  ];
-  for (const [one, other] of pairs)
-    assert.notDeepEqual(Buffer.from(bucketDigest(one)), Buffer.from(bucketDigest(other)));
-});
-
-test('digests kept up to date equal those made from nothing', () => {
-  const change = fc.record({
-    add: fc.boolean(),
-    which: fc.nat({ max: 30 }),
-    durable: fc.boolean(),
-    look: fc.boolean(),
-  });
-  fc.assert(
-    fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
-      const kept = new InterestSet();
-      const twin = new Map<string, Interest>();
-      for (const { add, which, durable, look } of changes) {
-        const one = interest(`t/${which}/#`, which % 3 === 0 ? 'g' : '', durable);
-        const key = interestKey(one.filter, one.group);
-        if (add) assert.deepEqual(kept.set(key, one), twin.get(key));
-        else assert.deepEqual(kept.delete(key), twin.get(key));
-        if (add) twin.set(key, one);
-        else twin.delete(key);
-        if (look) kept.root();
-      }
-      const fresh = setOf([...twin.values()]);
-      assert.equal(kept.size, twin.size);
-      assert.deepEqual(Buffer.from(kept.root()), Buffer.from(fresh.root()));
-      for (let i = 0; i < BUCKETS; i++) {
-        assert.deepEqual(Buffer.from(kept.digest(i)), Buffer.from(fresh.digest(i)));
-        for (const one of kept.bucket(i)) assert.equal(bucketOf(interestKey(one.filter, one.group)), i);
-      }
-      assert.equal([...kept.all()].length, kept.size);
-    }),
-    { numRuns: 200 },
-  );
-});

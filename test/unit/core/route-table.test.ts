@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeId } from '../../../node/core/event.ts';
-import {
-  bucketOf,
-  decodeDelta,
-  encodeHead,
-  interestKey,
-  InterestSet,
-  type RouteOp,
-  signDelta,
-} from '../../../node/core/route-record.ts';
+import { bucketOf, interestKey, InterestSet } from '../../../node/core/interest-set.ts';
+import { decodeDelta, encodeHead, type RouteOp, signDelta } from '../../../node/core/route-record.ts';
 import { calibrate } from '../../support/calibrate.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { hand, interest, Memory, RouteNet, type Sent, type Station } from './route-net.ts';
@@ -806,7 +799,7 @@ test('an owner whose count does not fit its buckets is refused, and complete aga
   b.members.add('a');
   b.linked.add('a');
   const set = new InterestSet();
-  set.set(interestKey('x', ''), interest('x'));
+  set.set(interest('x'));
   Object.defineProperty(set, 'size', { get: () => 5, configurable: true });
   const lying = signDelta(owner, 1, 3, set, []);
   const serve = (proof: typeof lying.proof): void => {
@@ -895,8 +888,7 @@ test('content that differs from what its owner signed is found by its digest and
   // the owner signs one thing and tells b another, with the same count; then it is honest again
   const version = a.table.describe('a').sequence + 1;
   const truth = new InterestSet();
-  for (const one of [interest('x'), interest('y'), interest('new')])
-    truth.set(interestKey(one.filter, ''), one);
+  for (const one of [interest('x'), interest('y'), interest('new')]) truth.set(one);
   const bad = signDelta(signingKeys('a'), 1, version, truth, [...removes('z'), ...adds('wrong')]);
   b.table.takeDelta(bad.bytes, 'gossip', net.now);
   assert.equal(b.table.match('wrong').length, 1);

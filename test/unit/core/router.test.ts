@@ -6,7 +6,7 @@ import { hash32, NO_GROUPS, type Directive, type NodeId } from '../../../node/co
 import { DIRECTIVE_NAMES_MAX, LIMITS } from '../../../node/core/limits.ts';
 import { Membership, signMember } from '../../../node/core/membership.ts';
 import type { MemberRecord } from '../../../node/core/ports.ts';
-import { interestKey } from '../../../node/core/route-record.ts';
+import { interestKey } from '../../../node/core/interest-set.ts';
 import {
   rendezvous,
   Router,
