@@ -51,7 +51,7 @@ export interface Limits {
   readonly lanesPerCluster: number;
   /** Bytes sent and not yet acked on one lane: the receiver may grant less. */
   readonly laneInFlightBytes: number;
-  /** Bytes of events in one data frame: larger ones make control messages wait. */
+  /** Bytes of events in one data frame: what fits, with all that stands before them, into one record of a link's encryption. */
   readonly frameBytesMax: number;
   /** Events in one data frame. */
   readonly frameEventsMax: number;
@@ -97,7 +97,7 @@ export const LIMITS: Limits = Object.freeze({
   queueWindowEvents: 4096,
   lanesPerCluster: 8,
   laneInFlightBytes: 2 * 1024 * 1024,
-  frameBytesMax: 64 * 1024,
+  frameBytesMax: 60 * 1024,
   frameEventsMax: 512,
   linkFrameBytesMax: 4 * 1024 * 1024,
   ephemeralQueueEvents: 8192,

@@ -2,14 +2,15 @@
 // reconnects by itself is on: links.ts decides which connections there are.
 
 import { identify } from '@libp2p/identify';
-import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface';
+import type { ConnectionGater, Libp2p, MessageStream, PrivateKey } from '@libp2p/interface';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
 import { yamux } from '@libp2p/yamux';
-import { createLibp2p } from 'libp2p';
+import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import type { GossipService } from './gossip.ts';
+import { noiseCrypto } from './noise-crypto.ts';
 import { silentLogger } from './silent-logger.ts';
 
 export type Encryption = 'noise' | 'tls';
@@ -41,18 +42,17 @@ const STREAM_WINDOW_BYTES_MAX = 4 * 1024 * 1024;
 /** On one connection: four of the link, two of gossip, identify, and the like of another build. */
 const STREAMS_PER_CONNECTION_MAX = 64;
 
-/** Made, not started. */
-export async function createHost(options: HostOptions): Promise<Host> {
-  return createLibp2p({
-    start: false,
-    privateKey: options.privateKey,
-    addresses: { listen: [...options.listen], announce: [...options.announce] },
+/** Transport, encryption and muxer of links. */
+export function linkSettings(
+  encryption: Encryption,
+): Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers'> {
+  return {
     transports: [
       tcp({ dialOpts: { noDelay: true, keepAlive: true }, listenOpts: { noDelay: true, keepAlive: true } }),
     ],
-    connectionEncrypters: [options.encryption === 'tls' ? tls() : noise()],
+    connectionEncrypters: [encryption === 'tls' ? tls() : noise({ crypto: noiseCrypto() })],
     streamMuxers: [
-      quietAfterClose(
+      guarded(
         yamux({
           streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },
           maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
@@ -60,6 +60,24 @@ export async function createHost(options: HostOptions): Promise<Host> {
         }),
       ),
     ],
+  };
+}
+
+/**
+ * Whether nothing looks at bytes any more that a stream has taken (`send` has returned, and none of them wait in the stream):
+ * noise encrypts them before it returns; TLS hands them to a socket, which does so later.
+ */
+export function takesBytesAtOnce(encryption: Encryption): boolean {
+  return encryption === 'noise';
+}
+
+/** Made, not started. */
+export async function createHost(options: HostOptions): Promise<Host> {
+  return createLibp2p({
+    start: false,
+    privateKey: options.privateKey,
+    addresses: { listen: [...options.listen], announce: [...options.announce] },
+    ...linkSettings(options.encryption),
     connectionGater: options.gater,
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
@@ -77,18 +95,22 @@ export async function createHost(options: HostOptions): Promise<Host> {
 }
 
 /**
- * yamux announces a new stream in a microtask that nothing guards (muxer.js, `onCreateStream`): where the connection is
- * given up in the same turn, as for a peer that says hello and nonsense in one write, its write would end the process.
+ * Stands between yamux and the encrypted connection.
+ *
+ * - While the connection's transport takes no more, noise keeps what it is given as it is: it gets a copy then.
+ * - yamux announces a new stream in a microtask that nothing guards (muxer.js, `onCreateStream`): where the connection is
+ *   given up in the same turn, as for a peer that says hello and nonsense in one write, its write would end the process.
  */
-function quietAfterClose(factory: ReturnType<typeof yamux>): ReturnType<typeof yamux> {
+export function guarded(factory: ReturnType<typeof yamux>): ReturnType<typeof yamux> {
   return () => {
     const muxers = factory();
     const createStreamMuxer = muxers.createStreamMuxer.bind(muxers);
     muxers.createStreamMuxer = (connection) => {
       const send = connection.send.bind(connection);
       connection.send = (data) => {
+        const keeps = connection.writableNeedsDrain || connection.writeBufferLength > 0;
         try {
-          return send(data);
+          return send(keeps ? copyOf(data) : data);
         } catch (error) {
           if (connection.status === 'open') throw error;
           return false; // its streams are about to be told
@@ -98,4 +120,8 @@ function quietAfterClose(factory: ReturnType<typeof yamux>): ReturnType<typeof y
     };
     return muxers;
   };
+}
+
+function copyOf(data: Parameters<MessageStream['send']>[0]): Uint8Array {
+  return data instanceof Uint8Array ? new Uint8Array(data) : data.slice();
 }

@@ -6,9 +6,10 @@ import type { NodeId } from '../core/event.ts';
 import type { Limits } from '../core/limits.ts';
 import type { ControlMessage, DataMessage } from '../core/messages.ts';
 import type { Network, NetworkEvents, Random } from '../core/ports.ts';
+import { SpareChunks } from './chunks.ts';
 import { connectionGater } from './gater.ts';
 import { Gossip } from './gossip.ts';
-import { createHost, type Encryption, type Host } from './host.ts';
+import { createHost, type Encryption, type Host, takesBytesAtOnce } from './host.ts';
 import type { NodeKeys } from './keys.ts';
 import { Links } from './links.ts';
 
@@ -65,6 +66,7 @@ export class Libp2pNetwork implements Network {
         controlProtocol,
         dataProtocol,
         frameBytesMax: limits.linkFrameBytesMax,
+        spareChunks: new SpareChunks(takesBytesAtOnce(this.#options.encryption)),
         hello: () => ({ kind: 'hello', federation, cluster, incarnation }),
       },
       {

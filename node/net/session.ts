@@ -19,8 +19,9 @@ import {
   isData,
 } from '../core/messages.ts';
 import { FrameReader } from '../wire/frames.ts';
-import { decodeMessage, encodeMessage } from '../wire/link-messages.ts';
+import { decodeMessage } from '../wire/link-messages.ts';
 import { WireError } from '../wire/wire-error.ts';
+import type { SpareChunks } from './chunks.ts';
 import { Outbox } from './outbox.ts';
 
 export interface SessionOptions {
@@ -29,6 +30,7 @@ export interface SessionOptions {
   readonly hello: () => Hello;
   /** limits.linkFrameBytesMax */
   readonly frameBytesMax: number;
+  readonly spareChunks: SpareChunks;
 }
 
 export interface SessionEvents {
@@ -110,12 +112,12 @@ export class Session {
   }
 
   sendControl(message: ControlMessage): void {
-    if (this.#state === 'up') this.#control?.send(encodeMessage(message));
+    if (this.#state === 'up') this.#control?.send(message);
   }
 
   sendData(message: DataMessage): boolean {
     if (this.#state !== 'up' || !this.#data) return true;
-    return this.#data.send(encodeMessage(message));
+    return this.#data.send(message);
   }
 
   /** Sends what waits, as far as the streams take it, and is over; the connection is left to the host. */
@@ -149,7 +151,7 @@ export class Session {
     try {
       const control = await this.#openStream(this.#options.controlProtocol);
       const controlBox = this.#outbox(control);
-      controlBox.send(encodeMessage(this.#options.hello()));
+      controlBox.send(this.#options.hello());
       const data = await this.#openStream(this.#options.dataProtocol);
       this.#control = controlBox;
       this.#data = this.#outbox(data);
@@ -173,7 +175,11 @@ export class Session {
   #outbox(stream: Stream): Outbox {
     return new Outbox(
       stream,
-      { fullBytes: DATA_FULL_BYTES, bytesMax: OUTBOX_BYTES_MAX },
+      {
+        fullBytes: DATA_FULL_BYTES,
+        bytesMax: OUTBOX_BYTES_MAX,
+        spareChunks: this.#options.spareChunks,
+      },
       {
         drained: () => {
           if (stream.protocol === this.#options.dataProtocol && this.#state === 'up')

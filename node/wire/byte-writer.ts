@@ -59,6 +59,17 @@ export class ByteWriter {
     this.#buffer[this.#at++] = Number(rest);
   }
 
+  /** Big-endian; for a number that is known only later, see `setU32`. */
+  u32(value: number): void {
+    this.#reserve(4);
+    this.#at = this.#buffer.writeUInt32BE(value, this.#at);
+  }
+
+  /** Writes over what `u32` wrote at `at`. */
+  setU32(value: number, at: number): void {
+    this.#buffer.writeUInt32BE(value, at);
+  }
+
   f64(value: number): void {
     this.#reserve(8);
     this.#at = this.#buffer.writeDoubleBE(value, this.#at);
@@ -130,6 +141,11 @@ export class ByteWriter {
     this.#reserve(value.length);
     this.#buffer.set(value, this.#at);
     this.#at += value.length;
+  }
+
+  /** What was written from `from` on. It changes when that is cut, and written again. */
+  view(from: number): Buffer {
+    return this.#buffer.subarray(from, this.#at);
   }
 
   /** What was written. The writer must not be used afterwards. */

@@ -3,6 +3,7 @@
 //   stream := frame*
 //   frame  := length:u32 body:bytes{length}        big-endian; 1 ≤ length ≤ the reader's limit
 
+import type { ByteWriter } from './byte-writer.ts';
 import { WireError } from './wire-error.ts';
 
 export const FRAME_HEADER_BYTES = 4;
@@ -12,6 +13,14 @@ export function frameHeader(length: number): Uint8Array {
   const header = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   header.writeUInt32BE(length);
   return header;
+}
+
+/** Writes a frame, whose body `writeBody` writes. */
+export function writeFrame(writer: ByteWriter, writeBody: (writer: ByteWriter) => void): void {
+  const start = writer.length;
+  writer.u32(0);
+  writeBody(writer);
+  writer.setU32(writer.length - start - FRAME_HEADER_BYTES, start);
 }
 
 /** First size of the buffer for a body that spans chunks: most of our frames fit, and it is no more than a data frame. */

@@ -51,12 +51,17 @@ const KIND_BYTES = new Map<LinkMessage['kind'], number>(KINDS.map((kind, index) 
 
 /** A message that breaks a bound of this file is a bug of the sender (invariant), not a refusal of the receiver. */
 export function encodeMessage(message: LinkMessage): Uint8Array {
-  const writer = new ByteWriter(estimate(message));
+  const writer = new ByteWriter(estimateMessage(message));
+  writeMessage(writer, message);
+  return writer.finish();
+}
+
+/** The same, behind what was written before. */
+export function writeMessage(writer: ByteWriter, message: LinkMessage): void {
   const kind = KIND_BYTES.get(message.kind);
   invariant(kind !== undefined, `no message kind ${message.kind}`);
   writer.byte(kind);
   writeBody(writer, message);
-  return writer.finish();
 }
 
 /** Events, deltas and heads are views of `bytes`, which must not change afterwards. Throws WireError only. */
@@ -70,7 +75,8 @@ export function decodeMessage(bytes: Uint8Array): LinkMessage {
   return message;
 }
 
-function estimate(message: LinkMessage): number {
+/** Bytes that it takes, roughly, and rather more than less. */
+export function estimateMessage(message: LinkMessage): number {
   if (message.kind === 'data' || message.kind === 'best-effort') return estimateEvents(message.events);
   if (message.kind === 'route-delta') return message.delta.length + 16;
   if (message.kind === 'route-head') return message.head.length + 16;

@@ -76,6 +76,32 @@ export function networkContract(name: string, makeNode: MakeNode): void {
       await b.until(() => b.received.length === sent, 'the one that was refused more was taken all the same');
     });
 
+    test('every byte arrives as it was sent, however far the receiver is behind', async (t) => {
+      const [a, b] = [await makeNode(t), await makeNode(t)];
+      await join(a, b);
+      const count = 3000;
+      const sizes = (sequence: number): number => (sequence * 7919) % 40_000;
+      let [sent, arrived] = [0, 0];
+      b.onMessage = (_, message) => {
+        if (message.kind !== 'data') return;
+        const { record } = storedEvent({ sequence: arrived, bytes: sizes(arrived) });
+        assert(
+          message.events[0] && Buffer.compare(message.events[0].event.record, record) === 0,
+          `${arrived}`,
+        );
+        arrived++;
+      };
+      const send = (): void => {
+        while (sent < count) {
+          if (sent % 10 === 0) a.network.sendControl(b.id, { kind: 'ping', sentAt: sent });
+          if (!a.network.sendData(b.id, dataOf(sent++, sizes(sent - 1)))) return;
+        }
+      };
+      a.drained = send;
+      send();
+      await b.until(() => arrived === count, 'all arrived');
+    });
+
     test('disconnect ends the link on both sides, once; connect brings it back', async (t) => {
       const [a, b] = [await makeNode(t), await makeNode(t)];
       await join(a, b);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FrameReader, frameHeader } from '../../../node/wire/frames.ts';
+import { ByteReader } from '../../../node/wire/byte-reader.ts';
+import { ByteWriter } from '../../../node/wire/byte-writer.ts';
+import { FrameReader, frameHeader, writeFrame } from '../../../node/wire/frames.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
 
 const MAX = 4 * 1024 * 1024;
@@ -26,6 +28,17 @@ test('frames come out as they went in, however the stream is cut', () => {
       },
     ),
     { numRuns: 1000 },
+  );
+});
+
+test('frames are written one behind the other, each behind its length', () => {
+  const writer = new ByteWriter(1);
+  const bodies = ['one', '', 'x'.repeat(70_000)];
+  for (const body of bodies) writeFrame(writer, (to) => to.text(body));
+  const read = [...new FrameReader(MAX).push(writer.finish())];
+  assert.deepEqual(
+    read.map((body) => new ByteReader(body).text(MAX)),
+    bodies,
   );
 });
 
