@@ -66,7 +66,7 @@ Four processes on loopback: a publisher at the server of cluster A, the servers 
 its own, and then all of them are taken, until the server in B has confirmed the last ack; the rate is that of the whole, so what piles up between the two ends is paid for. Payloads are ${payloadSource()}.
 In the end every number that was published must have arrived, and nothing else; what arrived twice is counted.
 
-- **Causeway**: one mesher in each cluster, publisher and subscriber with the streaming client. The publisher's ack comes after an fsync in A, and A's after an fsync in B.
+- **Causeway**: one mesher in each cluster, publisher and subscriber with the streaming client, all of it with its defaults. The publisher's ack comes after an fsync in A, and A's after an fsync in B.
 - **JetStream**: one server in each cluster, each with its own JetStream domain, joined by a leaf node connection; the stream in B sources the one in A. Files, one replica, a durable pull consumer with
   explicit acks. A leaf node with domains is what NATS's documentation describes for JetStreams that are independent of each other; servers joined by gateways share one JetStream, whose
   metadata needs a majority of all of them. By default it acks before anything is synced (\`sync_interval\`: two minutes), so an acked event survives a crash of the process, not of the machine;

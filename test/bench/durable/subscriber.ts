@@ -9,16 +9,13 @@ import type { SubscriberRole } from './roles.ts';
 import { whenArrived } from './taking.ts';
 import { SUBSCRIPTION, TOPIC } from './topic.ts';
 
-/** Deliveries that may be in hand. */
-const CREDIT = 8192;
-
 const ledger = new Ledger();
 let opened: Subscription | undefined;
 
 playRole<SubscriberRole>({
   open: async ({ address }) => {
     const mesh = await connect(address);
-    opened = mesh.subscribe({ name: SUBSCRIPTION, topic: TOPIC, credit: CREDIT });
+    opened = mesh.subscribe({ name: SUBSCRIPTION, topic: TOPIC });
     void ackEach(opened); // what fails ends this process, and with it the run
   },
   take: async ({ upTo }) => {

@@ -12,7 +12,6 @@ import { dueUs, type Schedule } from '../harness/load.ts';
 import { playRole } from '../harness/role.ts';
 import type { Arrived, TimedSubscriberRole } from './roles.ts';
 
-const CREDIT = 8192;
 const QUIET_MS = 500;
 const LOOK_EVERY_MS = 20;
 
@@ -33,7 +32,6 @@ playRole<TimedSubscriberRole>({
     const durable = qos === 'durable';
     const subscription = mesh.subscribe({
       topic: TOPIC,
-      credit: CREDIT,
       ...(durable && { name: SUBSCRIPTION }),
     });
     void takeEach(subscription, durable); // what fails ends this process, and with it the run
