@@ -18,7 +18,7 @@ import type { Overload } from './overload.ts';
 import { PartialMessage } from './partial-message.ts';
 import { meshErrorOf, problemOf } from './problem.ts';
 import { Publishing } from './publishing.ts';
-import type { ReceiveBudget } from './receive-budget.ts';
+import type { MessageHolder, ReceiveBudget } from './receive-budget.ts';
 import { Stream } from './stream.ts';
 
 export interface ConnectionOptions {
@@ -41,7 +41,7 @@ export interface ConnectionPorts {
 /** UTF-8 bytes of the reason in a close frame (RFC 6455 §5.5). */
 const REASON_BYTES_MAX = 123;
 
-export class Connection {
+export class Connection implements MessageHolder {
   readonly #socket: WebSocket;
   readonly #raw: Socket;
   readonly #options: ConnectionOptions;
@@ -52,6 +52,8 @@ export class Connection {
   /** SETTLEs under way, of streams that are gone by now, too. */
   #settling = 0;
   readonly #partial = new PartialMessage();
+  /** Messages of which the budget knows. */
+  #heldMessages = 0;
   #lastStream = 0;
   #state: 'open' | 'stopping' | 'ended' = 'open';
   /** Monotonic ms: of the last sign of life, and of the last ping. */
@@ -219,7 +221,12 @@ export class Connection {
   }
 
   #updateReading(): void {
-    const isFull = this.#publishing.isFull || this.#outbox.isOverfull;
+    if (this.#state === 'ended') return;
+    const { messages } = this.#partial;
+    const held = this.#partial.bytes + this.#publishing.unansweredBytes;
+    const mayHoldMore = this.#ports.budget.hold(this, held, messages !== this.#heldMessages);
+    this.#heldMessages = messages;
+    const isFull = !mayHoldMore || this.#publishing.isFull || this.#outbox.isOverfull;
     if (isFull === this.#socket.isPaused) return;
     if (isFull) this.#socket.pause();
     else this.#socket.resume();
@@ -227,18 +234,14 @@ export class Connection {
 
   /** A chunk was taken: what is left of it is the beginning of a message. */
   #chunk(bytes: number): void {
-    if (this.#state === 'ended') return;
-    const { budget } = this.#ports;
-    const before = this.#partial.bytes;
     this.#heard = true;
     this.#partial.chunk(bytes);
-    budget.change(before, this.#partial.bytes);
-    if (!budget.isOver || this.#partial.bytes <= bytes) return;
-    this.#fail(
-      1013,
-      'overloaded',
-      'too many large messages are coming in at once; try again, or another mesher',
-    );
+    this.#updateReading();
+  }
+
+  /** By the budget: there is room for more. */
+  goOn(): void {
+    this.#updateReading();
   }
 
   // ─────────────────────────────────────────────────────────── life and end
@@ -305,7 +308,7 @@ export class Connection {
   #release(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#ports.budget.change(this.#partial.bytes, 0);
+    this.#ports.budget.hold(this, 0, true);
     this.#publishing.end();
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();

@@ -40,6 +40,11 @@ export class Publishing {
     return this.#unanswered;
   }
 
+  /** Of their batches. */
+  get unansweredBytes(): number {
+    return this.#unansweredBytes;
+  }
+
   /** As much as this connection may have unanswered: nothing more is to be read. */
   get isFull(): boolean {
     return this.#unansweredBytes > this.#windowBytes || this.#isWaiting;

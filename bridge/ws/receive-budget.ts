@@ -1,20 +1,57 @@
-// How much of messages that are not whole yet is held, of all connections together: whoever would go above it is ended, so that
-// thousands of clients that each begin a large message and never end it cannot take the mesher's memory.
+// How much all connections together hold of what clients publish: of messages that are not whole yet, and of batches that are not
+// answered. Thousands of clients that each begin a large message and never end it, or that publish more than the disk takes, cannot
+// take the mesher's memory: above the bound, connections are not read from until there is room. But the one whose message has been
+// coming for longest always is, so that some message becomes whole and makes room.
+
+export interface MessageHolder {
+  /** There is room again. */
+  goOn(): void;
+}
 
 export class ReceiveBudget {
   readonly #bytesMax: number;
   #bytes = 0;
+  /** In the order in which their messages began to come. */
+  readonly #held = new Map<MessageHolder, number>();
+  readonly #waiting = new Set<MessageHolder>();
+  #isWaking = false;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  get isOver(): boolean {
-    return this.#bytes > this.#bytesMax;
+  /**
+   * The holder has so many bytes now; `isOther`: another message is coming than when it said so before. False: it is to read no
+   * more until it is told to go on.
+   */
+  hold(holder: MessageHolder, bytes: number, isOther: boolean): boolean {
+    this.#bytes += bytes - (this.#held.get(holder) ?? 0);
+    if (isOther || bytes === 0) this.#held.delete(holder);
+    if (bytes > 0) this.#held.set(holder, bytes);
+    const mayGoOn = bytes === 0 || this.#hasRoom || this.#oldest === holder;
+    if (mayGoOn) this.#waiting.delete(holder);
+    else this.#waiting.add(holder);
+    this.#wake();
+    return mayGoOn;
   }
 
-  /** One connection's part of it is another now. */
-  change(from: number, to: number): void {
-    this.#bytes += to - from;
+  get #hasRoom(): boolean {
+    return this.#bytes <= this.#bytesMax;
+  }
+
+  get #oldest(): MessageHolder | undefined {
+    return this.#held.keys().next().value;
+  }
+
+  /** Whoever goes on says again what it holds: not to be taken for the next to wake, ever deeper. */
+  #wake(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    for (const holder of this.#waiting) {
+      if (!this.#hasRoom && holder !== this.#oldest) continue;
+      this.#waiting.delete(holder);
+      holder.goOn();
+    }
+    this.#isWaking = false;
   }
 }

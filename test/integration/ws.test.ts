@@ -318,8 +318,8 @@ suite('two clusters', () => {
 });
 
 suite('a mesher with little room', () => {
-  const small = ['event-bytes-max', '65536', 'batch-bytes-max', '131072', 'staged-bytes-max', '262144'];
-  const flags = small.map((word, i) => (i % 2 === 0 ? `--limits-${word}` : word));
+  const settings = ['event-bytes-max', '65536', 'batch-bytes-max', '131072', 'staged-bytes-max', '262144'];
+  const flags = settings.map((word, i) => (i % 2 === 0 ? `--limits-${word}` : word));
 
   test('publishers keep their order when it has no room for all of them, and see nothing of it', async (t) => {
     const federation = await Federation.start(t, { clusters: { a: 1 }, flags });
@@ -332,14 +332,22 @@ suite('a mesher with little room', () => {
     ];
     const reader = await WsClient.open(t, a.http);
     reader.open(1, 'all');
+    // Of small events the records are larger than what was sent, so that the mesher's room ends before the connections' does.
+    const [large, small] = [
+      { events: 10, bytes: 10_000 },
+      { events: 300, bytes: 10 },
+    ];
     const batches = 60;
+    const perPublisher = (batches / 2) * (large.events + small.events);
     const lasts = publishers.map((publisher, p) => {
+      let next = p * 100_000;
       let last = 0;
       for (let i = 0; i < batches; i++) {
-        const events = Array.from({ length: 10 }, (_, j) =>
-          event(p * 100_000 + i * 10 + j, i % 2 === 0 ? 10_000 : 10),
+        const { events, bytes } = i % 2 === 0 ? large : small;
+        last = publisher.publish(
+          'all',
+          Array.from({ length: events }, () => event(next++, bytes)),
         );
-        last = publisher.publish('all', events);
       }
       return last;
     });
@@ -349,10 +357,10 @@ suite('a mesher with little room', () => {
     }
     const refusals = await a.metric('causeway_publish_refused_total', { reason: 'overloaded' });
     assert(refusals > 0, 'there was too little room');
-    await reader.whenReceived(3 * batches * 10);
+    await reader.whenReceived(3 * perPublisher);
     for (let p = 0; p < 3; p++) {
       const own = reader.received.map(({ id }) => Number(id)).filter((id) => Math.floor(id / 100_000) === p);
-      assert.deepEqual(own, ids(p * 100_000, p * 100_000 + batches * 10 - 1).map(Number));
+      assert.deepEqual(own, ids(p * 100_000, p * 100_000 + perPublisher - 1).map(Number));
     }
   });
 });

@@ -558,21 +558,44 @@ test('ends a connection whose message drips in for too long', () => {
   assert.deepEqual(bench.refused, ['request-timeout']);
 });
 
-test('messages that are not whole yet share a budget, and whoever goes above it is ended', () => {
+test('messages that are not whole yet share a budget: beyond it only the oldest is read on', () => {
   const budget = new ReceiveBudget(3_000);
-  const benches = [new Bench({ budget }), new Bench({ budget }), new Bench({ budget })];
-  const [a, b, c] = benches;
-  for (const bench of benches) bench.raw.emit('data', Buffer.alloc(900));
-  b?.raw.emit('data', Buffer.alloc(900));
-  assert.deepEqual(
-    benches.map(({ socket }) => socket.closeCode()),
-    [undefined, 1013, undefined],
-  );
-  a?.raw.emit('data', Buffer.alloc(900)); // what the other held is free again
-  assert.equal(a?.socket.closeCode(), undefined);
-  a?.socket.gone();
-  c?.raw.emit('data', Buffer.alloc(1_900));
-  assert.equal(c?.socket.closeCode(), undefined);
+  const benches = [
+    new Bench({ budget }),
+    new Bench({ budget }),
+    new Bench({ budget }),
+    new Bench({ budget }),
+  ];
+  const [a, b, c, d] = benches;
+  const read = (): string => benches.map((bench) => (bench.isRead() ? 'r' : '-')).join('');
+  const chunk = (bench: Bench | undefined, bytes: number): void =>
+    void bench?.raw.emit('data', Buffer.alloc(bytes));
+  for (const bench of [a, b, c]) chunk(bench, 900);
+  assert.equal(read(), 'rrrr');
+  chunk(b, 900);
+  assert.equal(read(), 'r-rr');
+  chunk(c, 900);
+  chunk(d, 10);
+  assert.equal(read(), 'r---');
+  chunk(a, 10_000); // nobody would get on otherwise
+  assert.equal(read(), 'r---');
+  a?.socket.emit('ping', Buffer.alloc(10_900 - 8)); // its message is whole
+  chunk(a, 0);
+  assert.equal(read(), 'rr--', 'the next oldest goes on');
+  b?.socket.gone();
+  assert.equal(read(), 'rrrr');
+});
+
+test('a client that always has the next message on its way is not the oldest for ever', () => {
+  const budget = new ReceiveBudget(3_000);
+  const [busy, other] = [new Bench({ budget }), new Bench({ budget })];
+  busy.raw.emit('data', Buffer.alloc(1_000));
+  other.raw.emit('data', Buffer.alloc(1_000));
+  busy.socket.emit('ping', Buffer.alloc(1_000)); // whole, in a chunk with the beginning of the next
+  busy.raw.emit('data', Buffer.alloc(2_200));
+  assert.equal(busy.isRead(), false);
+  other.raw.emit('data', Buffer.alloc(2_000));
+  assert.equal(other.isRead(), true);
 });
 
 test('when the mesher stops, streams are told, what is under way is answered, and then it closes', async () => {
