@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-// The `causeway` command on any Node from 18: installs the dependencies if they are missing, then hands over
-// to node/main.ts, in this process when it is Node 24, else in a child that is. Must not write to stdout.
+// The `causeway` command on any Node from 18: installs the dependencies if they are missing, then hands over to
+// node/main.ts, or, in an installed package, to the JavaScript made of it; in this process when it is Node 24, else in a
+// child that is. Must not write to stdout.
 
-import { pathToFileURL } from 'node:url';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import {
   endWithShell,
   ensureInstalled,
@@ -14,7 +16,9 @@ import {
   runInPlace,
 } from '../scripts/bootstrap.mjs';
 
-const main = join(projectRoot, 'node', 'main.ts');
+const source = join(projectRoot, 'node', 'main.ts');
+// A package has no sources: Node runs no TypeScript under node_modules.
+const main = existsSync(source) ? source : join(projectRoot, 'dist', 'node', 'main.js');
 
 try {
   await ensureInstalled();

@@ -1,6 +1,7 @@
 // The mesher's side of the thread that keeps its lease: starts it when there is something to keep, passes orders on, and
 // should the thread die, starts another and gives it the record that is wanted.
 
+import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../node/core/backoff.ts';
 import { MeshError } from '../node/core/errors.ts';
@@ -96,7 +97,8 @@ export class LeaseThread implements LeaseKeeper {
   #running(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     this.#cancelRestart();
-    const worker = new Worker(new URL('./lease-worker.ts', import.meta.url), {
+    // as this file: TypeScript in a clone, JavaScript where the package is installed
+    const worker = new Worker(join(import.meta.dirname, `lease-worker${extname(import.meta.filename)}`), {
       workerData: this.#data,
       name: 'lease',
     });

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import { MeshError } from '../core/errors.ts';
 import { asObject } from './api.ts';
 import { within } from './waiting.ts';
@@ -21,7 +21,8 @@ const logLinesShown = 3;
 const logWordsMax = 200;
 const logBytesRead = 16 * 1024;
 
-const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+// As this file: TypeScript in a clone, JavaScript where the package is installed.
+const main = join(import.meta.dirname, `../main${extname(import.meta.filename)}`);
 
 export class Child {
   readonly title: string;

@@ -18,6 +18,7 @@ export { CausewayError } from './errors.ts';
 export { encodeEvent } from './event.ts';
 export type {
   ConnectOptions,
+  DeadLetter,
   Delivery,
   EventInput,
   Mesh,

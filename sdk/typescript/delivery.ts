@@ -1,13 +1,12 @@
 // A delivery as its consumer has it: a place in the DELIVER frame that brought it, decoded as far as it is asked for.
 
 import type { DeliverFrame } from '../../bridge/ws/frames/deliver-frame.ts';
-import type { DeadLetter } from '../../node/core/event.ts';
 import { DELIVERY_RANGES } from '../../node/core/subscription.ts';
 import { CausewayError } from './errors.ts';
 import { meshEventOf } from './event.ts';
 import { ACK } from './settlements.ts';
 import type { Outcome } from './settlements.ts';
-import type { Delivery, MeshEvent } from './types.ts';
+import type { DeadLetter, Delivery, MeshEvent } from './types.ts';
 
 /** A mesher refuses what is longer. */
 const REASON_UNITS_MAX = 1024;

@@ -1,7 +1,6 @@
 // What users of the client see, apart from `connect` and CausewayError. Times are in ms, sizes in bytes of UTF-8 or Protobuf.
 
 import type { PublishResult } from '../../node/core/delivery-types.ts';
-import type { DeadLetter } from '../../node/core/event.ts';
 import type { DeliverySettings } from '../../node/core/subscription.ts';
 import type { CausewayError } from './errors.ts';
 
@@ -72,6 +71,17 @@ export interface SubscribeOptions {
    * ahead. 1 to 65,536; 1,024 where it is left out. A loop that settles only after more than these waits for ever.
    */
   readonly credit?: number;
+}
+
+/** Why an event became a dead letter. */
+export interface DeadLetter {
+  /** That gave it up. */
+  readonly subscription: string;
+  readonly reason: string;
+  /** Deliveries that it had. */
+  readonly attempts: number;
+  /** Its topic before. */
+  readonly topic: string;
 }
 
 /** One event, handed to this consumer. What is not settled when its subscription is closed is delivered again. */
