@@ -11,6 +11,7 @@
 
 import { invariant } from './errors.ts';
 import type { DeadLetter, NewEvent, NodeId, StoredEvent } from './event.ts';
+import { copyOf, isAt, KnownTexts } from './known-texts.ts';
 import { RECORD_TEXT_BYTES_MAX } from './limits.ts';
 
 const VERSION = 1;
@@ -129,14 +130,6 @@ class EventRecord implements StoredEvent {
     return this.#texts;
   }
 
-  /** Where the texts that most events share lie in the record, for the next one to be decoded; undefined with a dead letter. */
-  get shared():
-    { readonly topicEnd: number; readonly tailStart: number; readonly tailEnd: number } | undefined {
-    if (this.deadLetter) return undefined;
-    const topicEnd = FIXED_BYTES + 2 + this.record.readUInt16BE(FIXED_BYTES);
-    return { topicEnd, tailStart: topicEnd + 2 + this.record.readUInt16BE(topicEnd), tailEnd: this.#at };
-  }
-
   writeTo(target: Buffer, at: number): void {
     if (this.#record) {
       target.set(this.#record, at);
@@ -206,65 +199,41 @@ export function encodeRecord(event: NewEvent, from: Origin, previous?: StoredEve
   return EventRecord.ofParts(event, from, texts);
 }
 
+/** What a decoder remembers of records before: most have the same origin and path, and one of some topics. */
+export class KnownHeaders {
+  readonly topics = new KnownTexts();
+  tail: Tail | undefined;
+}
+
+/** The end of a header that does not differ from event to event, with its bytes. */
+interface Tail {
+  readonly origin: NodeId;
+  readonly path: readonly string[];
+  readonly bytes: Uint8Array;
+}
+
 /**
- * The event's `record` and `cloudEvent` are views of `bytes`, which must not change afterwards. `previous`: the event decoded
- * before this one, of whose texts those are taken that are the same here: most are, which spares their decoding, and memory.
+ * The event's `record` and `cloudEvent` are views of `bytes`, which must not change afterwards. `known`: to be given again
+ * with the records that come after this one from the same source.
  */
-export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredEvent {
-  const record: Buffer = Buffer.isBuffer(bytes)
+export function decodeRecord(bytes: Uint8Array, known = new KnownHeaders()): StoredEvent {
+  const record = Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
-  const flags = record.readUInt8(1);
+  const flags = record[1] ?? 0;
   if (flags > FLAG_DEAD_LETTER) throw new RecordError(`unknown flags ${flags}`);
-  const template = previous instanceof EventRecord ? previous.shared : undefined;
-  const known = previous?.record;
-  let at = FIXED_BYTES;
-  const need = (count: number): number => {
-    const start = at;
-    if (start + count > record.length) throw new RecordError(`cut short at byte ${record.length}`);
-    at += count;
-    return start;
-  };
-  const readText16 = (): string => {
-    const length = record.readUInt16BE(need(2));
-    if (length === 0) return '';
-    if (length > RECORD_TEXT_BYTES_MAX) throw new RecordError(`a text of ${length} bytes`);
-    const start = need(length);
-    const text = record.toString('utf8', start, start + length);
-    // what is no UTF-8 became U+FFFD, of more bytes
-    if (text.includes('\ufffd') && Buffer.byteLength(text) !== length)
-      throw new RecordError('a text that is not UTF-8');
-    return text;
-  };
-  /** Whether the bytes from here on are those from `start` to `end` of the event before; passes over them if so. */
-  const isAsBefore = (start: number, end: number): boolean => {
-    if (!known || at + end - start > record.length) return false;
-    for (let i = start; i < end; i++) if (record[at + i - start] !== known[i]) return false;
-    at += end - start;
-    return true;
-  };
-  const topic =
-    previous && template && isAsBefore(FIXED_BYTES, template.topicEnd) ? previous.topic : readText16();
-  const key = readText16();
-  let origin: NodeId;
-  let path: readonly string[];
-  if (previous && template && isAsBefore(template.tailStart, template.tailEnd)) {
-    ({ origin, path } = previous);
-  } else {
-    origin = readText16();
-    const pathCount = record.readUInt8(need(1));
-    if (pathCount === 0 || pathCount > PATH_MAX) throw new RecordError(`a path of ${pathCount} clusters`);
-    path = Array.from({ length: pathCount }, readText16);
-  }
-  let deadLetter: DeadLetter | undefined;
-  if (flags & FLAG_DEAD_LETTER) {
-    const subscription = readText16();
-    const reason = readText16();
-    const attempts = record.readUInt32BE(need(4));
-    deadLetter = { subscription, reason, attempts, topic: readText16() };
-  }
+  const topicEnd = endOfText16(record, FIXED_BYTES);
+  const keyEnd = endOfText16(record, topicEnd);
+  const topic = known.topics.find(record, FIXED_BYTES + 2, topicEnd, textAt);
+  const key = textAt(record, topicEnd + 2, keyEnd);
+  const tail = known.tail && isAt(known.tail.bytes, record, keyEnd) ? known.tail : readTail(record, keyEnd);
+  known.tail = tail;
+  const { origin, path } = tail;
+  const tailEnd = keyEnd + tail.bytes.length;
+  const { deadLetter, end } =
+    flags === FLAG_DEAD_LETTER ? readDeadLetter(record, tailEnd) : { deadLetter: undefined, end: tailEnd };
   const acceptedAt = finite(record.readDoubleBE(10), TIME_MS_MAX);
   const incarnation = finite(record.readDoubleBE(18));
   const sequence = finite(record.readDoubleBE(26));
@@ -272,8 +241,62 @@ export function decodeRecord(bytes: Uint8Array, previous?: StoredEvent): StoredE
     { topic, key, expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
     { origin, incarnation, sequence, acceptedAt, path, deadLetter },
     record,
-    at,
+    end,
   );
+}
+
+function readTail(record: Buffer, start: number): Tail {
+  const originEnd = endOfText16(record, start);
+  const pathCount = originEnd < record.length ? record.readUInt8(originEnd) : 0;
+  if (pathCount === 0 || pathCount > PATH_MAX) throw new RecordError(`a path of ${pathCount} clusters`);
+  const path: string[] = [];
+  let at = originEnd + 1;
+  while (path.length < pathCount) {
+    const end = endOfText16(record, at);
+    path.push(textAt(record, at + 2, end));
+    at = end;
+  }
+  return { origin: textAt(record, start + 2, originEnd), path, bytes: copyOf(record, start, at) };
+}
+
+function readDeadLetter(
+  record: Buffer,
+  start: number,
+): { readonly deadLetter: DeadLetter; readonly end: number } {
+  const subscriptionEnd = endOfText16(record, start);
+  const reasonEnd = endOfText16(record, subscriptionEnd);
+  if (reasonEnd + 4 > record.length) throw cutShort(record);
+  const end = endOfText16(record, reasonEnd + 4);
+  const deadLetter = {
+    subscription: textAt(record, start + 2, subscriptionEnd),
+    reason: textAt(record, subscriptionEnd + 2, reasonEnd),
+    attempts: record.readUInt32BE(reasonEnd),
+    topic: textAt(record, reasonEnd + 6, end),
+  };
+  return { deadLetter, end };
+}
+
+/** Where the text16 that begins at `at` ends. */
+function endOfText16(record: Buffer, at: number): number {
+  if (at + 2 > record.length) throw cutShort(record);
+  const length = ((record[at] ?? 0) << 8) | (record[at + 1] ?? 0);
+  if (length > RECORD_TEXT_BYTES_MAX) throw new RecordError(`a text of ${length} bytes`);
+  const end = at + 2 + length;
+  if (end > record.length) throw cutShort(record);
+  return end;
+}
+
+function textAt(record: Buffer, start: number, end: number): string {
+  if (start === end) return '';
+  const text = record.toString('utf8', start, end);
+  // what is no UTF-8 became U+FFFD, of more bytes
+  if (text.includes('\ufffd') && Buffer.byteLength(text) !== end - start)
+    throw new RecordError('a text that is not UTF-8');
+  return text;
+}
+
+function cutShort(record: Buffer): RecordError {
+  return new RecordError(`cut short at byte ${record.length}`);
 }
 
 function finite(value: number, max = Number.MAX_SAFE_INTEGER): number {

@@ -17,7 +17,7 @@
 // Runs rather than single indices: an entry is rewritten with each settlement and mostly has few gaps (1024 indices
 // in a row are 3 bytes, every second one of 1024 is 1 KiB).
 
-import { RecordError, decodeRecord } from '../core/event-record.ts';
+import { KnownHeaders, RecordError, decodeRecord } from '../core/event-record.ts';
 import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
 import type { MemberRecord, QueueEntry, RememberedInterest } from '../core/ports.ts';
@@ -89,9 +89,9 @@ export class Block {
   events(indices: readonly number[]): StoredEvent[] {
     const records = indices.map((index) => this.#record(index));
     const wanted = records.reduce((sum, record) => sum + record.length, 0);
-    let previous: StoredEvent | undefined;
-    return (wanted * 2 < this.bytes.length ? copied(records, wanted) : records).map(
-      (record) => (previous = decode(record, previous)),
+    const known = new KnownHeaders();
+    return (wanted * 2 < this.bytes.length ? copied(records, wanted) : records).map((record) =>
+      decode(record, known),
     );
   }
 
@@ -115,9 +115,9 @@ function copied(records: readonly Buffer[], bytes: number): Buffer[] {
   });
 }
 
-function decode(record: Buffer, previous: StoredEvent | undefined): StoredEvent {
+function decode(record: Buffer, known: KnownHeaders): StoredEvent {
   try {
-    return decodeRecord(record, previous);
+    return decodeRecord(record, known);
   } catch (error) {
     if (error instanceof RecordError) throw new CorruptionError(error.message, { cause: error });
     throw error;

@@ -11,6 +11,7 @@ import {
   type StreamMessageEvent,
   UnsupportedProtocolError,
 } from '@libp2p/interface';
+import { KnownHeaders } from '../core/event-record.ts';
 import {
   type ControlMessage,
   type DataMessage,
@@ -200,13 +201,14 @@ export class Session {
 
   #read(stream: Stream, deliver: (messages: LinkMessage[]) => void): void {
     const reader = new FrameReader(this.#options.frameBytesMax);
+    const known = new KnownHeaders();
     stream.addEventListener('message', (event: StreamMessageEvent) => {
       if (this.#state === 'closed') return;
       const messages: LinkMessage[] = [];
       let bad: WireError | undefined;
       try {
         for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) {
-          for (const frame of reader.push(chunk)) messages.push(decodeMessage(frame));
+          for (const frame of reader.push(chunk)) messages.push(decodeMessage(frame, known));
         }
       } catch (error) {
         if (!(error instanceof WireError)) throw error;

@@ -11,7 +11,7 @@
 
 import type { Directive, Wanted } from '../core/event.ts';
 import { NO_GROUPS } from '../core/event.ts';
-import { RecordError, decodeRecord } from '../core/event-record.ts';
+import { type KnownHeaders, RecordError, decodeRecord } from '../core/event-record.ts';
 import { invariant } from '../core/errors.ts';
 import { FILTER_BYTES_MAX, FRAME_EVENTS_MAX } from '../core/limits.ts';
 import type { ForwardedEvent } from '../core/messages.ts';
@@ -75,16 +75,12 @@ function writeTexts(writer: ByteWriter, texts: readonly string[]): void {
 }
 
 /** The events' records are views of the bytes read. Events of one run share one directive object. */
-export function readEvents(reader: ByteReader): ForwardedEvent[] {
+export function readEvents(reader: ByteReader, known: KnownHeaders): ForwardedEvent[] {
   const count = reader.count(FRAME_EVENTS_MAX, RECORD_BYTES_MIN);
   const runs = readRuns(reader, count);
   const events: ForwardedEvent[] = [];
-  let event: ForwardedEvent['event'] | undefined;
   for (const { length, directive } of runs) {
-    for (let i = 0; i < length; i++) {
-      event = readRecord(reader.bytes(), event);
-      events.push({ event, directive });
-    }
+    for (let i = 0; i < length; i++) events.push({ event: readRecord(reader.bytes(), known), directive });
   }
   return events;
 }
@@ -129,12 +125,9 @@ function readDirective(reader: ByteReader, readTexts: () => string[]): Directive
   return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...((flags & 4) !== 0 && { unknown }) };
 }
 
-function readRecord(
-  bytes: Uint8Array,
-  previous: ForwardedEvent['event'] | undefined,
-): ForwardedEvent['event'] {
+function readRecord(bytes: Uint8Array, known: KnownHeaders): ForwardedEvent['event'] {
   try {
-    return decodeRecord(bytes, previous);
+    return decodeRecord(bytes, known);
   } catch (error) {
     if (error instanceof RecordError) throw new WireError('bad-record', error.message, error);
     throw error;

@@ -17,6 +17,7 @@
 
 import type { LaneName, Position } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
+import { KnownHeaders } from '../core/event-record.ts';
 import type { LinkMessage } from '../core/messages.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -64,13 +65,16 @@ export function writeMessage(writer: ByteWriter, message: LinkMessage): void {
   writeBody(writer, message);
 }
 
-/** Events, deltas and heads are views of `bytes`, which must not change afterwards. Throws WireError only. */
-export function decodeMessage(bytes: Uint8Array): LinkMessage {
+/**
+ * Events, deltas and heads are views of `bytes`, which must not change afterwards. `known`: to be given again with the
+ * messages that come after this one from the same peer. Throws WireError only.
+ */
+export function decodeMessage(bytes: Uint8Array, known = new KnownHeaders()): LinkMessage {
   const reader = new ByteReader(bytes);
   const number = reader.byte();
   const kind = KINDS[number - 1];
   if (kind === undefined) throw new WireError('unknown-kind', `no message has the kind ${number}`);
-  const message = readBody(reader, kind);
+  const message = readBody(reader, kind, known);
   reader.end();
   return message;
 }
@@ -130,7 +134,7 @@ function writeBody(writer: ByteWriter, message: LinkMessage): void {
   }
 }
 
-function readBody(reader: ByteReader, kind: LinkMessage['kind']): LinkMessage {
+function readBody(reader: ByteReader, kind: LinkMessage['kind'], known: KnownHeaders): LinkMessage {
   switch (kind) {
     case 'hello':
       return {
@@ -150,14 +154,14 @@ function readBody(reader: ByteReader, kind: LinkMessage['kind']): LinkMessage {
         previous: readPosition(reader),
         first: readPosition(reader),
         doubt: reader.flag(),
-        events: readEvents(reader),
+        events: readEvents(reader, known),
       };
     case 'ack':
       return { kind, ...readLane(reader), upTo: readPosition(reader), credit: reader.uint() };
     case 'gap':
       return { kind, ...readLane(reader), last: readPosition(reader) };
     case 'best-effort':
-      return { kind, scope: readScope(reader), events: readEvents(reader) };
+      return { kind, scope: readScope(reader), events: readEvents(reader, known) };
     case 'ping':
     case 'pong':
       return { kind, sentAt: reader.f64() };
