@@ -44,8 +44,8 @@ interface SharedTexts {
 }
 
 /**
- * An event that is a view of its record, or one that has none yet: the CloudEvent as it came and what is to stand before it. Its
- * record is written once, to where it is kept (a block of the journal, a frame), and the event is a view of that from then on.
+ * An event that is a view of its record, or one that has none: the CloudEvent as it came and what is to stand before it. Its
+ * record is then written only to where it goes (a block of the journal, a frame).
  */
 class EventRecord implements StoredEvent {
   readonly topic: string;
@@ -112,17 +112,13 @@ class EventRecord implements StoredEvent {
     if (this.#record) return this.#record;
     const record = Buffer.allocUnsafe(this.bytes);
     this.writeTo(record, 0);
-    this.rebase(record);
+    this.#record = record;
+    this.#cloudEvent = undefined;
     return record;
   }
 
   get cloudEvent(): Uint8Array {
     return this.#cloudEvent ?? this.record.subarray(this.#at);
-  }
-
-  rebase(record: Buffer): void {
-    this.#record = record;
-    this.#cloudEvent = undefined;
   }
 
   /** For events that were encoded here. */

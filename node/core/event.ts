@@ -44,8 +44,6 @@ export interface StoredEvent extends NewEvent {
   readonly bytes: number;
   /** Writes `record` to `target` from `at` on. */
   writeTo(target: Buffer, at: number): void;
-  /** The same record lies here, too, and will not change: the event need not keep another copy. */
-  rebase(record: Buffer): void;
 }
 
 /**

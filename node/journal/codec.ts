@@ -22,6 +22,7 @@ import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts'
 import { invariant } from '../core/errors.ts';
 import type { MemberRecord, QueueEntry, RememberedInterest } from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
+import type { BlockContent } from './block-cache.ts';
 import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
 
 /** Indices are below this: `blockEventsMax` may not be more (limits.ts). */
@@ -29,57 +30,60 @@ const BLOCK_EVENTS_MAX = 65_536;
 
 // ───────────────────────────────────────────────────────────── blocks
 
-/** The events' records, in memory of their own, which the events are views of from then on: one copy of each is enough. */
-export function encodeBlock(key: Uint8Array, events: readonly StoredEvent[]): Buffer {
+/** `allocate`: where the block is written, for whoever has memory to reuse; all of it is overwritten. */
+export function encodeBlock(
+  key: Uint8Array,
+  events: readonly StoredEvent[],
+  allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafe(bytes),
+): Buffer {
   invariant(events.length > 0 && events.length <= BLOCK_EVENTS_MAX, `a block of ${events.length} events`);
   let length = 1 + 4 + 4 * events.length + 4;
   for (const event of events) length += event.bytes;
-  // Slow: not from Buffer's shared pool, since the block may stay in the cache.
-  const value = Buffer.allocUnsafeSlow(length);
+  const value = allocate(length);
   value.writeUInt32BE(events.length, 1);
   let end = 0;
   let ends = 5;
   const records = 5 + 4 * events.length;
   for (const event of events) {
     event.writeTo(value, records + end);
-    event.rebase(value.subarray(records + end, records + end + event.bytes));
     end += event.bytes;
     ends = value.writeUInt32BE(end, ends);
   }
   return seal(key, value);
 }
 
-/** Checks checksum and offsets; the block is a view of `value`. */
-export function decodeBlock(key: Uint8Array, value: Uint8Array): Block {
-  return new Block(unseal(key, value).bytes);
-}
-
-/** The block just encoded, without computing its checksum again. */
-export function viewBlock(value: Buffer): Block {
-  return new Block(value.subarray(1, value.length - 4));
+/** Checks checksum and offsets; the block is a view of `value`. `known`: headers of records decoded before. */
+export function decodeBlock(key: Uint8Array, value: Uint8Array, known = new KnownHeaders()): Block {
+  return new Block(unseal(key, value).bytes, known);
 }
 
 /** A block whose offsets were found good. */
-export class Block {
+export class Block implements BlockContent {
   readonly count: number;
-  readonly bytes: Buffer;
+  readonly #body: Buffer;
   readonly #records: Buffer;
+  readonly #known: KnownHeaders;
 
-  constructor(body: Buffer) {
-    this.bytes = body;
-    if (this.bytes.length < 4) throw new CorruptionError('a block cut short');
-    this.count = this.bytes.readUInt32BE(0);
+  constructor(body: Buffer, known: KnownHeaders) {
+    this.#body = body;
+    this.#known = known;
+    if (body.length < 4) throw new CorruptionError('a block cut short');
+    this.count = body.readUInt32BE(0);
     const records = 4 + 4 * this.count;
-    if (this.count === 0 || this.count > BLOCK_EVENTS_MAX || records > this.bytes.length) {
-      throw new CorruptionError(`a block of ${this.count} events in ${this.bytes.length} bytes`);
+    if (this.count === 0 || this.count > BLOCK_EVENTS_MAX || records > body.length) {
+      throw new CorruptionError(`a block of ${this.count} events in ${body.length} bytes`);
     }
-    this.#records = this.bytes.subarray(records);
+    this.#records = body.subarray(records);
     let end = 0;
     for (let i = 0; i < this.count; i++) {
       if (this.#end(i) < end) throw new CorruptionError(`record ${i} ends before it starts`);
       end = this.#end(i);
     }
     if (end !== this.#records.length) throw new CorruptionError('the records do not fill the block');
+  }
+
+  get bytes(): number {
+    return this.#body.length;
   }
 
   /**
@@ -89,9 +93,8 @@ export class Block {
   events(indices: readonly number[]): StoredEvent[] {
     const records = indices.map((index) => this.#record(index));
     const wanted = records.reduce((sum, record) => sum + record.length, 0);
-    const known = new KnownHeaders();
-    return (wanted * 2 < this.bytes.length ? copied(records, wanted) : records).map((record) =>
-      decode(record, known),
+    return (wanted * 2 < this.#body.length ? copied(records, wanted) : records).map((record) =>
+      decode(record, this.#known),
     );
   }
 
@@ -101,7 +104,7 @@ export class Block {
   }
 
   #end(index: number): number {
-    return this.bytes.readUInt32BE(4 + 4 * index);
+    return this.#body.readUInt32BE(4 + 4 * index);
   }
 }
 

@@ -323,6 +323,11 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
         entry(2, 5, wants(0)),
       ];
       await journal.append(dropAndRemake, true);
+      const left = await journal.load(2, [0, 5, 29, 30]);
+      assert.deepEqual(
+        left.map((each) => each.block),
+        [5],
+      );
       const { recovered } = await reopened(place, journal);
       assert.deepEqual(recovered.queues.map((each) => [each.queue, each.name, each.blocks.length]), [
         [1, 'q1', 30],

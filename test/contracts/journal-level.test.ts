@@ -230,8 +230,11 @@ test('reads a block once for all the queues that want it, and not again while it
   await journal.load(7, [0, 1]);
   assert.equal(journal.counters().blocksRead, 2);
   await journal.append([{ op: 'block', block: 2, events }, { op: 'entry', queue: 7, block: 2, entry: wants(1) }], true); // prettier-ignore
+  const { bytesRead } = journal.counters();
   assert.deepEqual((await journal.load(7, [2]))[0]?.events, [events[1]]);
+  assert.deepEqual(await journal.load(8, [2]), []);
   const { appends, syncs, opsWritten, blocksRead } = journal.counters();
+  assert.equal(journal.counters().bytesRead, bytesRead, 'what was written just now is read back');
   assert.deepEqual(
     { appends, syncs, opsWritten, blocksRead },
     { appends: 1, syncs: 1, opsWritten: 2, blocksRead: 2 },
