@@ -178,13 +178,21 @@ export class Forwarder {
     }
     counters.add('events_forwarded_total', 1, cluster, 'best-effort');
     const key = `${scope}${peer}`;
-    const waiting = this.#loose.get(key) ?? { peer, scope, events: [], bytes: 0 };
-    this.#loose.set(key, waiting);
-    const last = waiting.events.at(-1)?.directive;
-    waiting.events.push({ event, directive });
-    waiting.bytes += event.bytes + (last === directive ? 0 : directiveBytes(directive));
-    if (waiting.bytes >= limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
+    let waiting = this.#loose.get(key);
+    const bytesBehind = (last: Directive | undefined): number =>
+      event.bytes + (last === directive ? 0 : directiveBytes(directive));
+    let bytes = bytesBehind(waiting?.events.at(-1)?.directive);
+    if (
+      waiting &&
+      (waiting.bytes + bytes > limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
+    ) {
       this.#flushOne(key, waiting);
+      waiting = undefined;
+      bytes = bytesBehind(undefined);
+    }
+    if (!waiting) this.#loose.set(key, (waiting = { peer, scope, events: [], bytes: 0 }));
+    waiting.events.push({ event, directive });
+    waiting.bytes += bytes;
   }
 
   #flushOne(key: string, { peer, scope, events, bytes }: Loose): void {
