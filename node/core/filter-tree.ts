@@ -7,7 +7,7 @@
 // children each: less than half of the memory, nearly twice the matches a second.
 
 import { invariant } from './errors.ts';
-import { NumberTable } from './number-table.ts';
+import { NumberTable, tagOf } from './number-table.ts';
 
 export interface Filtered {
   readonly filter: string;
@@ -100,7 +100,7 @@ export class FilterTree<V extends Filtered> {
     const starts = this.#starts;
     const hashes = this.#hashes;
     const nodes = this.#nodes;
-    const { slots } = this.#edges;
+    const { slots, tags } = this.#edges;
     const mask = slots.length - 1;
     let waiting = 0;
     let node = ROOT;
@@ -135,12 +135,16 @@ export class FilterTree<V extends Filtered> {
           }
           if (children !== 0) {
             const end = (starts[level] ?? 0) - 1;
-            for (let slot = edgeHash(node, hash) & mask; ; slot = (slot + 1) & mask) {
-              next = slots[slot] ?? NONE;
-              if (next === NONE) break;
-              const there = next * STRIDE;
+            const key = edgeHash(node, hash);
+            const tag = tagOf(key);
+            for (let slot = key & mask; tags[slot] !== 0; slot = (slot + 1) & mask) {
+              if (tags[slot] !== tag) continue;
+              const child = slots[slot] ?? NONE;
+              const there = child * STRIDE;
               if (nodes[there + HASH] !== hash || nodes[there + PARENT] !== node) continue;
-              if (isName(this.#filterOf(next), nodes[there + SPAN] ?? 0, topic, start, end)) break;
+              if (!isName(this.#filterOf(child), nodes[there + SPAN] ?? 0, topic, start, end)) continue;
+              next = child;
+              break;
             }
           }
         }
@@ -200,17 +204,20 @@ export class FilterTree<V extends Filtered> {
   #named(parent: number, text: string, level: number): number {
     const hash = this.#hashes[level] ?? 0;
     const nodes = this.#nodes;
-    const { slots } = this.#edges;
+    const { slots, tags } = this.#edges;
     const mask = slots.length - 1;
-    for (let slot = edgeHash(parent, hash) & mask; ; slot = (slot + 1) & mask) {
+    const key = edgeHash(parent, hash);
+    const tag = tagOf(key);
+    for (let slot = key & mask; tags[slot] !== 0; slot = (slot + 1) & mask) {
+      if (tags[slot] !== tag) continue;
       const child = slots[slot] ?? NONE;
-      if (child === NONE) return NONE;
       const at = child * STRIDE;
       if (nodes[at + HASH] !== hash || nodes[at + PARENT] !== parent) continue;
       const span = nodes[at + SPAN] ?? 0;
       if (isName(this.#filterOf(child), span, text, this.#starts[level] ?? 0, this.#endOf(level)))
         return child;
     }
+    return NONE;
   }
 
   #child(parent: number, filter: string, level: number): number {
@@ -384,7 +391,7 @@ export class FilterTree<V extends Filtered> {
   }
 }
 
-/** Low bits that depend on all of both. */
+/** Low bits and high ones that depend on all of both. */
 function edgeHash(parent: number, hash: number): number {
   const mixed = Math.imul(hash ^ Math.imul(parent, 0x9e3779b1), 0x85ebca6b);
   return mixed ^ (mixed >>> 15);
