@@ -158,19 +158,23 @@ test('what was unanswered when the connection was lost is sent again first, in t
 
 test('what the mesher cannot take now is tried again after a pause, in order, and before what came later', async () => {
   const { mesh, mesher, timers } = await connected();
-  for (const id of ['1', '2', '3']) {
+  const refusals: string[] = [];
+  mesh.on('refused', ({ code }) => refusals.push(code));
+  for (const id of ['1', '2', '3', '4']) {
     void mesh.publish(event(id));
     await timers.turn();
   }
+  mesher.last.refuse(3, 'not-ready');
+  mesher.last.refuse(1, 'disk-full');
   mesher.last.refuse(2, 'not-ready');
-  mesher.last.refuse(1, 'not-ready');
-  void mesh.publish(event('4'));
+  void mesh.publish(event('5'));
   await timers.turn();
-  mesher.last.accept(3);
+  mesher.last.accept(4);
   await timers.turn();
-  assert.equal(mesher.last.published.length, 3);
+  assert.equal(mesher.last.published.length, 4);
   await timers.pass(1_000);
-  assert.deepEqual(mesher.last.published.slice(3).map(idsOf), [['1'], ['2'], ['4']]);
+  assert.deepEqual(mesher.last.published.slice(4).map(idsOf), [['1'], ['2'], ['3'], ['5']]);
+  assert.deepEqual(refusals, ['not-ready', 'disk-full', 'not-ready']);
   assert.equal(mesh.inDoubt, 0);
 });
 

@@ -252,12 +252,15 @@ test('what waited for the consumer when the connection was lost is dropped, sinc
   mesher.last.drop();
   await timers.pass(1_000);
   mesher.last.deliver(1, ['2', '3', '1'], 2);
-  const ids: unknown[] = [];
+  const taken: unknown[] = [];
   for (let i = 0; i < 2; i++) {
     const { value } = (await iterator.next()) as { value: Delivery };
-    ids.push(value.event.id);
+    taken.push([value.event.id, value.attempt]);
   }
-  assert.deepEqual(ids, ['2', '3']);
+  assert.deepEqual(taken, [
+    ['2', 2],
+    ['3', 2],
+  ]);
 });
 
 test('is opened again where the mesher has replaced it or cannot serve it now, and ends where that is for good', async () => {
