@@ -4,10 +4,11 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import * as imported from 'causeway/client';
@@ -57,6 +58,30 @@ function ownEnvironment(): NodeJS.ProcessEnv {
   return { ...env, PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter) };
 }
 
+async function readmeExample(): Promise<string> {
+  const [, code] = /^```ts\n(.*?)^```$/ms.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? [];
+  assert.ok(code?.includes('causeway/client'), 'README.md shows the client');
+  return code;
+}
+
+const PLAIN = `
+import { connect } from 'causeway/client';
+const mesh = await connect(process.argv[1]);
+await mesh.publish({ source: '/shop', type: 't' });
+await mesh.close();
+`;
+
+/** Of which the client needs no more than 20, where the command brings a newer one. */
+async function onMachinesNode(t: TestContext, folder: string, http: string): Promise<void> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const PATH = folders.filter((path) => !path.split(/[\\/]/).includes('node_modules')).join(delimiter);
+  const env = { ...ownEnvironment(), PATH };
+  const { stdout: version } = await run('node', ['--version'], { env });
+  t.diagnostic(`node ${version.trim()} on PATH`);
+  if (Number(/\d+/.exec(version)?.[0]) < 20) return;
+  await run('node', ['--input-type=module', '--eval', PLAIN, http], { cwd: folder, env });
+}
+
 test('a packed and installed package has the command, and the client with its types', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'causeway-package-'));
   const ends = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
@@ -87,11 +112,14 @@ test('a packed and installed package has the command, and the client with its ty
   const { http } = JSON.parse(String(line)) as { http: string };
 
   await writeFile(join(folder, 'snippet.ts'), SNIPPET);
+  await writeFile(join(folder, 'readme.ts'), await readmeExample());
   const { stdout } = await run(process.execPath, ['snippet.ts', http], { cwd: folder, env });
   assert.deepEqual(JSON.parse(stdout), { reached: 1, topic: 'orders/eu', data: { order: 7 } });
 
+  await onMachinesNode(t, folder, http);
+
   const options = { module: 'nodenext', target: 'es2022', types: ['node'], strict: true, noEmit: true };
-  const config = { compilerOptions: { ...options, skipLibCheck: false }, files: ['snippet.ts'] };
+  const config = { compilerOptions: { ...options, skipLibCheck: false }, files: ['snippet.ts', 'readme.ts'] };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env }).catch((error: unknown) => {
