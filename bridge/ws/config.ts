@@ -20,7 +20,10 @@ export interface WsBounds {
   readonly headBytesMax: number;
   /** Bytes of batches unanswered on one connection: 0.1 s of 80 MB/s, more than a slow fsync. Above: it is not read from. */
   readonly publishWindowBytes: number;
-  /** Bytes of one DELIVER: some 1,000 small events, and a quarter of what waits in a socket. A larger event goes alone. */
+  /**
+   * Bytes of one DELIVER: some 400 small events. Larger ones cost both ends more (half as much again at 256 KiB: memory outside of V8's
+   * heap, which makes it collect all of it). A larger event goes alone.
+   */
   readonly deliverBytes: number;
   /** Bytes that wait in one socket. Above: the connection's streams are granted nothing until they have left. */
   readonly socketBytesMax: number;
@@ -50,7 +53,7 @@ export const WS_BOUNDS: WsBounds = Object.freeze({
   batchBytesMax: 4 * MIB,
   headBytesMax: MIB,
   publishWindowBytes: 8 * MIB,
-  deliverBytes: 256 * 1024,
+  deliverBytes: 128 * 1024,
   socketBytesMax: MIB,
   answerBytesMax: 8 * MIB,
 });

@@ -3,12 +3,19 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { after, before, suite, test } from 'node:test';
+import { after, before, suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { wsBridge } from '../../bridge/ws/bridge.ts';
+import type { WsBridgeOptions } from '../../bridge/ws/config.ts';
 import { encodeCredit } from '../../bridge/ws/frames/client-frames.ts';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
+import { LIMITS } from '../../node/core/limits.ts';
+import { startHttpServer } from '../../node/http/server.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { payload } from '../support/events.ts';
+import { FakeFrontDoor } from '../support/front-door.ts';
+import { fakeView } from '../support/mesher-view.ts';
 import { until } from '../support/until.ts';
 import { ack, WsClient } from '../support/ws-client.ts';
 
@@ -362,5 +369,65 @@ suite('a mesher with little room', () => {
       const own = reader.received.map(({ id }) => Number(id)).filter((id) => Math.floor(id / 100_000) === p);
       assert.deepEqual(own, ids(p * 100_000, p * 100_000 + perPublisher - 1).map(Number));
     }
+  });
+});
+
+suite('a server of its own', () => {
+  const start = async (t: TestContext, given: Omit<WsBridgeOptions, 'version' | 'limits'>) => {
+    const door = new FakeFrontDoor();
+    const clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+    const log = { error: () => undefined };
+    const streaming = wsBridge({ version: '1', limits: LIMITS, ...given }, { door, clock, log });
+    const server = await startHttpServer(
+      { host: '127.0.0.1', port: 0, version: '1', limits: LIMITS },
+      { view: fakeView(), plugins: [streaming.plugin], upgrade: streaming, log },
+    );
+    t.after(() => server.close());
+    return { door, server, streaming };
+  };
+
+  test('one connection too many is told to try again, the others go on', async (t) => {
+    const { server } = await start(t, { bounds: { connectionsMax: 1 } });
+    const first = await WsClient.open(t, server.url);
+    const second = await WsClient.open(t, server.url);
+    assert.equal((await second.whenClosed()).code, 1013);
+    await first.whenAccepted(first.publish('a', [event(1)]));
+    first.socket.terminate();
+    await until('there is room again', async () => {
+      const third = await WsClient.open(t, server.url);
+      await until('it is decided', () => third.closed ?? third.frames('welcome')[0], { everyMs: 5 });
+      return third.closed === undefined;
+    });
+  });
+
+  test('closing does not wait for a client that never answers', async (t) => {
+    const { server, door } = await start(t, { timing: { closeTimeoutMs: 100 } });
+    const client = await WsClient.open(t, server.url);
+    await client.whenFrame('welcome');
+    door.publishEncoded = () => new Promise(() => undefined);
+    client.publish('a', [event(1)]);
+    client.socket.pause();
+    await server.close();
+    client.socket.resume();
+    await client.whenClosed();
+  });
+
+  test('ends a client that says nothing, not even to pings', async (t) => {
+    const timing = { pingEveryMs: 20, silenceMs: 200, sweepEveryMs: 10 };
+    const { server, streaming } = await start(t, { timing });
+    const answering = await WsClient.open(t, server.url);
+    const silent = new WebSocket(`${server.url.replace('http', 'ws')}/v1/ws`, ['causeway.v1'], {
+      autoPong: false,
+    });
+    t.after(() => silent.terminate());
+    silent.on('error', () => undefined);
+    let isClosed = false;
+    silent.on('close', () => {
+      isClosed = true;
+    });
+    await until('the silent one is ended', () => isClosed, { everyMs: 5 });
+    assert.equal(answering.closed, undefined);
+    const refused = streaming.metrics().find(({ name }) => name === 'ws_refused_total');
+    assert.deepEqual(refused?.samples, [{ labels: { reason: 'silent' }, value: 1 }]);
   });
 });
