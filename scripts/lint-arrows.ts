@@ -31,6 +31,7 @@ const arrows: readonly Arrow[] = [
       'node/core',
       'node/wire/byte-reader.ts',
       'node/wire/byte-writer.ts',
+      'node/wire/cloud-event-batch.ts',
       'node/wire/protobuf-fields.ts',
       'node/wire/wire-error.ts',
     ],
