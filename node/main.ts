@@ -5,6 +5,7 @@
 import type { Output, Terminal } from './commands/command.ts';
 import { errorLine } from './commands/error-line.ts';
 import { runCommand } from './commands/run-command.ts';
+import { setV8Flags } from './v8-flags.ts';
 
 const stop = new AbortController();
 
@@ -62,6 +63,7 @@ async function flush(stream: NodeJS.WriteStream): Promise<void> {
     await new Promise((resolve) => stream.write('', resolve));
 }
 
+setV8Flags();
 stopOnSignals();
 endOnFaults();
 
