@@ -230,11 +230,11 @@ export function decodeRecord(bytes: Uint8Array, known = new KnownHeaders()): Sto
   const tailEnd = keyEnd + tail.bytes.length;
   const { deadLetter, end } =
     flags === FLAG_DEAD_LETTER ? readDeadLetter(record, tailEnd) : { deadLetter: undefined, end: tailEnd };
-  const acceptedAt = finite(record.readDoubleBE(10), TIME_MS_MAX);
-  const incarnation = finite(record.readDoubleBE(18));
-  const sequence = finite(record.readDoubleBE(26));
+  const acceptedAt = whole(record.readDoubleBE(10), TIME_MS_MAX);
+  const incarnation = whole(record.readDoubleBE(18));
+  const sequence = whole(record.readDoubleBE(26));
   return EventRecord.ofRecord(
-    { topic, key, expiresAt: finite(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
+    { topic, key, expiresAt: whole(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
     { origin, incarnation, sequence, acceptedAt, path, deadLetter },
     record,
     end,
@@ -295,7 +295,8 @@ function cutShort(record: Buffer): RecordError {
   return new RecordError(`cut short at byte ${record.length}`);
 }
 
-function finite(value: number, max = Number.MAX_SAFE_INTEGER): number {
-  if (!(value >= 0 && value <= max)) throw new RecordError('a number out of range');
+function whole(value: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (!(value >= 0 && value <= max && Number.isInteger(value)))
+    throw new RecordError('a number that is no whole one, or out of range');
   return value;
 }

@@ -165,7 +165,7 @@ test('a record of another version, with unknown flags, without a path or with nu
     edited((bytes) => bytes.writeUInt8(0, pathAt)),
     storedEvent({ path: Array.from({ length: 17 }, () => 'c') }).record,
     ...[2, 10].map((at) => edited((bytes) => bytes.writeDoubleBE(TIME_MS_MAX + 1, at))),
-    ...[Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 54].map((number) =>
+    ...[1.5, Number.NaN, -1, Number.POSITIVE_INFINITY, 2 ** 54].map((number) =>
       edited((bytes) => bytes.writeDoubleBE(number, 26)),
     ),
   ];
