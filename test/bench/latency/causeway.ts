@@ -27,7 +27,7 @@ export function causeway(qos: Qos, payloadBytes: number): Subject {
     run: (size) =>
       withRun('latency', async (run) => {
         const ends = await open(run, qos, payloadBytes);
-        return measure(run, size, qos, ends);
+        return measure(run, size, ends);
       }),
   };
 }
@@ -43,10 +43,10 @@ async function open(run: Run, qos: Qos, payloadBytes: number): Promise<Ends> {
   return { publisher, subscriber };
 }
 
-async function measure(run: Run, size: Size, qos: Qos, ends: Ends): Promise<Sample> {
+async function measure(run: Run, size: Size, ends: Ends): Promise<Sample> {
   const { warmUp, saturated, paced } = SECONDS[size];
-  await saturate(ends, qos, warmUp);
-  const { ratePerS: highest, upTo } = await saturate(ends, qos, saturated);
+  const { upTo: warmedUp } = await saturate(ends, { seconds: warmUp, first: 0 });
+  const { ratePerS: highest, upTo } = await saturate(ends, { seconds: saturated, first: warmedUp });
   const ratePerS = highest / 2;
   const count = Math.floor(ratePerS * paced);
   const { result, figures } = await run.measure(async () => {
@@ -55,21 +55,27 @@ async function measure(run: Run, size: Size, qos: Qos, ends: Ends): Promise<Samp
     const { late } = await ends.publisher.call('publishPaced', { schedule, count });
     return { late, ...(await ends.subscriber.call('take', { count })) };
   });
-  const { latency, late, duplicates } = result;
+  const { latency, late, duplicates, dropped } = result;
   const { p50Ms, p99Ms, p999Ms, maxMs } = latency;
-  const more = { p99Ms, p999Ms, maxMs, generatorLateP99Ms: late.p99Ms, eventsPerS: ratePerS, duplicates };
+  const more = {
+    p99Ms,
+    p999Ms,
+    maxMs,
+    generatorLateP99Ms: late.p99Ms,
+    eventsPerS: ratePerS,
+    duplicates,
+    dropped,
+  };
   return sampleOf({ value: p50Ms, events: count, more }, figures);
 }
 
-/** What arrives a second when as much is published as is taken. Of what is best-effort some may be dropped, of the durable nothing. */
+/** What arrives a second when as much is published as is taken. Best-effort events may be dropped meanwhile. */
 async function saturate(
   { publisher, subscriber }: Ends,
-  qos: Qos,
-  seconds: number,
+  { seconds, first }: { readonly seconds: number; readonly first: number },
 ): Promise<{ readonly ratePerS: number; readonly upTo: number }> {
-  const before = await subscriber.call('quiet', undefined);
+  const before = await subscriber.call('drain', { upTo: first });
   const { upTo, startUs } = await publisher.call('publish', { seconds });
-  const { events, lastUs } = await subscriber.call('quiet', undefined);
-  if (qos === 'durable' && events !== upTo) throw new Error(`${upTo - events} of ${upTo} events are lost`);
+  const { events, lastUs } = await subscriber.call('drain', { upTo });
   return { ratePerS: ((events - before.events) / (lastUs - startUs)) * 1e6, upTo };
 }

@@ -21,11 +21,11 @@ export interface PacedPublished {
 
 export interface TimedSubscriberRole {
   open(options: OpenOptions & { readonly qos: Qos }): Promise<void>;
-  /** Resolves when for a while nothing came any more. */
-  quiet(nothing: undefined): Promise<Arrived>;
+  /** Resolves when all events below `upTo` have arrived, or for a while nothing came any more where some may be dropped. */
+  drain(awaited: { readonly upTo: number }): Promise<Arrived>;
   /** From now on what arrives is due by this schedule, whose number 0 is the event `first`. */
   expect(paced: { readonly schedule: Schedule; readonly first: number }): void;
-  /** Resolves when `count` events of the schedule have arrived, rejects when some do not. */
+  /** As `drain`, of the events of the schedule. */
   take(awaited: { readonly count: number }): Promise<Timed>;
 }
 
@@ -40,4 +40,5 @@ export interface Timed {
   /** From due to arrived. */
   readonly latency: LatencyFigures;
   readonly duplicates: number;
+  readonly dropped: number;
 }

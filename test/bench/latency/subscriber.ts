@@ -25,19 +25,20 @@ interface Paced {
 const all = new Ledger();
 let lastUs = 0;
 let paced: Paced | undefined;
+let isDurable = false;
 
 playRole<TimedSubscriberRole>({
   open: async ({ address, qos }) => {
     const mesh = await connect(address);
-    const durable = qos === 'durable';
+    isDurable = qos === 'durable';
     const subscription = mesh.subscribe({
       topic: TOPIC,
-      ...(durable && { name: SUBSCRIPTION }),
+      ...(isDurable && { name: SUBSCRIPTION }),
     });
-    void takeEach(subscription, durable); // what fails ends this process, and with it the run
+    void takeEach(subscription); // what fails ends this process, and with it the run
   },
-  quiet: async (): Promise<Arrived> => {
-    while (monotonicUs() - lastUs < QUIET_MS * 1000) await wait(LOOK_EVERY_MS);
+  drain: async ({ upTo }): Promise<Arrived> => {
+    await whenDrained(all, upTo);
     return { events: all.distinct, lastUs };
   },
   expect: ({ schedule, first }) => {
@@ -46,17 +47,23 @@ playRole<TimedSubscriberRole>({
   take: async ({ count }) => {
     if (!paced) throw new Error('expect comes first');
     const { ledger, latencies } = paced;
-    await whenArrived(ledger, count);
-    return { latency: latencies.figures(), duplicates: ledger.duplicates };
+    await whenDrained(ledger, count);
+    const { distinct, duplicates } = ledger;
+    return { latency: latencies.figures(), duplicates, dropped: count - distinct };
   },
 });
 
-async function takeEach(subscription: Subscription, durable: boolean): Promise<void> {
+async function whenDrained(ledger: Ledger, upTo: number): Promise<void> {
+  if (isDurable) return whenArrived(ledger, upTo);
+  while (monotonicUs() - lastUs < QUIET_MS * 1000) await wait(LOOK_EVERY_MS);
+}
+
+async function takeEach(subscription: Subscription): Promise<void> {
   for await (const deliveries of subscription.batches()) {
     lastUs = monotonicUs();
     for (const delivery of deliveries) {
       note(numberOfEvent(delivery.bytes), lastUs);
-      if (durable) delivery.ack();
+      if (isDurable) delivery.ack();
     }
   }
 }
