@@ -84,7 +84,10 @@ export interface DeadLetter {
   readonly topic: string;
 }
 
-/** One event, handed to this consumer. What is not settled when its subscription is closed is delivered again. */
+/**
+ * One event, handed to this consumer, which settles it: by `ack`, `retry` or `reject`, in any order, once. What is not settled stays the
+ * consumer's, over lost connections too, until its subscription is closed; then it is delivered again.
+ */
 export interface Delivery {
   /** Decoded when it is first asked for. Throws `invalid-event` for what only another client could have published. */
   readonly event: MeshEvent;
