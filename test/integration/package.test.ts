@@ -60,7 +60,7 @@ function ownEnvironment(): NodeJS.ProcessEnv {
 
 async function readmeExample(): Promise<string> {
   const [, code] = /^```ts\n(.*?)^```$/ms.exec(await readFile(join(root, 'README.md'), 'utf8')) ?? [];
-  assert.ok(code?.includes('causeway/client'), 'README.md shows the client');
+  assert.ok(code !== undefined && code.includes('causeway/client'), 'README.md shows the client');
   return code;
 }
 
