@@ -11,13 +11,7 @@ export const urlFlag: Flag = {
 };
 
 export interface Request {
-  readonly body?: string;
-  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Reads the answer's JSON; else JSON.parse. */
-  readonly parse?: (text: string) => unknown;
-  /** Gives up after this long without an answer, ms. */
-  readonly timeoutMs?: number;
 }
 
 const answerTimeoutMs = 30_000;
@@ -43,41 +37,30 @@ export class Api {
   }
 
   get(path: string, request: Request = {}): Promise<unknown> {
-    return this.send('GET', path, request);
+    return this.#send('GET', path, request, undefined);
   }
 
   post(path: string, value: unknown, request: Request = {}): Promise<unknown> {
-    return this.send('POST', path, { ...request, ...json(value, request) });
+    return this.#send('POST', path, request, JSON.stringify(value));
   }
 
   put(path: string, value: unknown, request: Request = {}): Promise<unknown> {
-    return this.send('PUT', path, { ...request, ...json(value, request) });
+    return this.#send('PUT', path, request, JSON.stringify(value));
   }
 
   /** The answer's JSON; undefined where it has no body. */
-  async send(method: string, path: string, request: Request = {}): Promise<unknown> {
-    const deadline = AbortSignal.timeout(request.timeoutMs ?? answerTimeoutMs);
+  async #send(method: string, path: string, request: Request, body: string | undefined): Promise<unknown> {
+    const deadline = AbortSignal.timeout(answerTimeoutMs);
     const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
-    const response = await this.#fetch(method, path, request, signal);
+    const headers = {
+      accept: 'application/json',
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
+    const asked = fetch(this.url + path, { method, headers, signal, ...(body !== undefined && { body }) });
+    const response = await this.#reading(asked);
     const text = await this.#reading(response.text());
     if (!response.ok) throw refusalOf(response, text, this.url);
-    return text === '' ? undefined : parseBody(text, this.url, request.parse);
-  }
-
-  async #fetch(
-    method: string,
-    path: string,
-    request: Request,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
-    return this.#reading(
-      fetch(this.url + path, {
-        method,
-        headers: { accept: 'application/json', ...request.headers },
-        ...(request.body === undefined ? {} : { body: request.body }),
-        ...(signal === undefined ? {} : { signal }),
-      }),
-    );
+    return text === '' ? undefined : parseBody(text, this.url);
   }
 
   async #reading<T>(work: Promise<T>): Promise<T> {
@@ -87,10 +70,6 @@ export class Api {
       throw unreachable(this.url, cause);
     }
   }
-}
-
-function json(value: unknown, request: Request): Pick<Request, 'body' | 'headers'> {
-  return { body: JSON.stringify(value), headers: { 'content-type': 'application/json', ...request.headers } };
 }
 
 /** Foreign errors of fetch and of sockets become ours here, and nowhere else. */
@@ -120,7 +99,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the host name cannot be looked up',
   EHOSTUNREACH: 'host unreachable',
-  UND_ERR_BODY_TIMEOUT: 'it fell silent',
+  ETIMEDOUT: 'it did not answer in time',
 };
 
 function codeOf(error: unknown): string | undefined {
@@ -132,11 +111,7 @@ function codeOf(error: unknown): string | undefined {
 
 /** RFC 9457 problem details as the error they were made of; what is none becomes `internal`. */
 function refusalOf(response: Response, text: string, url: string): MeshError {
-  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const details = {
-    status: response.status,
-    ...(Number.isFinite(retryAfter) ? { retryAfterMs: retryAfter * 1_000 } : {}),
-  };
+  const details = { status: response.status };
   const problem = asObject(tryParse(text));
   const code = problem?.['code'];
   if (typeof code === 'string' && Object.hasOwn(ERRORS, code)) {
@@ -158,8 +133,8 @@ function refusalOf(response: Response, text: string, url: string): MeshError {
   );
 }
 
-function parseBody(text: string, url: string, parse?: (text: string) => unknown): unknown {
-  const value = tryParse(text, parse);
+function parseBody(text: string, url: string): unknown {
+  const value = tryParse(text);
   if (value === undefined)
     throw new MeshError(
       'internal',
@@ -168,9 +143,9 @@ function parseBody(text: string, url: string, parse?: (text: string) => unknown)
   return value;
 }
 
-function tryParse(text: string, parse: (text: string) => unknown = JSON.parse): unknown {
+function tryParse(text: string): unknown {
   try {
-    return parse(text);
+    return JSON.parse(text);
   } catch {
     return undefined; // said by the caller, who knows what was asked
   }

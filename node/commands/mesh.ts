@@ -22,8 +22,11 @@ export async function asMeshErrors<T>(url: string, work: Promise<T>): Promise<T>
 }
 
 export function meshErrorOf(url: string, error: CausewayError): MeshError {
-  const { code, message, details, cause } = error;
-  if (code === 'mesher-unreachable' && details['reason'] !== undefined) return unreachable(url, cause);
+  const { code, message, details } = error;
+  const { reason } = details;
+  // it was never reached, which all commands say in the same words
+  if (code === 'mesher-unreachable' && reason !== undefined)
+    return unreachable(url, Object.assign(new Error(message), { code: reason }));
   return new MeshError(isKnown(code) ? code : 'internal', message, { cause: error, details: { ...details } });
 }
 

@@ -1,5 +1,6 @@
 // Publishing: calls gather into batches, as many batches are under way as the mesher allows, and each call is settled by the
-// answer to its batch. Nothing leaves before the turn of the event loop is over, so that what is published in it goes together.
+// answer to its batch. A batch leaves when it is full, or when the turn of the event loop is over, so that what is published in it
+// goes together.
 //
 // Invariant: batches are sent in the order of their numbers. What the mesher cannot take now, and what was unanswered when the
 // connection was lost, goes back to the front. Waiting bytes are bounded by refusing, unanswered ones by the mesher's window.

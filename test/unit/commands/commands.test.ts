@@ -82,6 +82,11 @@ test('ends with 2 for wrong use, 3 for a refusal, 4 for a failure, each one clea
       4,
       /^causeway: mesher-unreachable: no mesher at http:\/\/127\.0\.0\.1:\d+ \(connection refused\); start one with 'causeway up'.*\n$/,
     ],
+    [
+      ['subscribe', 'a', '--url', closed],
+      4,
+      /^causeway: mesher-unreachable: no mesher at http:\/\/127\.0\.0\.1:\d+ \(connection refused\); start one with 'causeway up'.*\n$/,
+    ],
   ] as const) {
     const result = await run(argv);
     assert.equal(result.code, code, `${argv.join(' ')}: ${result.stderr}`);
