@@ -2,7 +2,13 @@
 // reconnects by itself is on: links.ts decides which connections there are.
 
 import { identify } from '@libp2p/identify';
-import type { ConnectionGater, Libp2p, MessageStream, PrivateKey } from '@libp2p/interface';
+import type {
+  ConnectionGater,
+  Libp2p,
+  MessageStream,
+  PrivateKey,
+  StreamMuxerFactory,
+} from '@libp2p/interface';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
@@ -12,6 +18,7 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p';
 import type { GossipService } from './gossip.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 import { silentLogger } from './silent-logger.ts';
+import { Handshakes, windowBytes } from './windows.ts';
 
 export type Encryption = 'noise' | 'tls';
 
@@ -34,11 +41,8 @@ const CONNECTIONS_MAX = 1024;
 const PENDING_INBOUND_MAX = 128;
 /** From one address: a whole mesh may sit behind one NAT, and all of it reconnects at once. libp2p's own is 5. */
 const INBOUND_PER_HOST_PER_SECOND_MAX = 256;
-/**
- * Bytes in flight on one stream. yamux starts at 256 KiB and doubles up to this while the peer keeps up: 40 MB/s at
- * 100 ms round trip. Larger ones let that much data stand before a control frame on a slow path.
- */
-const STREAM_WINDOW_BYTES_MAX = 4 * 1024 * 1024;
+/** Its name in the negotiation of protocols. */
+const YAMUX = '/yamux/1.0.0';
 /** On one connection: four of the link, two of gossip, identify, and the like of another build. */
 const STREAMS_PER_CONNECTION_MAX = 64;
 
@@ -46,18 +50,23 @@ const STREAMS_PER_CONNECTION_MAX = 64;
 export function linkSettings(
   encryption: Encryption,
 ): Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers'> {
+  const handshakes = new Handshakes();
   return {
     transports: [
       tcp({ dialOpts: { noDelay: true, keepAlive: true }, listenOpts: { noDelay: true, keepAlive: true } }),
     ],
-    connectionEncrypters: [encryption === 'tls' ? tls() : noise({ crypto: noiseCrypto() })],
+    connectionEncrypters: [
+      encryption === 'tls'
+        ? (components) => handshakes.time(tls()(components))
+        : (components) => handshakes.time(noise({ crypto: noiseCrypto() })(components)),
+    ],
     streamMuxers: [
-      guarded(
+      guarded((connection) =>
         yamux({
-          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX },
+          streamOptions: { maxStreamWindowSize: windowBytes(handshakes.roundTripMs(connection)) },
           maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
           maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
-        }),
+        })(),
       ),
     ],
   };
@@ -101,11 +110,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
  * - yamux announces a new stream in a microtask that nothing guards (muxer.js, `onCreateStream`): where the connection is
  *   given up in the same turn, as for a peer that says hello and nonsense in one write, its write would end the process.
  */
-export function guarded(factory: ReturnType<typeof yamux>): ReturnType<typeof yamux> {
-  return () => {
-    const muxers = factory();
-    const createStreamMuxer = muxers.createStreamMuxer.bind(muxers);
-    muxers.createStreamMuxer = (connection) => {
+export function guarded(
+  muxersFor: (connection: MessageStream) => StreamMuxerFactory,
+): () => StreamMuxerFactory {
+  return () => ({
+    protocol: YAMUX,
+    createStreamMuxer: (connection) => {
       const send = connection.send.bind(connection);
       connection.send = (data) => {
         const keeps = connection.writableNeedsDrain || connection.writeBufferLength > 0;
@@ -116,10 +126,9 @@ export function guarded(factory: ReturnType<typeof yamux>): ReturnType<typeof ya
           return false; // its streams are about to be told
         }
       };
-      return createStreamMuxer(connection);
-    };
-    return muxers;
-  };
+      return muxersFor(connection).createStreamMuxer(connection);
+    },
+  });
 }
 
 function copyOf(data: Parameters<MessageStream['send']>[0]): Uint8Array {

@@ -24,7 +24,9 @@ class FakeConnection extends EventTarget {
 
 function guardedConnection(): FakeConnection {
   const connection = new FakeConnection();
-  guarded(yamux({ enableKeepAlive: false }))().createStreamMuxer(connection as unknown as MessageStream);
+  guarded(() => yamux({ enableKeepAlive: false })())().createStreamMuxer(
+    connection as unknown as MessageStream,
+  );
   return connection;
 }
 
