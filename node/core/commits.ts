@@ -3,11 +3,17 @@
 // become visible in their queues, and whoever waited (`whenDurable`) is told, in the order of staging.
 
 import { invariant } from './errors.ts';
+import { boundMemory } from './held-memory.ts';
 import { NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
 import type { Limits } from './limits.ts';
 import type { JournalOp, QueueEntry } from './ports.ts';
 import type { Queue, QueuePorts } from './queue.ts';
 import type { Emit } from './steps.ts';
+
+/** What the events of a block may keep in memory, in their own bytes: the journal keeps them for a while. */
+const BLOCK_MEMORY_TIMES = 4;
+/** The same for what one queue wants of a block: an eighth for each lane is usual. */
+const QUEUE_MEMORY_TIMES = 16;
 
 interface StagedEntry {
   readonly queue: Queue;
@@ -160,6 +166,7 @@ export class Commits implements QueuePorts {
     for (const { block, events, entries } of batch.blocks) {
       for (const [id, { queue }] of entries) if (queue.destroyed) entries.delete(id);
       if (entries.size === 0) continue;
+      boundMemory(events, BLOCK_MEMORY_TIMES);
       ops.push({ op: 'block', block, events });
       this.#wanted.set(block, entries.size);
       for (const { queue, indices, first, directives } of entries.values()) {
@@ -184,7 +191,9 @@ export class Commits implements QueuePorts {
           continue;
         }
         const entry: QueueEntry = staged;
-        staged.queue.committed(block, entry, pick(events, entry.indices));
+        const picked = pick(events, entry.indices);
+        if (picked !== events) boundMemory(picked, QUEUE_MEMORY_TIMES);
+        staged.queue.committed(block, entry, picked);
         touched.add(staged.queue);
       }
     }

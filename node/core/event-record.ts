@@ -109,16 +109,24 @@ class EventRecord implements StoredEvent {
   }
 
   get record(): Buffer {
-    if (this.#record) return this.#record;
-    const record = Buffer.allocUnsafe(this.bytes);
-    this.writeTo(record, 0);
-    this.#record = record;
-    this.#cloudEvent = undefined;
-    return record;
+    if (!this.#record) this.detach();
+    invariant(this.#record, 'a detached event has its record');
+    return this.#record;
   }
 
   get cloudEvent(): Uint8Array {
     return this.#cloudEvent ?? this.record.subarray(this.#at);
+  }
+
+  get memory(): ArrayBufferLike {
+    return (this.#cloudEvent ?? this.record).buffer;
+  }
+
+  detach(): void {
+    const record = Buffer.allocUnsafe(this.bytes);
+    this.writeTo(record, 0);
+    this.#record = record;
+    this.#cloudEvent = undefined;
   }
 
   /** For events that were encoded here. */

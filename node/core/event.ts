@@ -42,6 +42,10 @@ export interface StoredEvent extends NewEvent {
   readonly record: Uint8Array;
   /** Length of `record`. */
   readonly bytes: number;
+  /** What it keeps from being freed: all of the buffer that it is a view of, mostly that of a frame or a batch. */
+  readonly memory: ArrayBufferLike;
+  /** Takes memory of its own, for it alone. */
+  detach(): void;
   /** Writes `record` to `target` from `at` on. */
   writeTo(target: Buffer, at: number): void;
 }

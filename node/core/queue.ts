@@ -159,6 +159,7 @@ export class Queue {
       this.#windowBytes >= this.#limits.queueWindowBytes
     )
       return false;
+    event.detach(); // it may wait for long, and its batch with it
     const index = this.#volatileIndex++;
     this.#push(newItem(VOLATILE_BLOCK, index, event, undefined, NO_GROUPS));
     this.#depth++;

@@ -2,7 +2,7 @@
 // remote cluster with somebody who wants it, once; and for each group exactly one member's mesher: local, else in
 // this cluster, else in the nearest cluster by measured round trip. Pure over what it is handed.
 
-import { hash32, type Directive, type NodeId, NO_GROUPS, type Wanted } from './event.ts';
+import { hash32, directiveBytes, type Directive, type NodeId, NO_GROUPS, type Wanted } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
 import type { Route, RouteTable } from './route-table.ts';
 import { DIRECTIVE_BYTES_MAX, DIRECTIVE_NAMES_MAX } from './limits.ts';
@@ -65,6 +65,9 @@ interface Known<T extends LocalTarget> {
   readonly decision: Decision<T>;
 }
 
+/** Of another mesher's directive: larger ones, which name a hundred meshers, are not kept beyond their frame. */
+const KEPT_DIRECTIVE_BYTES_MAX = 8 * 1024;
+
 /** Decisions kept for one topic: of what is published here, and of what lands from a few clusters. */
 const DECISIONS_MAX = 8;
 
@@ -122,7 +125,12 @@ export class Router<T extends LocalTarget> {
     for (const known of decisions)
       if (known.directive === directive && known.reach === reach) return known.decision;
     const decision = this.#decide(matched, hash, keyed, reach, directive);
-    if (directive.names.length === 0 && groupsLocal.size === 0 && groupsRemote.size === 0) {
+    if (
+      directive.names.length === 0 &&
+      groupsLocal.size === 0 &&
+      groupsRemote.size === 0 &&
+      directiveBytes(directive) <= KEPT_DIRECTIVE_BYTES_MAX
+    ) {
       if (decisions.length >= DECISIONS_MAX) decisions.length = 0;
       decisions.push({ reach, directive, decision });
     }
@@ -374,8 +382,11 @@ export class Router<T extends LocalTarget> {
   }
 
   /** The one object for directives that say the same, as those of other meshers do frame after frame. */
-  intern({ groups, names, wanted, unknown }: Directive): Directive {
-    return this.#directive(groups, names, wanted, unknown);
+  intern(directive: Directive): Directive {
+    const { groups, names, wanted, unknown } = directive;
+    return directiveBytes(directive) > KEPT_DIRECTIVE_BYTES_MAX
+      ? directive
+      : this.#directive(groups, names, wanted, unknown);
   }
 
   /** Equal directives are one object, so that queue entries and frames can hold them as runs. */

@@ -253,6 +253,7 @@ export class Subscriptions {
   readonly #touched = new Set<EphemeralTarget>();
 
   offer(target: EphemeralTarget, event: StoredEvent): void {
+    if (target.waiting.size >= target.credit) event.detach(); // it will wait, and its batch with it
     target.waiting.pushBack(event);
     if (target.waiting.size > this.#options.limits.ephemeralQueueEvents) {
       target.waiting.popFront();
