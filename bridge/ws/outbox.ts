@@ -1,8 +1,9 @@
-// What goes out on one connection. Requests that are answered in one turn share one ACCEPTED; nothing else is held back here: it
+// What goes out on one connection. Requests that are answered in one turn share one ACCEPTED, as many as it takes; nothing else is held back here: it
 // says when the socket holds too much, and those who fill it must look.
 
 import type { WebSocket } from 'ws';
 import type { WsBounds } from './config.ts';
+import { REQUESTS_MAX } from './frames/bounds.ts';
 import { encodeAccepted } from './frames/mesher-frames.ts';
 
 const BINARY = { binary: true };
@@ -49,7 +50,8 @@ export class Outbox {
     const requests = this.#accepted;
     if (requests.length === 0) return;
     this.#accepted = [];
-    this.send(encodeAccepted(requests));
+    for (let from = 0; from < requests.length; from += REQUESTS_MAX)
+      this.send(encodeAccepted(requests.slice(from, from + REQUESTS_MAX)));
   }
 
   /** One function for all frames. A socket that has failed is closed: whoever waits for it hears of that. */

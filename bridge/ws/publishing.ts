@@ -19,6 +19,9 @@ export interface PublishingPorts {
   readonly changed: () => void;
 }
 
+/** What a frame under way costs beside its batch: its objects, and a promise. Else millions of frames of nothing would be held. */
+const FRAME_COST_BYTES = 200;
+
 export class Publishing {
   readonly #windowBytes: number;
   readonly #ports: PublishingPorts;
@@ -40,7 +43,7 @@ export class Publishing {
     return this.#unanswered;
   }
 
-  /** Of their batches. */
+  /** Of their batches, and what they cost beside. */
   get unansweredBytes(): number {
     return this.#unansweredBytes;
   }
@@ -56,7 +59,7 @@ export class Publishing {
 
   take(frame: PublishFrame): void {
     this.#unanswered++;
-    this.#unansweredBytes += frame.batch.length;
+    this.#unansweredBytes += FRAME_COST_BYTES + frame.batch.length;
     const { overload } = this.#ports;
     if (this.#state !== 'open') this.#fail(frame, stopping());
     else if (overload.isOn || this.#isWaiting) {
@@ -127,7 +130,7 @@ export class Publishing {
 
   #answered(frame: PublishFrame): void {
     this.#unanswered--;
-    this.#unansweredBytes -= frame.batch.length;
+    this.#unansweredBytes -= FRAME_COST_BYTES + frame.batch.length;
     this.#ports.changed();
   }
 }

@@ -372,7 +372,7 @@ test('answers that nobody reads stop the reading', async () => {
 });
 
 test('reads no more than may be unanswered, and goes on when it was answered', async () => {
-  const bench = new Bench({ windowBytes: 100 });
+  const bench = new Bench({ windowBytes: 500 });
   const answers: (() => void)[] = [];
   bench.door.publishEncoded = () => new Promise((resolve) => answers.push(() => resolve([])));
   bench.publish('a', 'b');

@@ -155,7 +155,7 @@ test('a batch of nothing is answered, and nobody else troubled', async () => {
 
 test('is full when more than the window is unanswered', async () => {
   const bench = new Bench();
-  const { publishing, changes } = bench.publisher(25);
+  const { publishing, changes } = bench.publisher(625);
   publishing.take(frame(1));
   publishing.take(frame(2));
   assert.equal(publishing.isFull, false);
@@ -166,6 +166,28 @@ test('is full when more than the window is unanswered', async () => {
   await settled();
   assert.equal(publishing.isFull, false);
   assert(changes.count > count, 'whoever reads is told');
+});
+
+test('is full of frames that have next to nothing in them, too', () => {
+  const { publishing } = new Bench().publisher(1_000_000);
+  const tiny = frame(1, { batch: Uint8Array.of(0) });
+  let taken = 0;
+  for (; taken < 100_000 && !publishing.isFull; taken++) publishing.take(tiny);
+  assert(taken < 5_001, `${taken} were read`);
+});
+
+test('answers more in one turn than one frame may name', async () => {
+  const bench = new Bench();
+  const { publishing, socket } = bench.publisher(Infinity);
+  const nothing = { topics: [], batch: new Uint8Array(0) };
+  for (let request = 1; request <= 65_537; request++) publishing.take(frame(request, nothing));
+  await settled();
+  const requests = socket.frames('accepted').map((each) => each.requests);
+  assert.deepEqual(
+    requests.map(({ length }) => length),
+    [65_536, 1],
+  );
+  assert.deepEqual(requests[1], [65_537]);
 });
 
 test('keeps its order through an overloaded mesher, and the client sees nothing of it', async () => {
