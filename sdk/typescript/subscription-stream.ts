@@ -304,8 +304,8 @@ export class SubscriptionStream implements Subscription, StreamEvents {
         chunk.states[index] = SETTLED;
         this.#unanswered++;
         this.#settlements.add(chunk.frame.first + index, memory.outcome);
-        this.#flushAtEndOfTurn();
       }
+      this.#flushAtEndOfTurn(); // either way it takes up no credit of its own
     }
   }
 
@@ -332,6 +332,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     this.#held--;
     if (chunk.isLost) {
       this.#remembered.settle(delivery, outcome);
+      this.#flushAtEndOfTurn(); // it was held against the credit of the stream that is open by now
       return;
     }
     if (this.#status !== 'open') return;

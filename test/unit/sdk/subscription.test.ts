@@ -243,6 +243,36 @@ test('after a lost connection: what was done with is so again unseen, what is he
   assert.deepEqual(idsOf(taken.slice(8)), ['acked']);
 });
 
+test('a consumer that holds all its credit while the connection is lost gets more once it settles', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const { taken } = collect(mesh.subscribe({ name: 'billing', credit: 4 }));
+  mesher.last.deliver(1, ['1', '2', '3', '4']);
+  await timers.turn();
+  mesher.last.drop();
+  await timers.pass(1_000);
+  assert.deepEqual(
+    mesher.last.of('open').map(({ credit }) => credit),
+    [0],
+  );
+  taken[0]?.ack();
+  taken[1]?.reject('broken');
+  taken[2]?.ack();
+  await timers.turn();
+  assert.deepEqual(mesher.last.of('credit'), [{ kind: 'credit', stream: 1, count: 3 }]);
+  mesher.last.deliver(1, ['1', '2', '4'], 2);
+  await timers.turn();
+  assert.deepEqual(mesher.last.settlements('ack'), [1]);
+  assert.deepEqual(mesher.last.settlements('reject'), [2]);
+  // all three were known: there is room for as many others
+  assert.deepEqual(
+    mesher.last.of('credit').map(({ count }) => count),
+    [3, 3],
+  );
+  mesher.last.deliver(1, ['3', '5', '6'], 2);
+  await timers.turn();
+  assert.deepEqual(idsOf(taken), ['1', '2', '3', '4', '5', '6']);
+});
+
 test('what waited for the consumer when the connection was lost is dropped, since it comes again', async () => {
   const { mesh, mesher, timers } = await connected();
   const subscription = mesh.subscribe({ name: 'billing' });
