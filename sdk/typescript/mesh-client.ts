@@ -200,9 +200,7 @@ class MeshClient implements Mesh {
       void answered.then(cancel).then(resolve);
     });
     this.#publisher.abandon(
-      new CausewayError('closed', 'the connection was closed before the mesher has answered', {
-        inDoubt: true,
-      }),
+      new CausewayError('closed', 'the connection was closed before the mesher has answered'),
     );
     await this.#connection.close();
   }

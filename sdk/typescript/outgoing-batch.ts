@@ -27,6 +27,8 @@ export interface PublishCall {
 export class OutgoingBatch {
   /** The place in the order of publishing. */
   readonly number: number;
+  /** Of what is left of a batch that was split: the place among those of the same number. */
+  readonly part: number;
   readonly qos: 'durable' | 'best-effort';
   readonly report: boolean;
   /** When its first call was made, monotonic ms. */
@@ -43,8 +45,10 @@ export class OutgoingBatch {
   constructor(
     kind: Pick<OutgoingBatch, 'number' | 'qos' | 'report' | 'createdAt'>,
     writer: ByteWriter = new ByteWriter(),
+    part = 0,
   ) {
     this.number = kind.number;
+    this.part = part;
     this.qos = kind.qos;
     this.report = kind.report;
     this.createdAt = kind.createdAt;
@@ -98,11 +102,12 @@ export class OutgoingBatch {
   split(): OutgoingBatch[] {
     const bytes = this.#bytes ?? this.#writer.finish();
     let start = 0;
-    return this.calls.map((call) => {
+    return this.calls.map((call, part) => {
       const writer = new ByteWriter(call.end - start);
       writer.fixedBytes(bytes.subarray(start, call.end));
       start = call.end;
-      const alone = new OutgoingBatch(this, writer);
+      const alone = new OutgoingBatch(this, writer, part);
+      alone.isDoubtful = this.isDoubtful;
       alone.addCall({ ...call, end: writer.length });
       return alone;
     });
@@ -120,4 +125,9 @@ export class OutgoingBatch {
   failed(error: CausewayError): void {
     for (const call of this.calls) call.reject(error);
   }
+}
+
+/** In the order of publishing. */
+export function inOrder(a: OutgoingBatch, b: OutgoingBatch): number {
+  return a.number - b.number || a.part - b.part;
 }

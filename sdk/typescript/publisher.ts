@@ -2,7 +2,7 @@
 // answer to its batch. A batch leaves when it is full, or when the turn of the event loop is over, so that what is published in it
 // goes together.
 //
-// Invariant: batches are sent in the order of their numbers. What the mesher cannot take now, and what was unanswered when the
+// Invariant: batches are sent in order (see `inOrder`). What the mesher cannot take now, and what was unanswered when the
 // connection was lost, goes back to the front. Waiting bytes are bounded by refusing, unanswered ones by the mesher's window.
 
 import type { Welcome, WireProblem } from '../../bridge/ws/frames/json.ts';
@@ -15,7 +15,7 @@ import { ByteWriter } from '../../node/wire/byte-writer.ts';
 import { CausewayError, causewayErrorOf, refusalOf } from './errors.ts';
 import { cloudEventOf } from './event.ts';
 import type { Link } from './link.ts';
-import { OutgoingBatch } from './outgoing-batch.ts';
+import { inOrder, OutgoingBatch } from './outgoing-batch.ts';
 import type { Timers } from './timers.ts';
 import type { EventInput, PublishOptions, PublishReport } from './types.ts';
 
@@ -308,20 +308,21 @@ export class Publisher {
     }
   }
 
-  /** To the front of what waits, where their numbers belong. */
+  /** To the front of what waits, each where it belongs. */
   #putBack(batches: readonly OutgoingBatch[]): void {
-    const front = [...batches];
-    const last = front.at(-1)?.number ?? 0;
+    const front = batches.toSorted(inOrder);
+    const last = front.at(-1);
+    if (last === undefined) return;
     for (
       let next = this.#waiting.front();
-      next !== undefined && next.number < last;
+      next !== undefined && inOrder(next, last) < 0;
       next = this.#waiting.front()
     ) {
       front.push(next);
       this.#waiting.popFront();
     }
     for (const batch of batches) this.#waitingBytes += batch.bytes;
-    this.#waiting.pushAllFront(front.sort((a, b) => a.number - b.number));
+    this.#waiting.pushAllFront(front.sort(inOrder));
   }
 
   /** Calls that had no answer for too long get this one. */

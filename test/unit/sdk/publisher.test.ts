@@ -205,6 +205,52 @@ test('of a message that was refused for good, each call is tried alone: only the
   );
 });
 
+test('the parts of a message that was refused for good keep their order, refused again or lost with the connection', async () => {
+  const { mesh, mesher, timers } = await connected();
+  for (const id of ['a', 'b', 'c', 'd']) void mesh.publish(event(id));
+  await timers.turn();
+  mesher.last.refuse(1, 'invalid-topic');
+  await timers.turn();
+  for (const request of [2, 4, 5]) mesher.last.refuse(request, 'not-ready');
+  mesher.last.accept(3);
+  await timers.pass(1_000);
+  const sent = (): string[] => mesher.last.published.flatMap(idsOf);
+  assert.deepEqual(sent().slice(8), ['a', 'c', 'd']);
+  mesher.last.refuse(8, 'not-ready'); // d
+  mesher.last.refuse(6, 'not-ready'); // a waits, c is unanswered
+  mesher.last.drop();
+  await timers.pass(1_000);
+  assert.deepEqual(sent(), ['a', 'c', 'd']);
+});
+
+test('what was sent again after later ones is in its place again when the connection is lost', async () => {
+  const { mesh, mesher, timers } = await connected();
+  for (const id of ['1', '2', '3', '4']) {
+    void mesh.publish(event(id));
+    await timers.turn();
+  }
+  mesher.last.refuse(1, 'not-ready');
+  await timers.pass(1_000);
+  mesher.last.refuse(2, 'not-ready'); // waits, while 3, 4 and then 1 are unanswered
+  mesher.last.drop();
+  await timers.pass(1_000);
+  assert.deepEqual(mesher.last.published.flatMap(idsOf), ['1', '2', '3', '4']);
+});
+
+test('parts of a message that may have been taken are in doubt like the whole', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const calls = ['1', '2'].map((id) => watch(mesh.publish(event(id))));
+  await timers.turn();
+  mesher.last.drop();
+  await timers.pass(1_000);
+  mesher.last.refuse(1, 'invalid-topic');
+  await timers.turn();
+  mesher.last.refuse(2, 'invalid-topic');
+  mesher.last.refuse(3, 'invalid-topic');
+  await timers.turn();
+  for (const { error } of calls) assert.ok(isError('invalid-topic', true)(error), String(error));
+});
+
 test('a publish that is not taken in time rejects with what stood in the way, and says whether it is in doubt', async () => {
   const { mesh, mesher, timers } = await connected({ publishTimeoutMs: 5_000 });
   const silent = watch(mesh.publish(event('1')));
@@ -285,4 +331,16 @@ test('close takes nothing more, waits for answers, and does not wait for ever', 
   assert.equal(mesher.last.closeCode, 1000);
   await timers.pass(60_000);
   assert.equal(mesher.connections.length, 1);
+});
+
+test('of what close gives up, only what was sent is in doubt', async () => {
+  const { mesh, mesher, timers } = await connected({ batchesInFlightMax: 1, closeTimeoutMs: 2_000 });
+  const sent = watch(mesh.publish(event('1')));
+  await timers.turn();
+  const unsent = watch(mesh.publish(event('2')));
+  void mesh.close();
+  await timers.pass(3_000);
+  assert.deepEqual(mesher.last.published.flatMap(idsOf), ['1']);
+  assert.ok(isError('closed', true)(sent.error), String(sent.error));
+  assert.ok(isError('closed', false)(unsent.error), String(unsent.error));
 });
