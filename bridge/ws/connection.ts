@@ -12,7 +12,8 @@ import type { ClientFrame, OpenFrame, SettleFrame } from './frames/client-frames
 import { decodeClientFrame, frameName } from './frames/client-frames.ts';
 import type { Welcome } from './frames/json.ts';
 import { encodeClosed, encodeSettled, encodeWelcome } from './frames/mesher-frames.ts';
-import { rangesOfAny } from './frames/ranges.ts';
+import type { NumberRange } from './frames/ranges.ts';
+import { mergedRanges } from './frames/ranges.ts';
 import { Outbox } from './outbox.ts';
 import type { Overload } from './overload.ts';
 import { PartialMessage } from './partial-message.ts';
@@ -205,7 +206,7 @@ export class Connection implements MessageHolder {
     const stream = this.#streamOf(frame.stream);
     if (stream) stream.settle(frame);
     // What it had went back to its queue: nothing is left to settle.
-    else this.#outbox.send(encodeSettled(frame.request, rangesOfAny(numbersIn(frame))));
+    else this.#outbox.send(encodeSettled(frame.request, mergedRanges(rangesIn(frame))));
   }
 
   // ─────────────────────────────────────────────────────────── how much is read and sent
@@ -321,11 +322,8 @@ export class Connection implements MessageHolder {
   }
 }
 
-function numbersIn({ settlements }: SettleFrame): number[] {
-  const numbers: number[] = [];
-  for (const { ranges } of settlements)
-    for (const { first, count } of ranges) for (let i = 0; i < count; i++) numbers.push(first + i);
-  return numbers;
+function rangesIn({ settlements }: SettleFrame): NumberRange[] {
+  return settlements.flatMap(({ ranges }) => ranges);
 }
 
 /** A close frame's text: cut where it is too long, and ASCII, so that no character is cut. */

@@ -17,7 +17,8 @@ import { FRAME_EVENTS_MAX } from './frames/bounds.ts';
 import type { OpenFrame, RangeSettlement, SettleFrame } from './frames/client-frames.ts';
 import { deliveryBytesMax, encodeDeliver } from './frames/deliver-frame.ts';
 import { encodeClosed, encodeRefused, encodeSettled } from './frames/mesher-frames.ts';
-import { rangesOfAny } from './frames/ranges.ts';
+import type { NumberRange } from './frames/ranges.ts';
+import { mergedRanges, rangesOfAny } from './frames/ranges.ts';
 import type { Outbox } from './outbox.ts';
 import type { StreamEnd } from './problem.ts';
 import { meshErrorOf, problemOf, streamEnded } from './problem.ts';
@@ -139,7 +140,7 @@ export class Stream implements EncodedSessionEvents {
     }
     const numbers: number[] = [];
     const found: Settlement[] = [];
-    const stale: number[] = [];
+    const stale: NumberRange[] = [];
     for (const settlement of settlements) this.#collect(settlement, numbers, found, stale);
     if (found.length === 0) {
       this.#settled(request, stale);
@@ -148,7 +149,7 @@ export class Stream implements EncodedSessionEvents {
     this.#ports.settling(1);
     this.#ports.door.settle(this.#subject, found).then(
       (settled) => {
-        this.#settled(request, [...stale, ...numbersOf(settled.stale, found, numbers)]);
+        this.#settled(request, [...stale, ...rangesOfAny(numbersOf(settled.stale, found, numbers))]);
         this.#ports.settling(-1);
       },
       (error: unknown) => {
@@ -172,25 +173,26 @@ export class Stream implements EncodedSessionEvents {
     }
   }
 
-  #collect(settlement: RangeSettlement, numbers: number[], found: Settlement[], stale: number[]): void {
-    for (const { first, count } of settlement.ranges) {
-      for (let number = first; number < first + count; number++) {
-        const token = this.#unsettled.take(number);
-        if (token === undefined) {
-          stale.push(number);
-          continue;
-        }
+  #collect(settlement: RangeSettlement, numbers: number[], found: Settlement[], stale: NumberRange[]): void {
+    for (const range of settlement.ranges) {
+      /** All before it was found, or is in `stale`. */
+      let next = range.first;
+      this.#unsettled.takeRange(range, (number, token) => {
+        if (number > next) stale.push({ first: next, count: number - next });
+        next = number + 1;
         numbers.push(number);
         if (settlement.kind === 'ack') found.push({ kind: 'ack', token });
         else if (settlement.kind === 'retry')
           found.push({ kind: 'retry', token, delayMs: settlement.delayMs });
         else found.push({ kind: 'reject', token, reason: settlement.reason });
-      }
+      });
+      const end = range.first + range.count;
+      if (end > next) stale.push({ first: next, count: end - next });
     }
   }
 
-  #settled(request: number, stale: readonly number[]): void {
-    this.#ports.outbox.send(encodeSettled(request, rangesOfAny(stale)));
+  #settled(request: number, stale: readonly NumberRange[]): void {
+    this.#ports.outbox.send(encodeSettled(request, mergedRanges(stale)));
   }
 
   #refuse(request: number, error: MeshError): void {

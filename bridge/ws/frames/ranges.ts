@@ -34,6 +34,18 @@ export function rangesOf(numbers: readonly number[]): NumberRange[] {
   return ranges;
 }
 
+/** Ranges in any order, which may overlap, as the fewest: without looking at each number, of which a few bytes may name many. */
+export function mergedRanges(ranges: readonly NumberRange[]): NumberRange[] {
+  const merged: { first: number; count: number }[] = [];
+  let last: { first: number; count: number } | undefined;
+  for (const { first, count } of ranges.toSorted((a, b) => a.first - b.first)) {
+    if (last !== undefined && first <= last.first + last.count)
+      last.count = Math.max(last.count, first + count - last.first);
+    else merged.push((last = { first, count }));
+  }
+  return merged;
+}
+
 /** Ranges must be ascending and apart. */
 export function writeRanges(writer: ByteWriter, ranges: readonly NumberRange[]): void {
   writer.uint(ranges.length);

@@ -15,10 +15,12 @@ import {
 import { Overload } from '../../../../bridge/ws/overload.ts';
 import { ReceiveBudget } from '../../../../bridge/ws/receive-budget.ts';
 import type { CloudEvent } from '../../../../node/core/cloud-event.ts';
+import { NO_TOKEN } from '../../../../node/core/delivery-token.ts';
 import { MeshError } from '../../../../node/core/errors.ts';
 import { LIMITS } from '../../../../node/core/limits.ts';
 import { parseSubscription } from '../../../../node/core/subscription.ts';
 import { decodeCloudEvent, encodeCloudEvent } from '../../../../node/wire/cloud-event-protobuf.ts';
+import { storedEvent } from '../../../support/events.ts';
 import { FakeFrontDoor } from '../../../support/front-door.ts';
 import { FakeRawSocket, FakeSocket, settled } from './fake-socket.ts';
 
@@ -214,6 +216,35 @@ test('names what was not to be settled any more, and settles the rest', async ()
   await settled();
   assert.deepEqual(bench.socket.frames('settled').at(-1)?.stale, [{ first: 1, count: 4 }]);
   assert.equal(bench.socket.frames('settled').at(-1)?.request, nothing);
+});
+
+test('settling again and again what is settled costs next to nothing, however much it names', async () => {
+  const most = 131_072;
+  const bench = new Bench();
+  bench.door.attach = (_name, _options, events) => {
+    const delivery = {
+      event: storedEvent(),
+      token: NO_TOKEN,
+      attempt: 1,
+    };
+    assert('deliverEncoded' in events);
+    events.deliverEncoded(Array.from({ length: most }, () => delivery));
+    return { grant: () => undefined, close: () => undefined };
+  };
+  bench.door.settle = (_name, settlements) => Promise.resolve({ settled: settlements.length, stale: [] });
+  bench.open(1, 's');
+  bench.open(2, 's');
+  bench.settle(1, ack(1, most));
+  bench.send(encodeClose(2));
+  await settled();
+  assert.deepEqual(bench.socket.frames('settled')[0]?.stale, []);
+  for (const stream of [1, 2]) {
+    const before = process.cpuUsage();
+    for (let i = 0; i < 500; i++) bench.settle(stream, ack(1, most));
+    const { user, system } = process.cpuUsage(before);
+    assert(user + system < 1_000_000, `500 took ${user + system} µs on stream ${stream}`);
+    assert.deepEqual(bench.socket.frames('settled').at(-1)?.stale, [{ first: 1, count: most }]);
+  }
 });
 
 test('what the door finds stale is named by its number', async () => {

@@ -12,7 +12,7 @@ import {
 } from '../../../../bridge/ws/frames/client-frames.ts';
 import { encodeDeliver } from '../../../../bridge/ws/frames/deliver-frame.ts';
 import { decodeMesherFrame, encodeSettled } from '../../../../bridge/ws/frames/mesher-frames.ts';
-import { rangesOf, rangesOfAny } from '../../../../bridge/ws/frames/ranges.ts';
+import { mergedRanges, rangesOf, rangesOfAny } from '../../../../bridge/ws/frames/ranges.ts';
 import { WireError, type WireReason } from '../../../../node/wire/wire-error.ts';
 import { storedEvent } from '../../../support/events.ts';
 import { anyClientBytes, anyMesherBytes, clientFrames, mesherFrames } from './arbitraries.ts';
@@ -247,6 +247,17 @@ test('numbers become the fewest ranges', () => {
     { first: 5, count: 1 },
     { first: 9, count: 2 },
   ]);
+});
+
+test('merged ranges name the same numbers, and none twice', () => {
+  const range = fc.record({ first: fc.nat({ max: 60 }), count: fc.integer({ min: 1, max: 20 }) });
+  const numbersOf = (ranges: readonly { first: number; count: number }[]): number[] =>
+    ranges.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
+      assert.deepEqual(mergedRanges(ranges), rangesOfAny(numbersOf(ranges)));
+    }),
+  );
 });
 
 // cloudevents/formats/cloudevents.proto of CloudEvents 1.0.2; what an event is does not matter here.

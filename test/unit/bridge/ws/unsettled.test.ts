@@ -30,6 +30,31 @@ test('gives each token once, whatever the order: as a Map would', () => {
   );
 });
 
+test('takes of a range what there is, in its order', () => {
+  const numbers = fc.uniqueArray(fc.nat({ max: 10_000 }), { maxLength: 300 });
+  const ranges = fc.array(fc.record({ first: fc.nat({ max: 10_000 }), count: fc.nat({ max: 6_000 }) }), {
+    maxLength: 5,
+  });
+  fc.assert(
+    fc.property(numbers, ranges, (given, wanted) => {
+      const unsettled = new Unsettled();
+      for (const number of given) unsettled.put(number, token(number));
+      let left = given.toSorted((a, b) => a - b);
+      for (const range of wanted) {
+        const isIn = (number: number): boolean => number >= range.first && number < range.first + range.count;
+        const taken: number[] = [];
+        unsettled.takeRange(range, (number, { index }) => {
+          assert.equal(index, number);
+          taken.push(number);
+        });
+        assert.deepEqual(taken, left.filter(isIn));
+        left = left.filter((number) => !isIn(number));
+        assert.equal(unsettled.size, left.length);
+      }
+    }),
+  );
+});
+
 test('what was taken may be put back', () => {
   const unsettled = new Unsettled();
   unsettled.put(1, token(1));
