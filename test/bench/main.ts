@@ -26,6 +26,7 @@ import {
   type ScenarioResult,
   scenarioResult,
 } from './harness/results.ts';
+import { goFirst } from './harness/priority.ts';
 import { dataFolder } from './harness/run.ts';
 import type { Row, Scenario, Size } from './harness/scenario.ts';
 import { showNumber, showRatio } from './report/figures.ts';
@@ -40,6 +41,7 @@ const USAGE = `npm run bench -- [scenario …] [options]
   --baseline      write the ratios of the short rows to test/bench/baseline.json
   --write         write docs/performance.md and docs/performance.json
   --json <file>   write everything measured to this file
+  --first         at a higher priority than all else on this machine, where the system allows it (as root)
   --list          name scenarios and rows, and run nothing
 `;
 
@@ -76,6 +78,7 @@ const { values, positionals } = parseArgs({
     baseline: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     json: { type: 'string' },
+    first: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -192,6 +195,7 @@ async function main(): Promise<void> {
     for (const { name, rows } of chosen) say(`${name}: ${rows.map(({ id }) => id).join(' ')}`);
     return;
   }
+  if (values.first) goFirst();
   const lacking = want.size === 'full' ? ensureSystemPackages(forTracing) : undefined;
   if (lacking !== undefined) say(`fsyncs of programs that do not count them are left out: ${lacking}`);
   const stored = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline;

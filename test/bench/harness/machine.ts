@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { median } from './statistics.ts';
 
@@ -15,6 +15,8 @@ export interface Machine {
   readonly fileSystem: string;
   /** Median of writes of 4 KiB, each with fdatasync, just before the run. */
   readonly fsyncMs: number;
+  /** Processes that wanted a CPU in the minute before the run: above `cores`, others took what was to be measured. */
+  readonly loadBefore: number;
   readonly node: string;
   readonly libraries: Readonly<Record<string, string>>;
   /** `-dirty`: with changes that are not committed. */
@@ -44,6 +46,7 @@ export function describeMachine(dataFolder: string): Machine {
     system: `${platform()} ${release()} ${arch()}`,
     fileSystem: fileSystemOf(dataFolder),
     fsyncMs: fsyncMs(dataFolder),
+    loadBefore: loadavg()[0] ?? 0,
     node: process.version,
     libraries: Object.fromEntries(LIBRARIES.map((name) => [name, versionOf(name)])),
     commit: commit(),

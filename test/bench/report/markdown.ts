@@ -108,8 +108,10 @@ function measuredOn({ at, size, machine, programs, rows }: ScenarioResult): stri
   return `Measured ${at.slice(0, 10)} at commit ${machine.commit}, ${form}${pairs} pairs, on ${describe(machine)}${others.join('')}.`;
 }
 
-function describe({ cpu, cores, memoryBytes, system, fileSystem, fsyncMs, node }: Machine): string {
-  return `${cores} × ${cpu}, ${showBytes(memoryBytes)}, ${system}, data on ${fileSystem} (fsync of 4 KiB: ${showNumber(fsyncMs)} ms), Node ${node}`;
+function describe(machine: Machine): string {
+  const { cpu, cores, memoryBytes, system, fileSystem, fsyncMs, loadBefore, node } = machine;
+  const busy = loadBefore > cores ? ', **busy with other work**' : '';
+  return `${cores} × ${cpu}, ${showBytes(memoryBytes)}, ${system}, data on ${fileSystem} (fsync of 4 KiB: ${showNumber(fsyncMs)} ms), load average before ${showNumber(loadBefore)}${busy}, Node ${node}`;
 }
 
 /** Every row that has a goal. */

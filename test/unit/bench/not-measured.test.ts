@@ -9,6 +9,7 @@ const MACHINE = {
   memoryBytes: 1e9,
   system: 'linux',
   fileSystem: 'ext4',
+  loadBefore: 0,
   fsyncMs: 1,
   node: 'v24',
   libraries: {},

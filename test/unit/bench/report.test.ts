@@ -15,6 +15,7 @@ const machine: Machine = {
   system: 'linux 6 x64',
   fileSystem: 'ext4',
   fsyncMs: 0.51,
+  loadBefore: 2.5,
   node: 'v24.0.0',
   libraries: {},
   commit: 'abc',
@@ -84,6 +85,7 @@ suite('results as Markdown', () => {
       'A note.',
       '2026-05-01 at commit abc, 3 pairs',
       'fsync of 4 KiB: 0.51 ms',
+      'load average before 2.5, **busy with other work**',
       'thing 1.2',
     ])
       assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
