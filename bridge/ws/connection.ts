@@ -7,6 +7,7 @@ import { MeshError } from '../../node/core/errors.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import { parseGroup } from '../../node/core/subscription.ts';
 import { WireError } from '../../node/wire/wire-error.ts';
+import { closeUnheard, forgetWhatComes } from './closing.ts';
 import type { MessageBounds, WsBounds, WsTiming } from './config.ts';
 import type { ClientFrame, OpenFrame, SettleFrame } from './frames/client-frames.ts';
 import { decodeClientFrame, frameName } from './frames/client-frames.ts';
@@ -39,9 +40,6 @@ export interface ConnectionPorts {
   readonly ended: (connection: Connection) => void;
 }
 
-/** UTF-8 bytes of the reason in a close frame (RFC 6455 §5.5). */
-const REASON_BYTES_MAX = 123;
-
 export class Connection implements MessageHolder {
   readonly #socket: WebSocket;
   readonly #raw: Socket;
@@ -56,7 +54,8 @@ export class Connection implements MessageHolder {
   /** Messages of which the budget knows. */
   #heldMessages = 0;
   #lastStream = 0;
-  #state: 'open' | 'stopping' | 'ended' = 'open';
+  /** Ended: nothing is taken any more, but the socket is still there. */
+  #state: 'open' | 'stopping' | 'ended' | 'gone' = 'open';
   /** Monotonic ms: of the last sign of life, and of the last ping. */
   #heardAt: number;
   #pingedAt: number;
@@ -91,6 +90,10 @@ export class Connection implements MessageHolder {
     });
   }
 
+  get #hasEnded(): boolean {
+    return this.#state === 'ended' || this.#state === 'gone';
+  }
+
   get streams(): number {
     return this.#streams.size;
   }
@@ -106,6 +109,8 @@ export class Connection implements MessageHolder {
     });
     socket.on('close', () => {
       this.#release();
+      this.#state = 'gone';
+      this.#ports.budget.gone(this);
       this.#ports.ended(this);
     });
     this.#raw.on('data', (chunk: Uint8Array) => this.#chunk(chunk.length)); // after the library's own listener
@@ -117,7 +122,7 @@ export class Connection implements MessageHolder {
   #message(data: RawData, isBinary: boolean): void {
     if (!(data instanceof Uint8Array)) return; // never: it is asked for as one Buffer
     this.#partial.ended(data.length);
-    if (this.#state === 'ended') return;
+    if (this.#hasEnded) return;
     if (!isBinary) {
       this.#fail(1003, 'text-message', 'a text message: frames of this protocol are binary');
       return;
@@ -222,9 +227,13 @@ export class Connection implements MessageHolder {
   }
 
   #updateReading(): void {
-    if (this.#state === 'ended') return;
+    if (this.#state === 'gone') return;
     const { messages } = this.#partial;
     const held = this.#partial.bytes + this.#publishing.unansweredBytes;
+    if (this.#state === 'ended') {
+      this.#ports.budget.leave(this, held);
+      return;
+    }
     const mayHoldMore = this.#ports.budget.hold(this, held, messages !== this.#heldMessages);
     this.#heldMessages = messages;
     const isFull = !mayHoldMore || this.#publishing.isFull || this.#outbox.isOverfull;
@@ -249,6 +258,7 @@ export class Connection implements MessageHolder {
 
   /** To be called now and then: pings, and ends what is silent or too slow. */
   sweep(now: number): void {
+    if (this.#hasEnded) return; // the library's time-out is running
     const { pingEveryMs, silenceMs, messageTimeoutMs } = this.#options.timing;
     const { isPaused } = this.#socket;
     if (this.#heard || isPaused || this.#isDraining()) this.#heardAt = now;
@@ -296,9 +306,9 @@ export class Connection implements MessageHolder {
   }
 
   #close(code: number, why: string): void {
+    if (this.#hasEnded) return;
     this.#release();
-    if (this.#socket.isPaused) this.#socket.resume(); // for the client's part of the closing handshake
-    this.#socket.close(code, asReason(why));
+    closeUnheard(this.#socket, this.#raw, code, why);
   }
 
   /** Neither waits for the closing handshake: what was delivered goes back to its queues now. */
@@ -307,12 +317,13 @@ export class Connection implements MessageHolder {
   }
 
   #release(): void {
-    if (this.#state === 'ended') return;
+    if (this.#hasEnded) return;
     this.#state = 'ended';
-    this.#ports.budget.hold(this, 0, true);
+    forgetWhatComes(this.#raw);
     this.#publishing.end();
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
+    this.#updateReading();
   }
 
   #countError(error: MeshError): void {
@@ -324,11 +335,6 @@ export class Connection implements MessageHolder {
 
 function rangesIn({ settlements }: SettleFrame): NumberRange[] {
   return settlements.flatMap(({ ranges }) => ranges);
-}
-
-/** A close frame's text: cut where it is too long, and ASCII, so that no character is cut. */
-function asReason(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, REASON_BYTES_MAX);
 }
 
 /** What the library found wrong with WebSocket's own framing: `WS_ERR_INVALID_OPCODE` → `ws-err-invalid-opcode`. */

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { Clock, FrontDoor } from '../../node/core/ports.ts';
 import type { MetricFamily } from '../../node/core/views.ts';
+import { closeUnheard } from './closing.ts';
 import type { WsBridgeOptions } from './config.ts';
 import { messageBounds, WS_BOUNDS, WS_TIMING } from './config.ts';
 import type { ConnectionOptions, ConnectionPorts } from './connection.ts';
@@ -78,7 +79,12 @@ export class Connections {
       if (this.#open.size >= this.#options.bounds.connectionsMax) {
         this.#ports.refused('overloaded');
         webSocket.on('error', () => undefined); // whatever it sends meanwhile: it is refused already
-        webSocket.close(1013, 'this mesher has as many connections as it may; try again, or another one');
+        closeUnheard(
+          webSocket,
+          socket,
+          1013,
+          'this mesher has as many connections as it may; try again, or another one',
+        );
         return;
       }
       const connection = new Connection(

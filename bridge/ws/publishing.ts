@@ -77,7 +77,7 @@ export class Publishing {
   /** The connection is gone: what waits is forgotten, as it was never answered. */
   end(): void {
     this.#state = 'gone';
-    this.#takeWaiting();
+    for (const frame of this.#takeWaiting()) this.#forget(frame);
   }
 
   #takeWaiting(): readonly PublishFrame[] {
@@ -129,9 +129,13 @@ export class Publishing {
   }
 
   #answered(frame: PublishFrame): void {
+    this.#forget(frame);
+    this.#ports.changed();
+  }
+
+  #forget(frame: PublishFrame): void {
     this.#unanswered--;
     this.#unansweredBytes -= FRAME_COST_BYTES + frame.batch.length;
-    this.#ports.changed();
   }
 }
 

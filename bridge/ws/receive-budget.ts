@@ -1,7 +1,8 @@
 // How much all connections together hold of what clients publish: of messages that are not whole yet, and of batches that are not
 // answered. Thousands of clients that each begin a large message and never end it, or that publish more than the disk takes, cannot
 // take the mesher's memory: above the bound, connections are not read from until there is room. But the one whose message has been
-// coming for longest always is, so that some message becomes whole and makes room.
+// coming for longest always is, so that some message becomes whole and makes room. What a connection holds that is being closed counts
+// until its socket is gone: else whoever misbehaves would have his memory for nothing.
 
 export interface MessageHolder {
   /** There is room again. */
@@ -13,6 +14,8 @@ export class ReceiveBudget {
   #bytes = 0;
   /** In the order in which their messages began to come. */
   readonly #held = new Map<MessageHolder, number>();
+  /** Those of whom nothing becomes whole any more. */
+  readonly #leaving = new Map<MessageHolder, number>();
   readonly #waiting = new Set<MessageHolder>();
   #isWaking = false;
 
@@ -33,6 +36,20 @@ export class ReceiveBudget {
     else this.#waiting.add(holder);
     this.#wake();
     return mayGoOn;
+  }
+
+  /** It reads no more, and holds so many bytes until it is `gone`. */
+  leave(holder: MessageHolder, bytes: number): void {
+    this.#bytes += bytes - (this.#held.get(holder) ?? this.#leaving.get(holder) ?? 0);
+    this.#held.delete(holder);
+    this.#waiting.delete(holder);
+    this.#leaving.set(holder, bytes);
+    this.#wake();
+  }
+
+  gone(holder: MessageHolder): void {
+    this.leave(holder, 0);
+    this.#leaving.delete(holder);
   }
 
   get #hasRoom(): boolean {

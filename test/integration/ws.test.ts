@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { after, before, suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
@@ -28,6 +29,24 @@ const event = (id: string | number, bytes = 10): CloudEvent => ({
 });
 const ids = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => `${from + i}`);
+
+/** A TCP connection that has become a WebSocket; `head` comes right behind the request. It does not end by itself. */
+async function upgraded(t: TestContext, url: string, head: Uint8Array = new Uint8Array(0)): Promise<Socket> {
+  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => socket.destroy());
+  socket.on('error', () => undefined);
+  socket.write(
+    Buffer.concat([
+      Buffer.from(
+        `GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\nSec-WebSocket-Protocol: causeway.v1\r\n\r\n`,
+      ),
+      head,
+    ]),
+  );
+  const [first] = (await once(socket, 'data')) as [Buffer];
+  assert.match(first.toString('latin1'), /^HTTP\/1\.1 101/);
+  return socket;
+}
 
 suite('two clusters', () => {
   let federation: Federation;
@@ -238,23 +257,9 @@ suite('two clusters', () => {
   });
 
   test('bytes that are no WebSocket frame end the connection', async (t) => {
-    const { port } = new URL(a.http);
-    const socket = connect(Number(port), '127.0.0.1');
-    t.after(() => socket.destroy());
-    socket.on('error', () => undefined);
-    const upgrade = `GET /v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${'A'.repeat(22)}==\r\nSec-WebSocket-Protocol: causeway.v1\r\n\r\n`;
-    socket.write(upgrade);
-    let heard = '';
-    socket.on('data', (chunk: Buffer) => {
-      heard += chunk.toString('latin1');
-    });
-    await until('the upgrade', () => heard.startsWith('HTTP/1.1 101'));
+    const socket = await upgraded(t, a.http);
     socket.write(Buffer.alloc(1000, 0xff));
-    let isClosed = false;
-    socket.on('close', () => {
-      isClosed = true;
-    });
-    await until('it is closed', () => isClosed);
+    await once(socket, 'end', { signal: AbortSignal.timeout(10_000) });
   });
 
   test('what asks for no such WebSocket is answered as HTTP', async () => {
@@ -410,6 +415,27 @@ suite('a server of its own', () => {
     await server.close();
     client.socket.resume();
     await client.whenClosed();
+  });
+
+  test('who is ended is told so at once and heard no more, and need not be waited for', async (t) => {
+    const textFrame = Buffer.of(0x81, 0x81, 0, 0, 0, 0, 0x61);
+    const cases: [name: string, connectionsMax: number, sent: Uint8Array][] = [
+      ['a text message', 10, textFrame],
+      ['one too many', 0, Buffer.alloc(0)],
+    ];
+    for (const [name, connectionsMax, sent] of cases) {
+      const { server } = await start(t, { bounds: { connectionsMax }, timing: { closeTimeoutMs: 1_000 } });
+      const socket = await upgraded(t, server.url, sent);
+      const since = performance.now();
+      await once(socket, 'end', { signal: AbortSignal.timeout(10_000) });
+      assert(performance.now() - since < 900, `${name}: it was left to the time-out`);
+      // All that it still sends is read, so that it is not reset: a beginning of 4 MiB, and what was no frame at any time.
+      socket.write(Buffer.alloc(4 * 1024 * 1024, 0xff));
+      await once(socket, 'drain');
+      socket.end();
+      await once(socket, 'close');
+      assert.equal(socket.errored, null, name);
+    }
   });
 
   test('ends a client that says nothing, not even to pings', async (t) => {

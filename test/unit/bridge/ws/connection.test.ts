@@ -530,6 +530,20 @@ test('ends a connection with a text message', () => {
   assert.deepEqual(bench.refused, ['text-message']);
 });
 
+test('what is ended for what it did is heard no more, and what it holds counts until its socket is gone', () => {
+  const budget = new ReceiveBudget(3_000);
+  const [oldest, bad, other] = [new Bench({ budget }), new Bench({ budget }), new Bench({ budget })];
+  oldest.raw.emit('data', Buffer.alloc(10));
+  bad.raw.emit('data', Buffer.alloc(2_000));
+  bad.socket.emit('message', Buffer.from('a'), false);
+  assert.equal(bad.raw.isEnded, true);
+  assert.equal(bad.raw.listenerCount('data'), 0, 'nothing more is gathered');
+  other.raw.emit('data', Buffer.alloc(1_500));
+  assert.equal(other.isRead(), false);
+  bad.socket.gone();
+  assert.equal(other.isRead(), true);
+});
+
 test('what the library finds wrong with the framing is counted, and ends what is open', async () => {
   const bench = new Bench();
   await bench.subscribe('s');

@@ -84,6 +84,15 @@ export class FakeSocket extends EventEmitter {
 export class FakeRawSocket extends EventEmitter {
   bytesWritten = 0;
   writableLength = 0;
+  isEnded = false;
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  resume(): void {
+    this.emit('resume');
+  }
 
   asSocket(): Socket {
     return this as unknown as Socket;

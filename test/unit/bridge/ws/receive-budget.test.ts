@@ -61,3 +61,26 @@ test('when the oldest has ended, the next oldest goes on, and no other', () => {
     [true, true, false, false],
   );
 });
+
+test('what leaves counts until it is gone, and is not the one that the others wait for', () => {
+  const budget = new ReceiveBudget(100);
+  const [a, b, c] = [new Holder(budget), new Holder(budget), new Holder(budget)];
+  a.hold(90);
+  b.hold(90);
+  c.hold(90);
+  assert.deepEqual([a.mayGoOn, b.mayGoOn, c.mayGoOn], [true, false, false]);
+  budget.leave(a, 90);
+  assert.deepEqual([b.mayGoOn, c.mayGoOn], [true, false], 'the next oldest goes on, and no other');
+  b.hold(5, true);
+  assert.equal(c.mayGoOn, true);
+  assert.equal(b.hold(10, true), false, '90 that leave, 90 and 10');
+  budget.leave(a, 0);
+  assert.equal(b.mayGoOn, true);
+  budget.gone(a);
+  budget.leave(c, 100);
+  assert.equal(b.hold(6, true), true, 'it is the oldest');
+  const d = new Holder(budget);
+  assert.equal(d.hold(1), false);
+  budget.gone(c);
+  assert.equal(d.mayGoOn, true);
+});
