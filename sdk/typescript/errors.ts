@@ -45,11 +45,14 @@ function isKnown(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 
-/** What the project's own checks throw, as the client's error; anything else is a bug and is thrown on as it is. */
+/** What the project's own checks throw, as the client's error. Anything else is a fault, and `internal`: its cause says where. */
 export function causewayErrorOf(error: unknown): CausewayError {
   if (error instanceof CausewayError) return error;
-  if (!(error instanceof MeshError)) throw error;
-  return new CausewayError(error.code, error.message, { cause: error, details: error.details });
+  if (error instanceof MeshError)
+    return new CausewayError(error.code, error.message, { cause: error, details: error.details });
+  return new CausewayError('internal', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
 }
 
 /** A problem of the mesher, from a frame or from HTTP. Members beside the five are `details`. */

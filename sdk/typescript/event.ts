@@ -22,6 +22,7 @@ export function encodeEvent(input: EventInput): Uint8Array {
 
 /** Throws MeshError `invalid-event`; `index`: the event's place where it came with others. */
 export function cloudEventOf(input: EventInput, index: number | undefined): CloudEvent {
+  checkIsObject(input, index);
   const attributes = new Map<string, AttributeValue>();
   let contentType: string | undefined;
   for (const name of Object.keys(input)) {
@@ -41,6 +42,12 @@ export function cloudEventOf(input: EventInput, index: number | undefined): Clou
     data: dataOf(input, contentType, index),
   };
   return checkCloudEvent(event, index);
+}
+
+/** Its type says so; not all callers have types. */
+function checkIsObject(input: unknown, index: number | undefined): void {
+  if (typeof input === 'object' && input !== null) return;
+  throw invalidEvent('', `an event is an object, not ${input === null ? 'null' : typeof input}`, index);
 }
 
 /** Members that are no attributes beside the required ones. */

@@ -1,5 +1,6 @@
 // A mesh as its user has it: joins the connection, the publisher and the subscriptions.
 
+import { TEXT_BYTES_MAX } from '../../bridge/ws/frames/bounds.ts';
 import { parseAddress } from './address.ts';
 import type { Address } from './address.ts';
 import { Connection } from './connection.ts';
@@ -112,7 +113,7 @@ class MeshClient implements Mesh {
     this.#publisher.up(session);
     for (const subscription of this.#subscriptions) subscription.up(session);
     const mesher = this.mesher;
-    if (mesher !== undefined) for (const listener of this.#upListeners) listener(mesher);
+    if (mesher !== undefined) tell(this.#upListeners, mesher);
   }
 
   down(error: CausewayError): void {
@@ -120,12 +121,10 @@ class MeshClient implements Mesh {
     this.#publisher.down(error);
     for (const subscription of this.#subscriptions) subscription.down();
     if (this.#closing !== undefined) return;
-    for (const listener of this.#downListeners) listener(error);
+    tell(this.#downListeners, error);
   }
 
-  readonly #refused = (error: CausewayError): void => {
-    for (const listener of this.#refusedListeners) listener(error);
-  };
+  readonly #refused = (error: CausewayError): void => tell(this.#refusedListeners, error);
 
   publish(
     events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
@@ -212,6 +211,17 @@ function added<Listener>(listeners: Set<Listener>, listener: Listener): () => vo
   return () => void listeners.delete(listener);
 }
 
+/** Listeners are called amid the client's work, which is to go on whatever they throw. */
+function tell<Value>(listeners: ReadonlySet<(value: Value) => void>, value: Value): void {
+  for (const listener of listeners) {
+    try {
+      listener(value);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+}
+
 function closed(): CausewayError {
   return new CausewayError('closed', 'the connection was closed');
 }
@@ -222,7 +232,12 @@ function parseAddresses(addresses: string | readonly string[]): readonly Address
   throw new CausewayError('invalid-request', 'there is no address; give one like http://127.0.0.1:7400');
 }
 
-function whatIsWrong({ name, topic, group, delivery }: SubscribeOptions, credit: number): string | undefined {
+function whatIsWrong(options: SubscribeOptions, credit: number): string | undefined {
+  const { name, topic, group, delivery } = options;
+  for (const [option, text] of Object.entries({ name, topic, group })) {
+    const wrong = whatIsWrongWith(text);
+    if (wrong !== undefined) return `${option} ${wrong}`;
+  }
   if (name === undefined && topic === undefined) return 'give a topic, a name, or both';
   if (name !== undefined && topic === undefined && group !== undefined)
     return 'the group of a durable subscription is part of what makes it: give its topic too';
@@ -231,4 +246,13 @@ function whatIsWrong({ name, topic, group, delivery }: SubscribeOptions, credit:
   if (!Number.isInteger(credit) || credit < 1 || credit > CREDIT_MAX)
     return `credit is ${credit}; it must be a whole number from 1 to ${CREDIT_MAX}`;
   return undefined;
+}
+
+/** Beyond what no frame and no address can hold, names are the mesher's to judge. */
+function whatIsWrongWith(text: unknown): string | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text !== 'string') return `must be text, not ${text === null ? 'null' : typeof text}`;
+  if (!text.isWellFormed()) return 'has a lone surrogate, which no text in UTF-8 may have';
+  const bytes = Buffer.byteLength(text);
+  return bytes > TEXT_BYTES_MAX ? `has ${bytes} bytes, the limit is ${TEXT_BYTES_MAX}` : undefined;
 }

@@ -61,14 +61,13 @@ async function send(
   method: string,
   body: Members | undefined,
 ): Promise<{ status: number; text: string }> {
+  const json = body === undefined ? undefined : JSON.stringify(body); // what it throws is no word of the mesher's
   try {
     const response = await fetch(url, {
       method,
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       headers: { accept: 'application/json' },
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      ...(json === undefined ? {} : { body: json, headers: { 'content-type': 'application/json' } }),
     });
     return { status: response.status, text: await response.text() };
   } catch (cause) {

@@ -172,7 +172,10 @@ export interface Mesh {
   /** Opens at once. Throws `invalid-request` for options that contradict each other. */
   subscribe(options: SubscribeOptions): Subscription;
 
-  /** Told of each connection that stands, and of each that is lost, with why. Returns how to be told no more. */
+  /**
+   * Told of each connection that stands, and of each that is lost, with why. Returns how to be told no more. What a listener
+   * throws becomes a `warning` of the process, and changes nothing else.
+   */
   on(change: 'up', listener: (mesher: MesherInfo) => void): () => void;
   on(change: 'down', listener: (error: CausewayError) => void): () => void;
   /** Told of what a mesher refused for the moment (events, settlements, a subscription), and is asked again by itself. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { CloudEvent } from 'cloudevents';
 import { CausewayError } from '../../../sdk/typescript/errors.ts';
 import type { PublishResult } from '../../../node/core/delivery-types.ts';
+import type { EventInput, PublishOptions } from '../../../sdk/typescript/types.ts';
 import { connected, watch } from './connected.ts';
 import { idsOf } from './fake-mesher.ts';
 
@@ -343,4 +344,44 @@ test('of what close gives up, only what was sent is in doubt', async () => {
   assert.deepEqual(mesher.last.published.flatMap(idsOf), ['1']);
   assert.ok(isError('closed', true)(sent.error), String(sent.error));
   assert.ok(isError('closed', false)(unsent.error), String(unsent.error));
+});
+
+test('what is no event at all rejects, and is not thrown', async () => {
+  const { mesh } = await connected();
+  for (const wrong of [undefined, null, 'text', 1, [undefined], [null]] as unknown[])
+    await assert.rejects(mesh.publish(wrong as EventInput), isError('invalid-event'), JSON.stringify(wrong));
+  const options = null as unknown as PublishOptions;
+  await assert.rejects(mesh.publish(event('1'), options), isError('internal'));
+  const topic = 1 as unknown as string;
+  await assert.rejects(mesh.publish(event('1'), { topic }), isError('internal'));
+});
+
+test('a listener that throws is warned of, and changes nothing for the others and the client', async (t) => {
+  const { mesh, mesher, timers } = await connected();
+  const warnings = t.mock.method(process, 'emitWarning', () => undefined);
+  const told: string[] = [];
+  for (const change of ['down', 'refused'] as const) {
+    mesh.on(change, () => {
+      throw new Error(`thrown at ${change}`);
+    });
+    mesh.on(change, () => told.push(change));
+  }
+  mesh.on('up', () => {
+    throw new Error('thrown at up');
+  });
+  mesh.on('up', () => told.push('up'));
+  const call = watch(mesh.publish(event('1')));
+  await timers.turn();
+  mesher.last.refuse(1, 'not-ready');
+  await timers.pass(1_000);
+  mesher.last.drop();
+  await timers.pass(1_000);
+  mesher.last.accept(1);
+  await timers.turn();
+  assert.equal(call.state, 'resolved');
+  assert.deepEqual(told, ['refused', 'down', 'up']);
+  assert.deepEqual(
+    warnings.mock.calls.map(({ arguments: [warning] }) => String(warning)),
+    ['Error: thrown at refused', 'Error: thrown at down', 'Error: thrown at up'],
+  );
 });

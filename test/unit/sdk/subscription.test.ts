@@ -358,6 +358,11 @@ test('options that contradict each other are refused', async () => {
     { topic: 'a', delivery: { retries: 1 } },
     { topic: 'a', credit: 0 },
     { topic: 'a', credit: 1e6 },
+    { name: 'a\ud800', topic: 'x/#' },
+    { name: 'x'.repeat(65_536) },
+    { topic: 'a/\udfff' },
+    { topic: 'é'.repeat(32_768) },
+    { topic: 'a', group: '\ud800' },
   ]) {
     assert.throws(() => mesh.subscribe(options), isError('invalid-request'), JSON.stringify(options));
   }
@@ -373,4 +378,19 @@ test('a delay that no mesher takes is refused where it is asked for, and costs n
   taken[0]?.ack();
   await timers.turn();
   assert.deepEqual(mesher.last.settlements('ack'), [1]);
+});
+
+test('a subscription that cannot be asked for ends with `internal`, and the client goes on', async (t) => {
+  const { mesh, mesher, timers } = await connected();
+  // what JSON cannot hold is no setting: its types say so, and not all callers have types
+  const delivery = { retries: 1n } as unknown as { retries: number };
+  t.mock.method(globalThis, 'fetch', () =>
+    Promise.resolve(new Response('{"code":"subscription-not-found","detail":"none"}', { status: 404 })),
+  );
+  const { end } = collect(mesh.subscribe({ name: 'billing', topic: 'a/#', delivery }));
+  await assert.rejects(end, isError('internal'));
+  const { taken } = collect(mesh.subscribe({ name: 'billing' }));
+  mesher.last.deliver(1, ['1']);
+  await timers.turn();
+  assert.deepEqual(idsOf(taken), ['1']);
 });
