@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `causeway` command on any Node from 18: installs the dependencies if they are missing, then hands over to
-// node/main.ts, or, in an installed package, to the JavaScript made of it; in this process when it is Node 24, else in a
-// child that is. Must not write to stdout.
+// node/main.ts, or, in an installed package, to the JavaScript made of it; in this process when its Node is new enough (24.9), else
+// in a child's. Must not write to stdout.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -20,7 +20,8 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const nodeMajorMin = 24;
+// Before 24.9 every request that asks for an upgrade becomes one: http.createServer knows no shouldUpgradeCallback.
+const nodeMin = { major: 24, minor: 9 };
 export const projectRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const nodePackages = {
@@ -53,11 +54,14 @@ function nodePackage() {
   const platform = `${process.platform}-${process.arch}`;
   const name = nodePackages[platform];
   if (name) return name;
-  throw new Error(`no packaged Node for ${platform}: install Node ${nodeMajorMin} or newer and start again`);
+  throw new Error(
+    `no packaged Node for ${platform}: install Node ${nodeMin.major}.${nodeMin.minor} or newer and start again`,
+  );
 }
 
-export function nodeIsNewEnough() {
-  return Number(process.versions.node.split('.')[0]) >= nodeMajorMin;
+export function nodeIsNewEnough(version = process.versions.node) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > nodeMin.major || (major === nodeMin.major && minor >= nodeMin.minor);
 }
 
 /**

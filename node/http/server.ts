@@ -117,6 +117,8 @@ export async function buildHttpServer(
   const refusals: Refusals = new Map();
   const send = sendErrors(options, ports.log, refusals);
   let closing = false;
+  const upgradeFor = (request: IncomingMessage): Upgrade | undefined =>
+    !closing && ports.upgrade?.wants(request) === true ? ports.upgrade : undefined;
   const app = Fastify({
     logger: false,
     bodyLimit: options.limits.batchBytesMax,
@@ -130,7 +132,7 @@ export async function buildHttpServer(
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: timing.headersTimeoutMs,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      shouldUpgradeCallback: (request) => !closing && (ports.upgrade?.wants(request) ?? false),
+      shouldUpgradeCallback: (request) => upgradeFor(request) !== undefined,
     },
     // Nothing a client wrote may vanish or change its type in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, verbose: true, strict: false } },
@@ -154,9 +156,11 @@ export async function buildHttpServer(
     closing = true;
     done();
   });
-  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) =>
-    ports.upgrade?.take(request, socket, head),
-  );
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const upgrade = upgradeFor(request);
+    if (upgrade) upgrade.take(request, socket, head);
+    else refuseUpgrade(socket);
+  });
   endSilentSocketsOnClose(app);
   acceptJsonOnly(app);
   handleErrors(app, send, () => closing);
@@ -170,6 +174,15 @@ export async function buildHttpServer(
   for (const plugin of ports.plugins) await app.register(plugin);
   await app.ready();
   return app;
+}
+
+/** It was wanted when the parser asked, or nobody did: to a request that is out of the parser's hands no route can answer. */
+function refuseUpgrade(socket: Socket): void {
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', () =>
+    socket.destroy(),
+  );
 }
 
 type SendError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { after, before, suite, test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
@@ -12,7 +13,7 @@ import type { WsBridgeOptions } from '../../bridge/ws/config.ts';
 import { encodeCredit } from '../../bridge/ws/frames/client-frames.ts';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { LIMITS } from '../../node/core/limits.ts';
-import { startHttpServer } from '../../node/http/server.ts';
+import { buildHttpServer, startHttpServer } from '../../node/http/server.ts';
 import { Federation, type RunningMesher } from '../support/federation.ts';
 import { payload } from '../support/events.ts';
 import { FakeFrontDoor } from '../support/front-door.ts';
@@ -403,6 +404,22 @@ suite('a server of its own', () => {
       await until('it is decided', () => third.closed ?? third.frames('welcome')[0], { everyMs: 5 });
       return third.closed === undefined;
     });
+  });
+
+  test('an upgrade that nobody wants is refused, whoever let it through', async (t) => {
+    const log = { error: () => undefined };
+    let taken = 0;
+    const upgrade = { wants: () => false, take: () => taken++ };
+    const app = await buildHttpServer(
+      { host: '127.0.0.1', port: 0, version: '1', limits: LIMITS },
+      { view: fakeView(), plugins: [], upgrade, log },
+    );
+    t.after(() => app.close());
+    const socket = new PassThrough();
+    const answer = once(socket, 'data');
+    app.server.emit('upgrade', { socket }, socket, Buffer.alloc(0));
+    assert.equal(taken, 0);
+    assert.match(String((await answer)[0]), /^HTTP\/1\.1 400 /);
   });
 
   test('closing does not wait for a client that never answers', async (t) => {
