@@ -9,6 +9,8 @@
 //
 // Nothing that was acknowledged is lost when a connection is, or a mesher; what was not answered is sent again.
 
+// oxlint-disable-next-line no-restricted-imports -- in its user's process a client has no other place to say that a listener threw
+import { emitWarning } from 'node:process';
 import { connectThrough } from './mesh-client.ts';
 import { openSocket } from './socket.ts';
 import { realTimers } from './timers.ts';
@@ -38,5 +40,9 @@ export type {
  * Rejects with CausewayError `mesher-unreachable` where none answers (see `connectTimeoutMs`), `invalid-request` for what is no address.
  */
 export function connect(addresses: string | readonly string[], options: ConnectOptions = {}): Promise<Mesh> {
-  return connectThrough({ openSocket, timers: realTimers }, addresses, options);
+  return connectThrough({ openSocket, timers: realTimers, warn }, addresses, options);
+}
+
+function warn(thrown: unknown): void {
+  emitWarning(thrown instanceof Error ? thrown : String(thrown));
 }

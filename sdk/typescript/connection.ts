@@ -97,7 +97,6 @@ export class Connection {
     if (socket === undefined) return;
     this.#session = new Session(address, welcomeOf(bytes), (frame) => socket.send(frame));
     this.#tried = 0;
-    this.#rounds = 0;
     this.#heard = true;
     this.#quietTimes = 0;
     if (this.#status === 'on') this.#watch(address);
@@ -130,6 +129,8 @@ export class Connection {
       return;
     }
     if (wasUp) {
+      // where it was ended for what one side has said, that is likely to be said again
+      if (error.code === 'mesher-unreachable') this.#rounds = 0;
       // the one it had comes first: durable subscriptions live there
       this.#wait(this.#pauseMs(), () => this.#dial());
       return;

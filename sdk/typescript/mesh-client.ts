@@ -25,6 +25,8 @@ import type {
 export interface MeshPorts {
   readonly openSocket: OpenSocket;
   readonly timers: Timers;
+  /** Told of what a listener has thrown. */
+  readonly warn: (thrown: unknown) => void;
 }
 
 type Settings = Omit<ConnectOptions, 'signal' | 'connectTimeoutMs'> &
@@ -49,14 +51,14 @@ export async function connectThrough(
 ): Promise<Mesh> {
   const parsed = parseAddresses(addresses);
   const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...options };
-  const { timers, openSocket } = ports;
+  const { timers, openSocket, warn } = ports;
   const deadline = timers.now() + connectTimeoutMs;
   return new Promise((resolve, reject) => {
     let mesh: MeshClient | undefined;
     const connection = new Connection(parsed, openSocket, timers, {
       up: (session) => {
         signal?.removeEventListener('abort', giveUp);
-        mesh ??= new MeshClient(connection, session, settings, timers);
+        mesh ??= new MeshClient(connection, session, settings, { timers, warn });
         mesh.up(session);
         resolve(mesh);
       },
@@ -82,6 +84,7 @@ class MeshClient implements Mesh {
   readonly #connection: Connection;
   readonly #settings: Settings;
   readonly #timers: Timers;
+  readonly #warn: (thrown: unknown) => void;
   readonly #publisher: Publisher;
   readonly #subscriptions = new Set<SubscriptionStream>();
   readonly #upListeners = new Set<(mesher: MesherInfo) => void>();
@@ -90,10 +93,16 @@ class MeshClient implements Mesh {
   #session: Session | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(connection: Connection, session: Session, settings: Settings, timers: Timers) {
+  constructor(
+    connection: Connection,
+    session: Session,
+    settings: Settings,
+    { timers, warn }: Pick<MeshPorts, 'timers' | 'warn'>,
+  ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#timers = timers;
+    this.#warn = warn;
     this.#publisher = new Publisher(settings, session.welcome, { timers, refused: this.#refused });
   }
 
@@ -113,7 +122,7 @@ class MeshClient implements Mesh {
     this.#publisher.up(session);
     for (const subscription of this.#subscriptions) subscription.up(session);
     const mesher = this.mesher;
-    if (mesher !== undefined) tell(this.#upListeners, mesher);
+    if (mesher !== undefined) this.#tell(this.#upListeners, mesher);
   }
 
   down(error: CausewayError): void {
@@ -121,10 +130,21 @@ class MeshClient implements Mesh {
     this.#publisher.down(error);
     for (const subscription of this.#subscriptions) subscription.down();
     if (this.#closing !== undefined) return;
-    tell(this.#downListeners, error);
+    this.#tell(this.#downListeners, error);
   }
 
-  readonly #refused = (error: CausewayError): void => tell(this.#refusedListeners, error);
+  readonly #refused = (error: CausewayError): void => this.#tell(this.#refusedListeners, error);
+
+  /** Listeners are called amid the client's work, which is to go on whatever they throw. */
+  #tell<Value>(listeners: ReadonlySet<(value: Value) => void>, value: Value): void {
+    for (const listener of listeners) {
+      try {
+        listener(value);
+      } catch (error) {
+        this.#warn(error);
+      }
+    }
+  }
 
   publish(
     events: EventInput | Uint8Array | readonly (EventInput | Uint8Array)[],
@@ -209,17 +229,6 @@ class MeshClient implements Mesh {
 function added<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
-}
-
-/** Listeners are called amid the client's work, which is to go on whatever they throw. */
-function tell<Value>(listeners: ReadonlySet<(value: Value) => void>, value: Value): void {
-  for (const listener of listeners) {
-    try {
-      listener(value);
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
-    }
-  }
 }
 
 function closed(): CausewayError {

@@ -13,6 +13,9 @@ import type { CausewayError } from './errors.ts';
 const EVENT = tag(1, BYTES);
 /** Of most events' lengths: 128 to 16,383 bytes. */
 const LENGTH_BYTES = 2;
+/** Type, flags, request and number of runs, and of each run its count and the topic's length: as long as they may be. */
+const HEAD_BYTES = 16;
+const TOPIC_RUN_BYTES = 6;
 const NO_RESULTS: readonly PublishResult[] = [];
 
 export interface PublishCall {
@@ -40,6 +43,7 @@ export class OutgoingBatch {
   /** It was sent, and may have been taken. */
   isDoubtful = false;
   readonly #writer: ByteWriter;
+  #topicBytes = 0;
   #bytes: Uint8Array | undefined;
 
   constructor(
@@ -55,8 +59,19 @@ export class OutgoingBatch {
     this.#writer = writer;
   }
 
-  get bytes(): number {
+  /** Of the events alone. */
+  get eventBytes(): number {
     return this.#writer.length;
+  }
+
+  /** Of the message, or a few more. */
+  get bytes(): number {
+    return HEAD_BYTES + this.#topicBytes + this.#writer.length;
+  }
+
+  /** How many more a call with this topic makes of it, beside its events. */
+  topicBytes(topic: string): number {
+    return this.calls.at(-1)?.topic === topic ? 0 : TOPIC_RUN_BYTES + Buffer.byteLength(topic);
   }
 
   /** Returns the event's size. */
@@ -82,6 +97,7 @@ export class OutgoingBatch {
 
   /** What was added since the last call is this one's. */
   addCall(call: PublishCall): void {
+    this.#topicBytes += this.topicBytes(call.topic);
     this.calls.push(call);
     this.events += call.events;
   }

@@ -32,7 +32,10 @@ export interface PublisherPorts {
 }
 
 type Input = EventInput | Uint8Array;
-type Limits = Pick<Welcome, 'eventBytesMax' | 'batchBytesMax' | 'batchEventsMax' | 'publishWindowBytes'>;
+type Limits = Pick<
+  Welcome,
+  'eventBytesMax' | 'batchBytesMax' | 'batchEventsMax' | 'messageBytesMax' | 'publishWindowBytes'
+>;
 
 /**
  * A batch is full at this size. The mesher's CPU for a durable event of 253 bytes: 3.2 µs in batches of 16 KiB, 3.0 of 64 KiB,
@@ -108,9 +111,9 @@ export class Publisher {
     if (topic !== this.#checkedTopic && topic !== '') this.#checkedTopic = checkTopic(topic, TOPIC_LIMITS);
     const events = readInput(input);
     if (events.length === 0) return Promise.resolve([]);
-    const batch = this.#add(events, qos, report);
+    const batch = this.#add(events, { topic, qos, report });
     return new Promise((resolve, reject) => {
-      batch.addCall({ events: events.length, end: batch.bytes, topic, resolve, reject });
+      batch.addCall({ events: events.length, end: batch.eventBytes, topic, resolve, reject });
       this.#sendAtEndOfTurn(batch);
     });
   }
@@ -118,14 +121,13 @@ export class Publisher {
   /** Encodes all events into one batch, that in hand or a new one. */
   #add(
     events: readonly (CloudEvent | Uint8Array)[],
-    qos: 'durable' | 'best-effort',
-    report: boolean,
+    { topic, qos, report }: Required<PublishOptions>,
   ): OutgoingBatch {
     const filling = this.#filling;
     if (filling !== undefined && this.#takes(filling, qos, report)) {
       const before = filling.bytes;
-      if (this.#encode(filling, events)) {
-        this.#waitingBytes += filling.bytes - before;
+      if (this.#encode(filling, events, topic)) {
+        this.#waitingBytes += filling.bytes + filling.topicBytes(topic) - before;
         return filling;
       }
     }
@@ -133,8 +135,8 @@ export class Publisher {
       { number: ++this.#batches, qos, report, createdAt: this.#timers.now() },
       new ByteWriter(this.#usualBytes),
     );
-    if (!this.#encode(batch, events)) throw tooMany(events.length, this.#limits);
-    this.#waitingBytes += batch.bytes;
+    if (!this.#encode(batch, events, topic)) throw tooMany(events.length, this.#limits);
+    this.#waitingBytes += batch.bytes + batch.topicBytes(topic);
     this.#waiting.pushBack(batch);
     this.#filling = batch;
     return batch;
@@ -151,9 +153,9 @@ export class Publisher {
   }
 
   /** False, and nothing added, where the batch would be more than the mesher takes at once. */
-  #encode(batch: OutgoingBatch, events: readonly (CloudEvent | Uint8Array)[]): boolean {
-    const { eventBytesMax, batchBytesMax, batchEventsMax } = this.#limits;
-    const before = batch.bytes;
+  #encode(batch: OutgoingBatch, events: readonly (CloudEvent | Uint8Array)[], topic: string): boolean {
+    const { eventBytesMax, batchBytesMax, batchEventsMax, messageBytesMax } = this.#limits;
+    const before = batch.eventBytes;
     let index = 0;
     for (const event of events) {
       const bytes = batch.add(event);
@@ -163,7 +165,11 @@ export class Publisher {
       }
       index++;
     }
-    if (batch.bytes <= batchBytesMax && batch.events + events.length <= batchEventsMax) return true;
+    const fits =
+      batch.eventBytes <= batchBytesMax &&
+      batch.bytes + batch.topicBytes(topic) <= messageBytesMax &&
+      batch.events + events.length <= batchEventsMax;
+    if (fits) return true;
     batch.cut(before);
     return false;
   }
@@ -175,7 +181,10 @@ export class Publisher {
   }
 
   #isReady(): boolean {
-    return this.#waitingBytes < BATCH_BYTES_FULL || this.#end !== undefined;
+    return (
+      this.#waitingBytes < Math.min(BATCH_BYTES_FULL, this.#options.waitingBytesMax) ||
+      this.#end !== undefined
+    );
   }
 
   /** Resolves when every call was answered. */
@@ -249,9 +258,13 @@ export class Publisher {
       this.#waiting.popFront();
       this.#waitingBytes -= batch.bytes;
       if (batch === this.#filling) this.#filling = undefined;
+      if (batch.bytes > this.#limits.messageBytesMax) {
+        this.#divide(batch);
+        continue;
+      }
       this.#usualBytes = Math.min(
         BATCH_BYTES_FULL,
-        Math.max(SMALL_BATCH_BYTES, batch.bytes + SMALL_BATCH_BYTES),
+        Math.max(SMALL_BATCH_BYTES, batch.eventBytes + SMALL_BATCH_BYTES),
       );
       this.#unanswered.add(batch);
       this.#unansweredBytes += batch.bytes;
@@ -262,6 +275,12 @@ export class Publisher {
       link.send(batch.frame(request));
     }
     this.#tell();
+  }
+
+  /** It was gathered for a mesher that takes more at once than this one, which would end the connection. */
+  #divide(batch: OutgoingBatch): void {
+    if (batch.calls.length > 1) this.#putBack(batch.split());
+    else this.#fail(batch, tooMany(batch.events, this.#limits));
   }
 
   /** A batch that is larger than the window goes alone. */

@@ -9,6 +9,8 @@ export interface Connected {
   readonly mesh: Mesh;
   readonly mesher: FakeMesher;
   readonly timers: VirtualTimers;
+  /** What listeners have thrown. */
+  readonly warnings: readonly unknown[];
 }
 
 export async function connected(
@@ -18,8 +20,11 @@ export async function connected(
   const timers = new VirtualTimers();
   const mesher = new FakeMesher();
   mesher.welcome = { ...mesher.welcome, ...welcome };
-  const mesh = await connectThrough({ openSocket: mesher.open, timers }, 'http://fake:7400', options);
-  return { mesh, mesher, timers };
+  const warnings: unknown[] = [];
+  const warn = (thrown: unknown): void => void warnings.push(thrown);
+  const ports = { openSocket: mesher.open, timers, warn };
+  const mesh = await connectThrough(ports, 'http://fake:7400', options);
+  return { mesh, mesher, timers, warnings };
 }
 
 /** What became of a promise by now. */

@@ -23,7 +23,11 @@ function connecting(
   const timers = new VirtualTimers();
   const mesher = new FakeMesher();
   mesher.status = status;
-  const promise = connectThrough({ openSocket: mesher.open, timers }, addresses, options);
+  const promise = connectThrough(
+    { openSocket: mesher.open, timers, warn: (thrown) => assert.fail(String(thrown)) },
+    addresses,
+    options,
+  );
   return { mesher, timers, promise, connecting: watch(promise) };
 }
 
@@ -153,4 +157,19 @@ test('close ends a client that has no connection, and one that is being made', a
   await timers.pass(60_000);
   assert.equal(mesher.connections.length, tried);
   assert.throws(() => mesh.subscribe({ topic: 'a' }), isError('closed'));
+});
+
+test('a mesher that welcomes, and ends each connection for what was said on it, is come back to ever more slowly', async () => {
+  const { mesher, timers } = await connected();
+  const end = async (code: 'invalid-request' | 'mesher-unreachable'): Promise<number> => {
+    const before = mesher.connections.length;
+    mesher.last.drop('ended', code);
+    let waited = 0;
+    for (; mesher.connections.length === before; waited += 10) await timers.pass(10);
+    return waited;
+  };
+  const pauses: number[] = [];
+  for (let i = 0; i < 10; i++) pauses.push(await end('invalid-request'));
+  assert.ok((pauses.at(-1) ?? 0) > 2_000, pauses.join());
+  assert.ok((await end('mesher-unreachable')) <= 100);
 });

@@ -98,10 +98,10 @@ export class FakeConnection {
   // ── the mesher's side
 
   /** The connection is lost. */
-  drop(why = 'connection lost'): void {
+  drop(why = 'connection lost', code: ErrorCode = 'mesher-unreachable'): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    queueMicrotask(() => this.#events.closed(new CausewayError('mesher-unreachable', why)));
+    queueMicrotask(() => this.#events.closed(new CausewayError(code, why)));
   }
 
   say(frame: Uint8Array): void {

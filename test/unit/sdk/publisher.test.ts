@@ -356,16 +356,17 @@ test('what is no event at all rejects, and is not thrown', async () => {
   await assert.rejects(mesh.publish(event('1'), { topic }), isError('internal'));
 });
 
-test('a listener that throws is warned of, and changes nothing for the others and the client', async (t) => {
-  const { mesh, mesher, timers } = await connected();
-  const warnings = t.mock.method(process, 'emitWarning', () => undefined);
+test('a listener that throws is warned of, and changes nothing for the others and the client', async () => {
+  const { mesh, mesher, timers, warnings } = await connected();
   const told: string[] = [];
-  for (const change of ['down', 'refused'] as const) {
-    mesh.on(change, () => {
-      throw new Error(`thrown at ${change}`);
-    });
-    mesh.on(change, () => told.push(change));
-  }
+  mesh.on('down', () => {
+    throw new Error('thrown at down');
+  });
+  mesh.on('down', () => told.push('down'));
+  mesh.on('refused', () => {
+    throw new Error('thrown at refused');
+  });
+  mesh.on('refused', () => told.push('refused'));
   mesh.on('up', () => {
     throw new Error('thrown at up');
   });
@@ -380,8 +381,41 @@ test('a listener that throws is warned of, and changes nothing for the others an
   await timers.turn();
   assert.equal(call.state, 'resolved');
   assert.deepEqual(told, ['refused', 'down', 'up']);
-  assert.deepEqual(
-    warnings.mock.calls.map(({ arguments: [warning] }) => String(warning)),
-    ['Error: thrown at refused', 'Error: thrown at down', 'Error: thrown at up'],
-  );
+  assert.deepEqual(warnings.map(String), [
+    'Error: thrown at refused',
+    'Error: thrown at down',
+    'Error: thrown at up',
+  ]);
+});
+
+test('no message is larger than the mesher takes, its topics counted, also where another one takes less', async () => {
+  const messageBytesMax = 250_000;
+  const { mesh, mesher, timers } = await connected({}, { messageBytesMax });
+  const topic = (n: number): string => `${n}/${'x'.repeat(60_000)}`;
+  const calls = Array.from({ length: 10 }, (_, n) => watch(mesh.publish(event(`${n}`), { topic: topic(n) })));
+  await timers.turn();
+  const sizes = (): number[] =>
+    mesher.last.published.map(({ batch, topics }) =>
+      topics.reduce((sum, each) => sum + each.topic.length, batch.length),
+    );
+  assert.ok(Math.max(...sizes()) <= messageBytesMax && sizes().length < 10, sizes().join());
+  mesher.welcome = { ...mesher.welcome, messageBytesMax: 61_000 };
+  void watch(mesh.publish(event('10', { data: 'x'.repeat(70_000) })));
+  await timers.turn();
+  mesher.last.drop();
+  await timers.pass(1_000);
+  assert.equal(sizes().length, 10);
+  mesher.last.accept(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+  await timers.turn();
+  assert.deepEqual(new Set(calls.map(({ state }) => state)), new Set(['resolved']));
+});
+
+test('ready waits where less than a full message may wait', async () => {
+  const { mesh, timers } = await connected({ waitingBytesMax: 1_000 }, { publishWindowBytes: 10 });
+  void mesh.publish(event('1'));
+  await timers.turn();
+  void mesh.publish(event('2', { data: 'x'.repeat(2_000) }));
+  const ready = watch(mesh.ready());
+  await timers.turn();
+  assert.equal(ready.state, 'pending');
 });
