@@ -462,14 +462,13 @@ function badRecord(): Uint8Array {
     path: ['evil'],
     deadLetter: undefined,
   };
-  const good = encodeRecord(
+  const bad = encodeRecord(
     { topic: 't', expiresAt: 0, key: '', hash: 0, cloudEvent: Buffer.alloc(64) },
     origin,
   );
-  const record = Buffer.from(good.record);
-  record[0] = 99;
+  bad.record[0] = 99; // the event is a view of its record from now on
   const position = { incarnation: 1, sequence: 0 };
-  const event = { event: { ...good, record }, directive: NO_GROUPS };
+  const event = { event: bad, directive: NO_GROUPS };
   return encodeMessage({
     kind: 'data',
     scope: 'cluster',
