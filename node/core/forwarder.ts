@@ -12,7 +12,7 @@ import {
   type StoredEvent,
 } from './event.ts';
 import { Lane, type LandingChoice } from './lane.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, LOOSE_STEP_BYTES_MAX } from './limits.ts';
 import type { Links } from './links.ts';
 import type { Member, Membership } from './membership.ts';
 import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
@@ -45,8 +45,11 @@ const PEER_LANE: LaneName = { scope: 'peer', lane: 0 };
 interface Loose {
   readonly peer: NodeId;
   readonly scope: LaneName['scope'];
-  readonly events: ForwardedEvent[];
+  events: ForwardedEvent[];
+  /** Of `events`. */
   bytes: number;
+  /** Of those that left in this step already. */
+  sentBytes: number;
 }
 
 export class Forwarder {
@@ -171,32 +174,42 @@ export class Forwarder {
     directive: Directive,
     event: StoredEvent,
   ): void {
-    const { counters, links, limits } = this.#options;
+    const { counters, links } = this.#options;
     if (peer === undefined || links.get(peer)?.full) {
       counters.add('events_dropped_total', 1, peer === undefined ? 'no-link' : 'slow-link');
       return;
     }
-    counters.add('events_forwarded_total', 1, cluster, 'best-effort');
     const key = `${scope}${peer}`;
     let waiting = this.#loose.get(key);
+    if (!waiting) this.#loose.set(key, (waiting = { peer, scope, events: [], bytes: 0, sentBytes: 0 }));
+    if (waiting.sentBytes + waiting.bytes + event.bytes > LOOSE_STEP_BYTES_MAX) {
+      counters.add('events_dropped_total', 1, 'slow-link');
+      return;
+    }
+    counters.add('events_forwarded_total', 1, cluster, 'best-effort');
+    this.#addLoose(waiting, { event, directive });
+  }
+
+  #addLoose(waiting: Loose, forwarded: ForwardedEvent): void {
+    const { frameBytesMax, frameEventsMax } = this.#options.limits;
+    const { event, directive } = forwarded;
     const bytesBehind = (last: Directive | undefined): number =>
       event.bytes + (last === directive ? 0 : directiveBytes(directive));
-    let bytes = bytesBehind(waiting?.events.at(-1)?.directive);
-    if (
-      waiting &&
-      (waiting.bytes + bytes > limits.frameBytesMax || waiting.events.length >= limits.frameEventsMax)
-    ) {
-      this.#flushOne(key, waiting);
-      waiting = undefined;
+    let bytes = bytesBehind(waiting.events.at(-1)?.directive);
+    if (waiting.bytes + bytes > frameBytesMax || waiting.events.length >= frameEventsMax) {
+      this.#flushOne(waiting);
       bytes = bytesBehind(undefined);
     }
-    if (!waiting) this.#loose.set(key, (waiting = { peer, scope, events: [], bytes: 0 }));
-    waiting.events.push({ event, directive });
+    waiting.events.push(forwarded);
     waiting.bytes += bytes;
   }
 
-  #flushOne(key: string, { peer, scope, events, bytes }: Loose): void {
-    this.#loose.delete(key);
+  #flushOne(waiting: Loose): void {
+    const { peer, scope, events, bytes } = waiting;
+    if (events.length === 0) return;
+    waiting.events = [];
+    waiting.bytes = 0;
+    waiting.sentBytes += bytes;
     this.#options.emit({ kind: 'data', peer, message: { kind: 'best-effort', scope, events } });
     const link = this.#options.links.get(peer);
     if (!link) return;
@@ -204,8 +217,10 @@ export class Forwarder {
     link.sentBytes += bytes;
   }
 
+  /** At the end of a step. */
   flushLoose(): void {
-    for (const [key, waiting] of this.#loose) this.#flushOne(key, waiting);
+    for (const waiting of this.#loose.values()) this.#flushOne(waiting);
+    this.#loose.clear();
   }
 
   // ─────────────────────────────────────────────────────────── where lanes land

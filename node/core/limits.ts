@@ -7,6 +7,11 @@
 export const FILTER_BYTES_MAX = 4096;
 /** Levels of a filter or topic on the wire: bounds the filter tree, and the walk of it, whatever a peer sends. */
 export const FILTER_LEVELS_MAX = 256;
+/**
+ * Best-effort bytes that one step sends over one link: what the link takes is known after the step only. Above: dropped, reason
+ * `slow-link`.
+ */
+export const LOOSE_STEP_BYTES_MAX = 8 * 1024 * 1024;
 /** Groups, and bytes of their names, that one event's directive may hold. Above: `too-many-groups`, counted. */
 export const DIRECTIVE_NAMES_MAX = 4096;
 export const DIRECTIVE_BYTES_MAX = 512 * 1024;

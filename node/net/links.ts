@@ -24,10 +24,19 @@ const DIAL_AGAIN_MS = 100;
 const DIAL_AGAIN_MS_MAX = 5_000;
 /** Head start of the mesher with the smaller id: a dial within a region is done by then. */
 const HEAD_START_MS = 50;
+/**
+ * Data that waits for one link before the core is told to stop: durable events then wait in its queues, best-effort ones are
+ * dropped (`slow-link`). One step of the core may bring some MB, so 256 KiB dropped half of what the link was about to take;
+ * but with hundreds of links that is what there is memory for.
+ */
+const FULL_BYTES_MAX = 4 * 1024 * 1024;
+const FULL_BYTES_MIN = 256 * 1024;
+/** For all links together, as long as each has `FULL_BYTES_MIN`. */
+const ALL_FULL_BYTES = 64 * 1024 * 1024;
 /** As in the configuration: names that can stand in a topic, a file name and a metric. */
 const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-export interface LinksOptions extends SessionOptions {
+export interface LinksOptions extends Omit<SessionOptions, 'fullBytes'> {
   readonly node: NodeId;
   readonly federation: string;
 }
@@ -59,6 +68,7 @@ export class Links {
   readonly #ports: LinksPorts;
   readonly #peers = new Map<NodeId, Peer>();
   readonly #sessions = new Map<Connection, Session>();
+  readonly #sessionOptions: SessionOptions;
   readonly #sessionEvents: SessionEvents;
   #allowed: ReadonlySet<NodeId> = new Set();
   #stopped = false;
@@ -66,6 +76,7 @@ export class Links {
   constructor(options: LinksOptions, ports: LinksPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#sessionOptions = { ...options, fullBytes: () => this.#fullBytes() };
     this.#sessionEvents = {
       hello: (session, hello) => this.#onHello(session, hello),
       up: (session, hello) => this.#onUp(session, hello),
@@ -247,9 +258,13 @@ export class Links {
       connection.abort(new Error('not allowed'));
       return undefined;
     }
-    const session = new Session(connection, this.#options, this.#sessionEvents);
+    const session = new Session(connection, this.#sessionOptions, this.#sessionEvents);
     this.#sessions.set(connection, session);
     return session;
+  }
+
+  #fullBytes(): number {
+    return Math.max(FULL_BYTES_MIN, Math.min(FULL_BYTES_MAX, ALL_FULL_BYTES / this.#sessions.size));
   }
 
   /** The mesher with the smaller id. */

@@ -3,7 +3,7 @@
 
 import { MeshError } from '../core/errors.ts';
 import type { NodeId } from '../core/event.ts';
-import type { Limits } from '../core/limits.ts';
+import { type Limits, LOOSE_STEP_BYTES_MAX } from '../core/limits.ts';
 import type { ControlMessage, DataMessage } from '../core/messages.ts';
 import type { Network, NetworkEvents, Random } from '../core/ports.ts';
 import { SpareChunks } from './chunks.ts';
@@ -23,7 +23,10 @@ export interface NetworkOptions {
   /** Multiaddrs under which others reach it, where they differ from those; empty for none. */
   readonly announce: readonly string[];
   readonly encryption: Encryption;
-  readonly limits: Pick<Limits, 'linkFrameBytesMax' | 'gossipBytesMax'>;
+  readonly limits: Pick<
+    Limits,
+    'linkFrameBytesMax' | 'gossipBytesMax' | 'lanesPerCluster' | 'laneInFlightBytes'
+  >;
 }
 
 export interface NetworkPorts {
@@ -33,6 +36,17 @@ export interface NetworkPorts {
 
 /** How often lost gossip streams are looked for. */
 const GOSSIP_CHECK_MS = 2_000;
+
+/** Beside what one step may send to a peer: what waited before it, and headers. */
+const OUTBOX_SPARE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The core hears that a link is full after the step that filled it. A step sends to one peer what the lanes to its cluster, and the
+ * one to itself, may have in flight, and as much best effort for each of the two.
+ */
+function outboxBytesMax({ lanesPerCluster, laneInFlightBytes }: NetworkOptions['limits']): number {
+  return (lanesPerCluster + 1) * laneInFlightBytes + 2 * LOOSE_STEP_BYTES_MAX + OUTBOX_SPARE_BYTES;
+}
 
 export class Libp2pNetwork implements Network {
   readonly #options: NetworkOptions;
@@ -67,6 +81,7 @@ export class Libp2pNetwork implements Network {
         dataProtocol,
         frameBytesMax: limits.linkFrameBytesMax,
         spareChunks: new SpareChunks(takesBytesAtOnce(this.#options.encryption)),
+        outboxBytesMax: outboxBytesMax(limits),
         hello: () => ({ kind: 'hello', federation, cluster, incarnation }),
       },
       {

@@ -8,7 +8,7 @@ import { Chunks, estimateFrame, type SpareChunks } from './chunks.ts';
 
 export interface OutboxOptions {
   /** From here on `send` says false. */
-  readonly fullBytes: number;
+  readonly fullBytes: () => number;
   /** Above: `overflowed`, and the message is dropped. */
   readonly bytesMax: number;
   readonly spareChunks: SpareChunks;
@@ -49,7 +49,7 @@ export class Outbox {
       this.#flushScheduled = true;
       queueMicrotask(this.flush);
     }
-    if (this.#chunks.bytes < this.#options.fullBytes) return true;
+    if (this.#chunks.bytes < this.#options.fullBytes()) return true;
     this.#saidFull = true;
     return false;
   }
@@ -76,7 +76,7 @@ export class Outbox {
       // The stream broke while it was written to: it aborts itself, and the session sees its 'close' event.
       return;
     }
-    if (this.#saidFull && this.#chunks.bytes <= this.#options.fullBytes / 2) {
+    if (this.#saidFull && this.#chunks.bytes <= this.#options.fullBytes() / 2) {
       this.#saidFull = false;
       this.#events.drained();
     }

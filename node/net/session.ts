@@ -32,6 +32,10 @@ export interface SessionOptions {
   /** limits.linkFrameBytesMax */
   readonly frameBytesMax: number;
   readonly spareChunks: SpareChunks;
+  /** Data that waits in a stream's outbox before the core is told to stop. */
+  readonly fullBytes: () => number;
+  /** What a peer that reads nothing may cost before its link is closed. The core keeps to less. */
+  readonly outboxBytesMax: number;
 }
 
 export interface SessionEvents {
@@ -47,11 +51,6 @@ export interface SessionEvents {
 
 /** From the first stream to up. */
 const OPENING_TIMEOUT_MS = 10_000;
-/** Data that waits here before the core is told to stop: two ticks of a fast link; durable events
- * then wait in its queues, best-effort ones are dropped (`slow-link`). */
-const DATA_FULL_BYTES = 256 * 1024;
-/** What a peer that reads nothing may cost before its link is closed. The core keeps to `DATA_FULL_BYTES`. */
-const OUTBOX_BYTES_MAX = 16 * 1024 * 1024;
 /** Nobody writes on a stream that the other side opened. */
 const UNWANTED_READ_BYTES_MAX = 1024;
 
@@ -177,8 +176,8 @@ export class Session {
     return new Outbox(
       stream,
       {
-        fullBytes: DATA_FULL_BYTES,
-        bytesMax: OUTBOX_BYTES_MAX,
+        fullBytes: this.#options.fullBytes,
+        bytesMax: this.#options.outboxBytesMax,
         spareChunks: this.#options.spareChunks,
       },
       {

@@ -61,7 +61,7 @@ test('a ping is answered while most of a hundred thousand data messages still wa
 test('a peer that reads nothing costs a bounded queue, then its link', async (t) => {
   const [a, b] = [await startLibp2pNode(t), await startLibp2pNode(t)];
   await join(a, b);
-  for (let i = 0; i < 40; i++) a.network.sendData(b.id, dataOf(i, 1024 * 1024)); // against the rules: false is ignored
+  for (let i = 0; i < 80; i++) a.network.sendData(b.id, dataOf(i, 1024 * 1024)); // against the rules: false is ignored
   await a.until(() => a.count('down', b.id) === 1, 'closed');
   await a.until(() => a.up.has(b.id), 'and linked again');
 });

@@ -4,7 +4,7 @@ import { Commits } from '../../../node/core/commits.ts';
 import { Counters } from '../../../node/core/counters.ts';
 import { type Directive, NO_GROUPS } from '../../../node/core/event.ts';
 import { Forwarder } from '../../../node/core/forwarder.ts';
-import { LIMITS } from '../../../node/core/limits.ts';
+import { LIMITS, LOOSE_STEP_BYTES_MAX } from '../../../node/core/limits.ts';
 import { Links } from '../../../node/core/links.ts';
 import type { Membership } from '../../../node/core/membership.ts';
 import type { BestEffort } from '../../../node/core/messages.ts';
@@ -20,6 +20,7 @@ function framesOf(
   payloads: readonly number[],
   limits: { readonly frameBytesMax: number; readonly frameEventsMax: number },
   directive: (n: number) => Directive = () => NO_GROUPS,
+  counters = new Counters(),
 ): BestEffort[] {
   const frames: BestEffort[] = [];
   const emit = (effect: Effect): void => {
@@ -33,7 +34,7 @@ function framesOf(
     incarnation: 1,
     limits: { ...LIMITS, ...limits },
     timing: TIMING,
-    counters: new Counters(),
+    counters,
     members: {} as Membership, // no lane lands anywhere here
     links,
     commits: new Commits(1, LIMITS, emit),
@@ -84,4 +85,15 @@ test('a frame has no more events than its bound, and directives count in its byt
     directed.map(({ events }) => events.length),
     [2, 2],
   );
+});
+
+test('one step sends no more best effort over a link than its bound, and counts the rest as dropped', () => {
+  const counters = new Counters();
+  const bytes = 1_000_000;
+  const frames = framesOf(Array<number>(12).fill(bytes), LIMITS, undefined, counters);
+  const sent = frames.reduce((sum, frame) => sum + bytesOf(frame), 0);
+  assert(sent <= LOOSE_STEP_BYTES_MAX && sent > LOOSE_STEP_BYTES_MAX - 2 * bytes, `${sent} bytes`);
+  const left = frames.flatMap(({ events }) => events).length;
+  assert.equal(counters.total('events_dropped_total', 'slow-link'), 12 - left);
+  assert.equal(counters.total('events_forwarded_total'), left);
 });

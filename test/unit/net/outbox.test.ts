@@ -45,7 +45,7 @@ function outbox(stream: FakeStream, { bytesMax = 1e9, reuses = true } = {}): { b
   const told: string[] = [];
   const box = new Outbox(
     stream as unknown as Stream,
-    { fullBytes: 1000, bytesMax, spareChunks: new SpareChunks(reuses) },
+    { fullBytes: () => 1000, bytesMax, spareChunks: new SpareChunks(reuses) },
     { drained: () => told.push('drained'), overflowed: () => told.push('overflowed') },
   );
   return { box, told };
