@@ -6,5 +6,6 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./durable/scenario.ts'),
   () => import('./http/scenario.ts'),
   () => import('./latency/scenario.ts'),
+  () => import('./link/scenario.ts'),
   () => import('./local/scenario.ts'),
 ];
