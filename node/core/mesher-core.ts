@@ -175,6 +175,7 @@ export class MesherCore {
 
   #recover(recovered: Recovered, now: Now): void {
     const byName = new Map(recovered.subscriptions.map((one) => [Subscriptions.queueName(one.name), one]));
+    const orphans: Queue[] = [];
     for (const { queue: id, name, blocks } of recovered.queues) {
       this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
       const queue = new Queue(id, name, this.options.limits, this.commits);
@@ -185,8 +186,9 @@ export class MesherCore {
       const subscription = byName.get(name);
       if (subscription) this.subscriptions.recover(subscription, queue);
       else if (Forwarder.isLaneQueue(name)) this.forwarder.recover(queue);
-      else queue.destroy(); // its subscription went in a batch that a crash cut off from the queue's own
+      else orphans.push(queue); // its subscription went in a batch that a crash cut off from the queue's own
     }
+    for (const queue of orphans) queue.destroy(); // once it is known who else wants their blocks
     for (const block of recovered.unclaimedBlocks) this.commits.op({ op: 'drop-block', block });
     this.#landing.recover(recovered.marks);
     this.members.recover(recovered.members, now);
