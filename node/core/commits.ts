@@ -2,6 +2,7 @@
 // holding blocks of events, one entry for each queue, receive marks, settlements. When the batch is on disk its entries
 // become visible in their queues, and whoever waited (`whenDurable`) is told, in the order of staging.
 
+import { BlockClaims } from './block-claims.ts';
 import { invariant } from './errors.ts';
 import { boundMemory } from './held-memory.ts';
 import { NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
@@ -46,8 +47,7 @@ export class Commits implements QueuePorts {
   #staged: Batch;
   #offered: StoredEvent | undefined;
   #writing: Batch | undefined;
-  /** How many queues want each block on disk. */
-  readonly #wanted = new Map<number, number>();
+  readonly #claims = new BlockClaims();
   readonly #dirtyQueues = new Set<Queue>();
 
   constructor(nextBlock: number, limits: Limits, emit: Emit) {
@@ -67,12 +67,12 @@ export class Commits implements QueuePorts {
   }
 
   get blocks(): number {
-    return this.#wanted.size;
+    return this.#claims.size;
   }
 
   /** One recovered entry wants this block. */
   recover(block: number): void {
-    this.#wanted.set(block, (this.#wanted.get(block) ?? 0) + 1);
+    this.#claims.add(block);
   }
 
   /** An event that queues may want: the first that does puts it into the batch, once for all. */
@@ -142,14 +142,7 @@ export class Commits implements QueuePorts {
   }
 
   release(block: number): void {
-    const left = (this.#wanted.get(block) ?? 0) - 1;
-    invariant(left >= 0, `block ${block} released more often than wanted`);
-    if (left > 0) {
-      this.#wanted.set(block, left);
-      return;
-    }
-    this.#wanted.delete(block);
-    this.op({ op: 'drop-block', block });
+    if (this.#claims.release(block)) this.op({ op: 'drop-block', block });
   }
 
   /** Emits the next append if none is under way. What needs no fsync waits for something that does, or for `force`. */
@@ -168,7 +161,7 @@ export class Commits implements QueuePorts {
       if (entries.size === 0) continue;
       boundMemory(events, BLOCK_MEMORY_TIMES);
       ops.push({ op: 'block', block, events });
-      this.#wanted.set(block, entries.size);
+      this.#claims.addNew(block, entries.size);
       for (const { queue, indices, first, directives } of entries.values()) {
         ops.push({ op: 'entry', queue: queue.id, block, entry: { indices, first, directives } });
       }

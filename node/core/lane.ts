@@ -111,7 +111,7 @@ export class Lane {
   pump(choice: LandingChoice, now: Now): void {
     this.#reconsider(choice, now);
     if (this.#state === 'open') this.#send(choice, now);
-    this.queue.refill();
+    if (this.#state !== 'waiting') this.queue.refill(); // what nobody takes can wait on disk
   }
 
   /** At once, not at the next pump: the link may be back by then, and what was on it is gone all the same. */

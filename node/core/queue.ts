@@ -1,9 +1,10 @@
 // What one subscription, or one lane, has still to get. The queue lies on disk, one entry for each block of events it
-// wants something of; in memory are the number of its blocks, and a window of loaded items at its front.
+// wants something of; in memory are the numbers of its blocks, and a window of loaded items at its front.
 //
 // Invariant: items leave the window in the order of (block, index); a block is loaded only after all before it. A settled
 // item never comes back, also not after a restart, once the batch that says so is on disk.
 
+import { BlockList, type ListedBlock } from './block-list.ts';
 import { VOLATILE_BLOCK } from './delivery-token.ts';
 import { Deque } from './deque.ts';
 import { comparePositions, NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
@@ -44,8 +45,11 @@ interface BlockState {
   remaining: IndexSet | undefined;
 }
 
-/** How many blocks one load brings at most: two fill the default window with full blocks. */
+/** How many blocks one load brings: two fill the default window with full blocks. */
 const BLOCKS_PER_LOAD = 4;
+/** More of them where they are small, up to so many, and to so much of the window. */
+const SMALL_BLOCKS_PER_LOAD = 256;
+const WINDOW_PER_LOAD = 1 / 4;
 /** Events that a queue keeps in memory though nobody takes any: thousands of idle subscriptions must cost little. */
 const IDLE_WINDOW_EVENTS = 32;
 
@@ -64,12 +68,15 @@ export class Queue {
   readonly name: string;
   readonly #limits: Limits;
   readonly #ports: QueuePorts;
-  /** In ascending order, which a Map keeps: blocks are numbered as they come. */
+  /** Those loaded or being loaded, in ascending order, which a Map keeps: blocks are numbered as they come. */
   readonly #blocks = new Map<number, BlockState>();
   readonly #window = new Deque<QueueItem>();
-  readonly #unloaded = new Deque<number>();
+  /** All behind them. */
+  readonly #unloaded = new BlockList();
   readonly #dirty = new Set<number>();
   #windowBytes = 0;
+  /** Of those loaded last, in the mean; undefined: none was. */
+  #eventBytes: number | undefined;
   /** Events put into the window since one was last taken, and how many may be: it grows with what is taken. */
   #untaken = 0;
   #appetite = IDLE_WINDOW_EVENTS;
@@ -110,36 +117,32 @@ export class Queue {
   }
 
   recover(block: number, count: number, first: Position | undefined): void {
-    this.#blocks.set(block, { count, first, last: lastOf(first, count), remaining: undefined });
-    this.#unloaded.pushBack(block);
+    this.#unloaded.push({ block, count, first });
     this.#depth += count;
   }
 
   /** Position of the oldest event that is not settled; undefined: none. Lanes only. */
   firstPosition(): Position | undefined {
     for (const state of this.#blocks.values()) return state.first;
-    return undefined;
+    return this.#unloaded.front?.first;
   }
 
-  /** Position of the newest event on disk; undefined: none. Lanes only. O(blocks): asked once, at start. */
+  /** Position of the newest event on disk; undefined: none. Lanes only. Asked once, at start, when none is loaded. */
   lastPosition(): Position | undefined {
-    return [...this.#blocks.values()].at(-1)?.last;
+    const { last } = this.#unloaded;
+    return last && lastOf(last.first, last.count);
   }
 
   /** A block with something for this queue is on disk. `events` are those of `entry.indices`. */
   committed(block: number, entry: QueueEntry, events: readonly StoredEvent[]): void {
     const count = entry.indices.length;
     this.#depth += count;
-    this.#blocks.set(block, {
-      count,
-      first: entry.first,
-      last: lastOf(entry.first, count),
-      remaining: undefined,
-    });
+    const listed = { block, count, first: entry.first };
     if (this.#isWelcome(count)) {
       this.#untaken += count;
+      this.#blocks.set(block, stateOf(listed));
       this.#fill({ block, entry, events });
-    } else this.#unloaded.pushBack(block);
+    } else this.#unloaded.push(listed);
   }
 
   /** Whether events go straight into the window: it has caught up, has room, and its consumer takes what is there. */
@@ -168,7 +171,13 @@ export class Queue {
 
   loaded(entries: readonly LoadedEntry[]): void {
     this.#loading = false;
-    for (const entry of entries) if (this.#blocks.has(entry.block)) this.#fill(entry);
+    let [count, bytes] = [0, 0];
+    for (const entry of entries) {
+      if (this.#blocks.has(entry.block)) this.#fill(entry);
+      count += entry.events.length;
+      for (const event of entry.events) bytes += event.bytes;
+    }
+    if (count > 0) this.#eventBytes = bytes / count;
   }
 
   #fill({ block, entry, events }: LoadedEntry): void {
@@ -227,14 +236,23 @@ export class Queue {
     )
       return;
     const blocks: number[] = [];
-    while (blocks.length < BLOCKS_PER_LOAD) {
-      const block = this.#unloaded.popFront();
-      if (block === undefined) break;
-      if (this.#blocks.has(block)) blocks.push(block);
+    const eventsMax = this.#eventsPerLoad();
+    for (let events = 0; blocks.length < BLOCKS_PER_LOAD || events < eventsMax;) {
+      const listed = blocks.length < SMALL_BLOCKS_PER_LOAD ? this.#unloaded.shift() : undefined;
+      if (!listed) break;
+      this.#blocks.set(listed.block, stateOf(listed));
+      blocks.push(listed.block);
+      events += listed.count;
     }
-    if (blocks.length === 0) return;
     this.#loading = true;
     this.#ports.load(this.id, blocks);
+  }
+
+  /** As far as the size of events is known. */
+  #eventsPerLoad(): number {
+    if (this.#eventBytes === undefined) return 0;
+    const { queueWindowEvents, queueWindowBytes } = this.#limits;
+    return Math.min(queueWindowEvents, queueWindowBytes / this.#eventBytes) * WINDOW_PER_LOAD;
   }
 
   /** One item of a subscription is done with, for whatever reason. */
@@ -266,12 +284,32 @@ export class Queue {
         state.count = left;
       }
     }
+    this.#settleUnloaded(position);
     for (
       let item = this.#window.front();
       item?.position && comparePositions(item.position, position) <= 0;
       item = this.#window.front()
     )
       this.take();
+  }
+
+  /** A receiver may have more than was sent since the start. */
+  #settleUnloaded(position: Position): void {
+    for (
+      let listed = this.#unloaded.front;
+      listed?.first && comparePositions(listed.first, position) <= 0;
+      listed = this.#unloaded.front
+    ) {
+      const settled = position.sequence - listed.first.sequence + 1;
+      if (listed.first.incarnation === position.incarnation && settled < listed.count) {
+        this.#depth -= settled;
+        this.#unloaded.settleFront(settled);
+        return;
+      }
+      this.#depth -= listed.count;
+      this.#unloaded.shift();
+      this.#drop(listed.block);
+    }
   }
 
   /** Gives up the oldest events beyond `keep` that nobody has in hand; returns how many. Whole unread blocks go unread. */
@@ -284,12 +322,11 @@ export class Queue {
         this.settle(item);
         continue;
       }
-      const block = this.#unloaded.front();
-      const count = block === undefined ? 0 : (this.#blocks.get(block)?.count ?? 0);
-      if (block === undefined || this.#depth - count < keep) break;
-      this.#unloaded.popFront();
-      this.#depth -= count;
-      if (count > 0) this.#drop(block);
+      const { front } = this.#unloaded;
+      if (!front || this.#depth - front.count < keep) break;
+      this.#unloaded.shift();
+      this.#depth -= front.count;
+      this.#drop(front.block);
     }
     return before - this.#depth;
   }
@@ -298,11 +335,8 @@ export class Queue {
   destroy(): number {
     this.#destroyed = true;
     const depth = this.#depth;
-    for (const block of this.#blocks.keys()) {
-      this.#ports.op({ op: 'drop-entry', queue: this.id, block });
-      this.#ports.release(block);
-    }
-    this.#blocks.clear();
+    for (const block of this.#blocks.keys()) this.#drop(block);
+    for (const { block } of this.#unloaded) this.#drop(block);
     this.#dirty.clear();
     this.#unloaded.clear();
     this.#window.clear();
@@ -355,6 +389,10 @@ function newItem(
     session: undefined,
     deadline: Infinity,
   };
+}
+
+function stateOf({ count, first }: ListedBlock): BlockState {
+  return { count, first, last: lastOf(first, count), remaining: undefined };
 }
 
 function lastOf(first: Position | undefined, count: number): Position | undefined {

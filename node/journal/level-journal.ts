@@ -20,6 +20,7 @@ import * as codec from './codec.ts';
 import * as keys from './keys.ts';
 import { changesOf, del, encoded } from './level-changes.ts';
 import type { Change } from './level-changes.ts';
+import { agreeOnLayout } from './level-layout.ts';
 import { read, recoverLevel, scan } from './level-recovery.ts';
 import type { Database } from './level-recovery.ts';
 import { Scratch } from './scratch.ts';
@@ -48,9 +49,11 @@ export interface JournalCounters {
 
 type Snapshot = ReturnType<Database['snapshot']>;
 
-const LAYOUT = 1;
 /** Of blocks, by default: the last seconds of a busy mesher, so that those who lag a little do not read the disk. */
 const CACHE_BYTES = 16 * 1024 * 1024;
+/** Blocks that one load reads at a time, before their size is known; then so many bytes of them. */
+const FIRST_PIECE_BLOCKS = 4;
+const PIECE_BYTES = 4 * 1024 * 1024;
 /** Some blocks of a busy mesher: larger batches allocate the rest. */
 const SCRATCH_BYTES = 2 * 1024 * 1024;
 /**
@@ -85,7 +88,7 @@ export async function openLevelJournal(
     throw openFailure(dir, error);
   }
   try {
-    await checkLayout(db, dir);
+    await agreeOnLayout(db, dir);
     return new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES);
   } catch (error) {
     await db.close();
@@ -327,38 +330,55 @@ export class LevelJournal implements Journal {
         this.#counters.bytesRead += value.length;
         entries.push({ block, entry: located(queue, block, () => codec.decodeEntry(key, value)) });
       }
-      const contents = this.#blocks(
-        entries.map(({ block }) => block),
-        snapshot,
-      );
-      return await Promise.all(
-        entries.map(async ({ block, entry }) => {
-          const content = await contents
-            .get(block)
-            ?.catch((error: unknown) => located(queue, block, () => raise(error)));
-          const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
-          return { block, entry, events };
-        }),
-      );
+      return await this.#withEvents(queue, entries, snapshot);
     } finally {
       await snapshot.close();
     }
   }
 
+  /** A few blocks at a time, or many where they are small: of large ones only a few events may be wanted. */
+  async #withEvents(
+    queue: number,
+    entries: readonly { readonly block: number; readonly entry: QueueEntry }[],
+    snapshot: Snapshot,
+  ): Promise<LoadedEntry[]> {
+    const loaded: LoadedEntry[] = [];
+    let piece = FIRST_PIECE_BLOCKS;
+    for (let at = 0; at < entries.length;) {
+      const some = entries.slice(at, at + piece);
+      at += some.length;
+      const contents = this.#blocks(
+        some.map(({ block }) => block),
+        snapshot,
+      );
+      let bytes = 1;
+      for (const { block, entry } of some) {
+        const content = await contents
+          .get(block)
+          ?.catch((error: unknown) => located(queue, block, () => raise(error)));
+        bytes += content?.bytes ?? 0;
+        const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
+        loaded.push({ block, entry, events });
+      }
+      piece = Math.ceil((some.length * PIECE_BYTES) / bytes);
+    }
+    return loaded;
+  }
+
   /** From the cache, from a read under way, or from disk (all of these in one go). */
   #blocks(blocks: readonly number[], snapshot: Snapshot): Map<number, Promise<BlockContent | undefined>> {
     const contents = new Map<number, Promise<BlockContent | undefined>>();
-    const absent: number[] = [];
+    const absent = new Set<number>();
     for (const block of blocks) {
       const cached = this.#cache.get(block);
       const known = cached ? Promise.resolve(cached) : this.#reading.get(block);
       if (known) contents.set(block, known);
-      else if (!absent.includes(block)) absent.push(block);
+      else absent.add(block);
     }
-    if (absent.length === 0) return contents;
-    const blockKeys = absent.map(keys.blockKey);
+    if (absent.size === 0) return contents;
+    const blockKeys = [...absent].map(keys.blockKey);
     const reading = this.#db.getMany(blockKeys, { snapshot, fillCache: false });
-    for (const [i, block] of absent.entries()) {
+    for (const [i, block] of [...absent].entries()) {
       const content = reading.then((values) => this.#readBlock(block, values[i]));
       const forget = (): unknown => this.#reading.delete(block);
       content.then(forget, forget);
@@ -429,25 +449,6 @@ async function syncDirectory(dir: string): Promise<void> {
     // Windows cannot sync directories, and needs not: NTFS journals them.
     if (!['EPERM', 'EISDIR', 'EACCES'].includes(codeOf(error) ?? '')) throw error;
   }
-}
-
-async function checkLayout(db: Database, dir: string): Promise<void> {
-  const value = await read(db, keys.layoutKey);
-  if (value) {
-    const layout = codec.decodeNumber(keys.layoutKey, value);
-    if (layout === LAYOUT) return;
-    throw new MeshError(
-      'invalid-config',
-      `The journal in ${dir} has layout ${layout}; this version reads ${LAYOUT}. Run the version that wrote it, or name another directory.`,
-    );
-  }
-  const [someKey] = await db.keys({ limit: 1 }).all();
-  if (someKey)
-    throw new MeshError(
-      'invalid-config',
-      `${dir} holds a LevelDB database that is no journal; name another directory.`,
-    );
-  await db.put(keys.layoutKey, codec.encodeNumber(keys.layoutKey, LAYOUT), { sync: true });
 }
 
 function openFailure(dir: string, error: unknown): MeshError {

@@ -2,6 +2,8 @@
 // heads: their events are read when a queue asks for them.
 
 import type { Level } from 'level';
+import { BlockList } from '../core/block-list.ts';
+import { BlockSet } from '../core/block-set.ts';
 import type { NodeId } from '../core/event.ts';
 import type { Recovered, RememberedInterest } from '../core/ports.ts';
 import { CorruptionError } from './bytes.ts';
@@ -13,8 +15,7 @@ import { located } from './storage-error.ts';
 
 export type Database = Level<Buffer, Buffer>;
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
-type Queues = Map<number, Mutable<Recovered['queues'][number]>>;
+type Queues = Map<number, { readonly queue: number; readonly name: string; readonly blocks: BlockList }>;
 
 /** Entries and bytes that a scan takes from LevelDB at a time, before the event loop gets its turn. */
 const SCAN_ENTRIES = 1000;
@@ -25,7 +26,7 @@ export async function recoverLevel(db: Database): Promise<Recovered> {
   const queues: Queues = new Map();
   await scan(db, keys.queueRange, (key, value) => {
     const queue = keys.queueOfKey(key) ?? badKey(key);
-    queues.set(queue, { queue, name: codec.decodeText(key, value), blocks: [] });
+    queues.set(queue, { queue, name: codec.decodeText(key, value), blocks: new BlockList() });
   });
   const unclaimedBlocks = await recoverEntries(db, heads, queues);
   const marks: Recovered['marks'][number][] = [];
@@ -53,10 +54,10 @@ async function recoverRoutes(db: Database): Promise<Recovered['routes']> {
   return routes;
 }
 
-async function recoverHeads(db: Database): Promise<{ heads: Set<number>; nextBlock: number }> {
+async function recoverHeads(db: Database): Promise<{ heads: BlockSet; nextBlock: number }> {
   const value = await read(db, keys.nextBlockKey);
   let nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
-  const heads = new Set<number>();
+  const heads = new BlockSet();
   await scan(db, keys.headRange, (key, head) => {
     const block = keys.blockOfHeadKey(key) ?? badKey(key);
     codec.decodeHead(key, head);
@@ -67,8 +68,8 @@ async function recoverHeads(db: Database): Promise<{ heads: Set<number>; nextBlo
 }
 
 /** Fills the queues' blocks; returns the blocks that none of them wants. */
-async function recoverEntries(db: Database, heads: ReadonlySet<number>, queues: Queues): Promise<number[]> {
-  const unclaimed = new Set(heads);
+async function recoverEntries(db: Database, heads: BlockSet, queues: Queues): Promise<number[]> {
+  const claimed = new BlockSet();
   const settled: Change[] = [];
   await scan(db, keys.entryRange, (key, value) => {
     const { queue, block } = keys.partsOfEntryKey(key) ?? badKey(key);
@@ -79,11 +80,13 @@ async function recoverEntries(db: Database, heads: ReadonlySet<number>, queues: 
     }
     const owner = queues.get(queue);
     if (!owner) throw new CorruptionError(`block ${block} is wanted by queue ${queue}, which does not exist`);
-    unclaimed.delete(block);
+    claimed.add(block);
     owner.blocks.push({ block, ...head });
   });
   if (settled.length > 0) await db.batch(settled);
-  return [...unclaimed];
+  const unclaimed: number[] = [];
+  for (const block of heads) if (!claimed.has(block)) unclaimed.push(block);
+  return unclaimed;
 }
 
 /** Visits a range in key order, in bounded pieces. */
@@ -94,9 +97,11 @@ export async function scan(
 ): Promise<void> {
   const iterator = db.iterator({ ...range, fillCache: false, highWaterMarkBytes: SCAN_BYTES });
   try {
-    for (;;) {
-      const piece = await iterator.nextv(SCAN_ENTRIES);
+    for (let reading = iterator.nextv(SCAN_ENTRIES); ;) {
+      const piece = await reading;
       if (piece.length === 0) return;
+      reading = iterator.nextv(SCAN_ENTRIES); // while this piece is visited
+      reading.catch(() => undefined); // a visit that throws leaves nobody to wait for it
       for (const [key, value] of piece) visit(key, value);
     }
   } finally {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { ListedBlock } from '../../node/core/block-list.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { StoredEvent } from '../../node/core/event.ts';
 import type { Journal, JournalOp, MemberRecord, QueueEntry, Recovered } from '../../node/core/ports.ts';
@@ -20,7 +21,21 @@ export interface JournalPlace {
   countKeys(): Promise<number>;
 }
 
-export const NOTHING: Recovered = {
+/** As lists, which can be compared. */
+export interface RecoveredInFull extends Omit<Recovered, 'queues'> {
+  readonly queues: readonly (Omit<Recovered['queues'][number], 'blocks'> & {
+    readonly blocks: readonly ListedBlock[];
+  })[];
+}
+
+export function inFull(recovered: Recovered): RecoveredInFull {
+  return {
+    ...recovered,
+    queues: recovered.queues.map((queue) => ({ ...queue, blocks: [...queue.blocks] })),
+  };
+}
+
+export const NOTHING: RecoveredInFull = {
   nextBlock: 0,
   queues: [],
   unclaimedBlocks: [],
@@ -87,21 +102,21 @@ export function journalContract(name: string, makePlace: (t: TestContext) => Pro
   const reopened = async (
     place: JournalPlace,
     journal: Journal,
-  ): Promise<{ journal: Journal; recovered: Recovered }> => {
+  ): Promise<{ journal: Journal; recovered: RecoveredInFull }> => {
     await journal.close();
     const again = await place.open();
-    return { journal: again, recovered: await again.recover() };
+    return { journal: again, recovered: inFull(await again.recover()) };
   };
-  const crashed = async (place: JournalPlace): Promise<{ journal: Journal; recovered: Recovered }> => {
+  const crashed = async (place: JournalPlace): Promise<{ journal: Journal; recovered: RecoveredInFull }> => {
     await place.crash();
     const again = await place.open();
-    return { journal: again, recovered: await again.recover() };
+    return { journal: again, recovered: inFull(await again.recover()) };
   };
 
   describe(`${name} journal`, () => {
     test('is empty at first', async (t) => {
       const place = await makePlace(t);
-      assert.deepEqual(await (await place.open()).recover(), NOTHING);
+      assert.deepEqual(inFull(await (await place.open()).recover()), NOTHING);
     });
 
     test('gives back after a restart all that was appended', async (t) => {

@@ -13,13 +13,20 @@ import { MeshError } from '../../node/core/errors.ts';
 import type { StoredEvent } from '../../node/core/event.ts';
 import type { JournalOp } from '../../node/core/ports.ts';
 import { encodeNumber } from '../../node/journal/codec.ts';
-import { blockKey, entryKey, headKey, layoutKey } from '../../node/journal/keys.ts';
+import {
+  blockKey,
+  entryKey,
+  headKey,
+  layoutKey,
+  nextBlockKey,
+  nextBlockKeyOfLayout1,
+} from '../../node/journal/keys.ts';
 import { openLevelJournal } from '../../node/journal/level-journal.ts';
 import type { LevelJournal } from '../../node/journal/level-journal.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
 import { storedEvents } from '../support/events.ts';
 import { EVENTS } from './journal-child.ts';
-import { journalContract, wants } from './journal-contract.ts';
+import { inFull, journalContract, wants } from './journal-contract.ts';
 import type { JournalPlace } from './journal-contract.ts';
 import { Interpreter, steps } from './journal-model.ts';
 
@@ -54,7 +61,7 @@ async function place(t: TestContext): Promise<JournalPlace> {
     },
     countKeys: async () => {
       const db = new Level<Buffer, Buffer>(dir(), { keyEncoding: 'buffer', valueEncoding: 'buffer' });
-      const keys = await db.keys({ gte: Buffer.of(2) }).all();
+      const keys = await db.keys({ gte: Buffer.of(2), lt: nextBlockKey }).all();
       await db.close();
       return keys.length;
     },
@@ -80,7 +87,7 @@ test('agrees with its twin in memory on any sequence of batches and restarts', a
             memory?.closeNow();
             level = await openLevelJournal(dir, { cacheBytes: 4096 });
             memory = new MemoryJournal(disk, { verify: true });
-            assert.deepEqual(await level.recover(), memory.recoverNow());
+            assert.deepEqual(inFull(await level.recover()), inFull(memory.recoverNow()));
           } else {
             const ops = interpreter.ops(step.draws);
             memory.appendNow(ops, step.sync);
@@ -124,7 +131,7 @@ for (const bytes of [100, 20_000]) {
 
 async function checkWhole(dir: string, acked: number, bytes: number): Promise<void> {
   const journal = await openLevelJournal(dir);
-  const { queues, nextBlock, unclaimedBlocks, marks } = await journal.recover();
+  const { queues, nextBlock, unclaimedBlocks, marks } = inFull(await journal.recover());
   const blocks = (queues[0]?.blocks ?? []).map(({ block }) => block);
   assert.ok(nextBlock > acked, `acked ${acked}, found up to ${nextBlock - 1}`);
   assert.deepEqual(
@@ -212,7 +219,7 @@ test('takes an entry as settled whose block is gone, as a power cut may leave it
   await edit(dir, async (db) => db.batch([blockKey(1), headKey(1)].map((key) => ({ type: 'del', key }))));
   for (let i = 0; i < 2; i++) {
     const journal = await openLevelJournal(dir);
-    const { queues, nextBlock } = await journal.recover();
+    const { queues, nextBlock } = inFull(await journal.recover());
     assert.deepEqual(queues[0]?.blocks, [{ block: 0, count: 2, first: undefined }]);
     assert.equal(nextBlock, 2);
     assert.deepEqual(await journal.load(7, [1]), []);
@@ -302,11 +309,32 @@ test('refuses a directory that another process has, a database that is no journa
   await refuses(dir, /in use by another process; stop that mesher/);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  await edit(dir, async (db) => db.put(layoutKey, encodeNumber(layoutKey, 2)));
-  await refuses(dir, /has layout 2/);
+  await edit(dir, async (db) => db.put(layoutKey, encodeNumber(layoutKey, 3)));
+  await refuses(dir, /has layout 3/);
   const foreign = join(await temporary(t), 'foreign');
   await edit(foreign, async (db) => db.put(Buffer.from('a'), Buffer.from('b')));
   await refuses(foreign, /no journal/);
+});
+
+test('takes over a journal of the first layout with all it holds, and gives out no block number twice', async (t) => {
+  const { dir } = await journalWithBlock(t);
+  const recovered = async (): Promise<unknown> => {
+    const journal = await openLevelJournal(dir);
+    const all = inFull(await journal.recover());
+    await journal.close();
+    return all;
+  };
+  await edit(dir, async (db) => db.put(nextBlockKey, encodeNumber(nextBlockKey, 1000)));
+  const before = await recovered();
+  await edit(dir, async (db) =>
+    db.batch([
+      { type: 'put', key: layoutKey, value: encodeNumber(layoutKey, 1) },
+      { type: 'put', key: nextBlockKeyOfLayout1, value: encodeNumber(nextBlockKeyOfLayout1, 1000) },
+      { type: 'del', key: nextBlockKey },
+    ]),
+  );
+  assert.deepEqual(await recovered(), before);
+  assert.deepEqual(await recovered(), before);
 });
 
 test('rejects with storage-failed where the directory cannot be made', async (t) => {

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Limits, LIMITS } from '../../../node/core/limits.ts';
+import type { JournalOp, LoadedEntry } from '../../../node/core/ports.ts';
+import { Queue } from '../../../node/core/queue.ts';
+import { storedEvents } from '../../support/events.ts';
+
+const at = (sequence: number, incarnation = 7) => ({ incarnation, sequence });
+
+function makeQueue(limits: Partial<Limits> = {}) {
+  const ops: JournalOp[] = [];
+  const released: number[] = [];
+  const loads: (readonly number[])[] = [];
+  const queue = new Queue(
+    1,
+    'q',
+    { ...LIMITS, ...limits },
+    {
+      op: (op) => void ops.push(op),
+      load: (_, blocks) => void loads.push(blocks),
+      release: (block) => void released.push(block),
+      dirty: () => undefined,
+    },
+  );
+  return { queue, ops, released, loads };
+}
+
+/** As the journal gives it: whole, whatever was settled since. */
+function loadedEntry(block: number, count: number, sequence?: number): LoadedEntry {
+  const events = storedEvents(count);
+  const first = sequence === undefined ? undefined : at(sequence);
+  return { block, entry: { indices: [...events.keys()], first, directives: [] }, events };
+}
+
+test('settles what the receiver of a lane has, though nothing of it was loaded since the start', () => {
+  const { queue, ops, released, loads } = makeQueue();
+  queue.recover(3, 10, at(1));
+  queue.recover(4, 10, at(11));
+  queue.settleUpTo(at(15));
+  assert.deepEqual(released, [3]);
+  assert.deepEqual(ops, [{ op: 'drop-entry', queue: 1, block: 3 }]);
+  assert.equal(queue.depth, 5);
+  assert.deepEqual(queue.firstPosition(), at(16));
+  assert.deepEqual(queue.lastPosition(), at(20));
+  queue.refill();
+  assert.deepEqual(loads, [[4]]);
+  queue.loaded([loadedEntry(4, 10, 11)]);
+  assert.equal(queue.ready, 5);
+  assert.deepEqual(queue.front()?.position, at(16));
+  queue.settleUpTo(at(20));
+  assert.deepEqual(released, [3, 4]);
+  assert.equal(queue.depth, 0);
+});
+
+test('settles blocks of an earlier incarnation as a whole, and those behind what is loaded', () => {
+  const { queue, released } = makeQueue();
+  for (const [i, block] of [2, 3, 5, 6, 8].entries()) queue.recover(block, 10, at(10 * i + 1));
+  queue.recover(9, 10, at(1, 8));
+  queue.recover(10, 10, at(11, 8));
+  queue.refill();
+  queue.settleUpTo(at(3));
+  assert.deepEqual([queue.depth, queue.firstPosition()], [67, at(1)], 'a loaded block goes as a whole');
+  queue.settleUpTo(at(12, 8));
+  assert.deepEqual(released, [2, 3, 5, 6, 8, 9]);
+  assert.deepEqual([queue.depth, queue.firstPosition()], [8, at(13, 8)]);
+});
+
+test('loads many blocks at once where they are known to be small, though no more than a part of the window', () => {
+  for (const [limits, expected] of [
+    [{}, 256],
+    [{ queueWindowEvents: 40 }, 10],
+    [{ queueWindowBytes: 40 * (storedEvents(1)[0]?.bytes ?? 0) }, 10],
+  ] as const) {
+    const { queue, loads } = makeQueue(limits);
+    for (let block = 0; block < 1000; block++) queue.recover(block, 1, undefined);
+    queue.refill();
+    assert.deepEqual(loads, [[0, 1, 2, 3]]);
+    queue.loaded([0, 1, 2, 3].map((block) => loadedEntry(block, 1)));
+    while (queue.take());
+    queue.refill();
+    assert.deepEqual(
+      loads[1],
+      Array.from({ length: expected }, (_, i) => 4 + i),
+    );
+  }
+});
+
+test('gives up each block once when it is destroyed: those loaded, those being loaded, those on disk', () => {
+  const { queue, released } = makeQueue();
+  for (let block = 0; block < 300; block++) queue.recover(block, 2, undefined);
+  queue.refill();
+  queue.loaded([0, 1, 2, 3].map((block) => loadedEntry(block, 2)));
+  const items = [queue.take(), queue.take()];
+  for (const item of items) if (item) queue.settle(item);
+  queue.refill();
+  assert.equal(queue.destroy(), 598);
+  assert.deepEqual(
+    released,
+    Array.from({ length: 300 }, (_, block) => block),
+  );
+});
+
+test('drops the oldest where there are too many: those at hand one by one, those on disk by the block', () => {
+  const { queue, released } = makeQueue();
+  for (let block = 0; block < 10; block++) queue.recover(block, 2, undefined);
+  assert.equal(queue.trim(11), 8);
+  assert.deepEqual(released, [0, 1, 2, 3]);
+  assert.equal(queue.depth, 12);
+  queue.refill();
+  queue.loaded([4, 5, 6, 7].map((block) => loadedEntry(block, 2)));
+  assert.equal(queue.trim(11), 1);
+  assert.deepEqual([queue.depth, queue.ready], [11, 7]);
+});
