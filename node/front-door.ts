@@ -43,6 +43,8 @@ export class MesherDoor implements FrontDoor {
   /** Not answered yet. */
   #pulls = 0;
   readonly #scanner = new CloudEventScanner();
+  /** Checked in this turn: the same events often go to many. */
+  #lastGood: readonly Delivery[] = [];
   /** Most events have the type of the one before. */
   #lastType = { type: '', topic: '' };
   readonly #sinkListeners = new Set<SinkListener>();
@@ -370,6 +372,7 @@ export class MesherDoor implements FrontDoor {
 
   /** Those of them whose bytes are a CloudEvent; the others are rejected. */
   #check(name: string | undefined, deliveries: readonly Delivery[]): readonly Delivery[] {
+    if (deliveries.every(({ event }, i) => event === this.#lastGood[i]?.event)) return deliveries;
     const bad = new Set<Delivery>();
     for (const delivery of deliveries) {
       const { cloudEvent } = delivery.event;
@@ -382,7 +385,10 @@ export class MesherDoor implements FrontDoor {
         this.#reject(name, delivery, error);
       }
     }
-    return bad.size === 0 ? deliveries : deliveries.filter((delivery) => !bad.has(delivery));
+    if (bad.size > 0) return deliveries.filter((delivery) => !bad.has(delivery));
+    if (this.#lastGood.length === 0) queueMicrotask(() => (this.#lastGood = []));
+    this.#lastGood = deliveries;
+    return deliveries;
   }
 
   /** Whatever the error is, the event's bytes are to blame, and others' deliveries are not to suffer from them. */

@@ -11,6 +11,7 @@ import { closeUnheard, forgetWhatComes } from './closing.ts';
 import type { MessageBounds, WsBounds, WsTiming } from './config.ts';
 import type { ClientFrame, OpenFrame, SettleFrame } from './frames/client-frames.ts';
 import { decodeClientFrame, frameName } from './frames/client-frames.ts';
+import type { SharedDeliveries } from './frames/deliver-frame.ts';
 import type { Welcome } from './frames/json.ts';
 import { encodeClosed, encodeSettled, encodeWelcome } from './frames/mesher-frames.ts';
 import type { NumberRange } from './frames/ranges.ts';
@@ -33,6 +34,7 @@ export interface ConnectionOptions {
 export interface ConnectionPorts {
   readonly door: FrontDoor;
   readonly overload: Overload;
+  readonly shared: SharedDeliveries;
   readonly budget: ReceiveBudget;
   /** Counted by reason: an error's code, or what was wrong with a frame. */
   readonly refused: (reason: string) => void;
@@ -171,6 +173,7 @@ export class Connection implements MessageHolder {
     const stream = new Stream(frame, this.#options.bounds, {
       door: this.#ports.door,
       outbox: this.#outbox,
+      shared: this.#ports.shared,
       share: () => this.#options.bounds.socketBytesMax / this.#streams.size,
       refused: (error) => this.#countError(error),
       ended: () => void this.#streams.delete(number),

@@ -10,6 +10,7 @@ import type { WsBridgeOptions } from './config.ts';
 import { messageBounds, WS_BOUNDS, WS_TIMING } from './config.ts';
 import type { ConnectionOptions, ConnectionPorts } from './connection.ts';
 import { Connection } from './connection.ts';
+import { SharedDeliveries } from './frames/deliver-frame.ts';
 import { Overload } from './overload.ts';
 import { ReceiveBudget } from './receive-budget.ts';
 
@@ -58,6 +59,7 @@ export class Connections {
       door,
       log,
       overload: new Overload(timing.retryMs),
+      shared: new SharedDeliveries(),
       budget: new ReceiveBudget(stagedBytesMax),
       refused: (reason) => this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1),
       ended: (connection) => this.#ended(connection),

@@ -7,6 +7,9 @@ import { REQUESTS_MAX } from './frames/bounds.ts';
 import { encodeAccepted } from './frames/mesher-frames.ts';
 
 const BINARY = { binary: true };
+const FIRST_FRAGMENT = { binary: true, fin: false };
+/** Below, a copy costs less than one more frame of the WebSocket. */
+const FRAGMENT_BYTES_MIN = 4096;
 
 export class Outbox {
   readonly #socket: WebSocket;
@@ -39,6 +42,17 @@ export class Outbox {
 
   send(frame: Uint8Array): void {
     this.#socket.send(frame, BINARY, this.#sent);
+  }
+
+  /** One frame in one part or two, which stay as they are: others may send them, too. */
+  sendParts([part, rest]: readonly Uint8Array[]): void {
+    if (part === undefined) return;
+    if (rest === undefined) this.send(part);
+    else if (rest.length < FRAGMENT_BYTES_MIN) this.send(Buffer.concat([part, rest]));
+    else {
+      this.#socket.send(part, FIRST_FRAGMENT);
+      this.#socket.send(rest, BINARY, this.#sent);
+    }
   }
 
   accepted(request: number): void {

@@ -15,7 +15,7 @@ import type { WsBounds } from './config.ts';
 import { DeliveryWindow } from './delivery-window.ts';
 import { FRAME_EVENTS_MAX } from './frames/bounds.ts';
 import type { OpenFrame, RangeSettlement, SettleFrame } from './frames/client-frames.ts';
-import { deliveryBytesMax, encodeDeliver } from './frames/deliver-frame.ts';
+import { deliveryBytesMax, type SharedDeliveries } from './frames/deliver-frame.ts';
 import { encodeClosed, encodeRefused, encodeSettled } from './frames/mesher-frames.ts';
 import type { NumberRange } from './frames/ranges.ts';
 import { mergedRanges, rangesOfAny } from './frames/ranges.ts';
@@ -30,6 +30,8 @@ const REASON_LENGTH_MAX = 1024;
 export interface StreamPorts {
   readonly door: Pick<FrontDoor, 'attach' | 'attachEphemeral' | 'settle'>;
   readonly outbox: Outbox;
+  /** Of all streams of the mesher. */
+  readonly shared: SharedDeliveries;
   /** What the socket may hold for this stream, in bytes. */
   readonly share: () => number;
   readonly refused: (error: MeshError) => void;
@@ -120,7 +122,8 @@ export class Stream implements EncodedSessionEvents {
   }
 
   #send(deliveries: readonly Delivery[], from: number, to: number): void {
-    this.#ports.outbox.send(encodeDeliver(this.#number, this.#next, deliveries, from, to));
+    const { outbox, shared } = this.#ports;
+    outbox.sendParts(shared.encode(this.#number, this.#next, deliveries, from, to));
     if (this.#source === 'durable') {
       for (let i = from; i < to; i++) {
         const token = deliveries[i]?.token;

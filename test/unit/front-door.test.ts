@@ -133,6 +133,46 @@ test('a stream is handed what can be decoded; the rest is rejected, and takes no
   );
 });
 
+test('what was found good for one stream is not looked at again for the next in this turn; what stands beside it is', async () => {
+  const bench = new Bench();
+  const got: string[] = [];
+  bench.door.attach(
+    's',
+    { credit: 9 },
+    {
+      deliverEncoded: (deliveries) => void got.push(deliveries.map(({ token }) => letterOf(token)).join('')),
+      closed: () => undefined,
+    },
+  );
+  const [a, b, c] = [good('a'), good('b'), junk('c')];
+  for (const list of [
+    [a, b],
+    [a, b],
+    [a, c],
+    [a, b, c],
+    [c, b],
+  ])
+    bench.session?.deliver(list);
+  assert.deepEqual(got, ['ab', 'ab', 'a', 'ab', 'b']);
+  let reads = 0;
+  const { cloudEvent } = a.event;
+  const counted = {
+    ...a,
+    event: {
+      ...a.event,
+      get cloudEvent() {
+        reads++;
+        return cloudEvent;
+      },
+    },
+  };
+  for (let i = 0; i < 3; i++) bench.session?.deliver([counted]);
+  assert.equal(reads, 1);
+  await Promise.resolve();
+  bench.session?.deliver([counted]);
+  assert.equal(reads, 2);
+});
+
 test('of an ephemeral stream what cannot be decoded is dropped, and counted', () => {
   const bench = new Bench();
   const got: string[] = [];

@@ -13,7 +13,7 @@ import type { Delivery } from '../../../node/core/delivery-types.ts';
 import type { DeadLetter, StoredEvent } from '../../../node/core/event.ts';
 import { invariant } from '../../../node/core/errors.ts';
 import type { ByteReader } from '../../../node/wire/byte-reader.ts';
-import { ByteWriter } from '../../../node/wire/byte-writer.ts';
+import { ByteWriter, uintBytes } from '../../../node/wire/byte-writer.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
 import { eventBytes, writeEvent } from './batch.ts';
 import { ATTEMPT_MAX, CLUSTERS_MAX, FRAME_EVENTS_MAX, TEXT_BYTES_MAX } from './bounds.ts';
@@ -55,6 +55,8 @@ export interface DeliverFrame {
 /** A reader's estimate of one event's details, and of what a frame begins with. */
 const DETAIL_BYTES = 24;
 const HEAD_BYTES = 256;
+/** Type, stream, first, count. */
+const HEAD_BYTES_MAX = 32;
 const ORIGIN_BYTES_MIN = 3;
 const DETAIL_BYTES_MIN = 5;
 
@@ -86,10 +88,7 @@ export function encodeDeliver(
     bytes += eventBytes(cloudEvent);
   }
   const writer = new ByteWriter(bytes);
-  writer.byte(DELIVER);
-  writer.uint(stream);
-  writer.uint(first);
-  writer.uint(to - from);
+  writeHead(writer, stream, first, to - from);
   topics.write(writer);
   origins.write(writer);
   for (let i = from; i < to; i++) {
@@ -101,6 +100,63 @@ export function encodeDeliver(
   }
   for (const cloudEvent of cloudEvents) writeEvent(writer, cloudEvent);
   return writer.finish();
+}
+
+function writeHead(writer: ByteWriter, stream: number, first: number, count: number): void {
+  writer.byte(DELIVER);
+  writer.uint(stream);
+  writer.uint(first);
+  writer.uint(count);
+}
+
+/**
+ * Encodes as `encodeDeliver` does. Where the same events go to one stream after another within a turn, all that follows the head
+ * of their frames is encoded once: at 1,000 streams that was a half of what a delivery cost.
+ */
+export class SharedDeliveries {
+  /** What `#body` holds are those of them from `#from` to before `#to`. */
+  #deliveries: readonly Pick<Delivery, 'event' | 'attempt'>[] = [];
+  #from = 0;
+  #to = 0;
+  #body: Uint8Array | undefined;
+
+  /** One frame in one part, or in two. */
+  encode(
+    stream: number,
+    first: number,
+    deliveries: readonly Pick<Delivery, 'event' | 'attempt'>[],
+    from: number,
+    to: number,
+  ): readonly Uint8Array[] {
+    const count = to - from;
+    if (this.#body && this.#holds(deliveries, from, to)) {
+      const head = new ByteWriter(HEAD_BYTES_MAX);
+      writeHead(head, stream, first, count);
+      return [head.finish(), this.#body];
+    }
+    const frame = encodeDeliver(stream, first, deliveries, from, to);
+    if (this.#body === undefined) queueMicrotask(this.#forget);
+    const headBytes = 1 + uintBytes(stream) + uintBytes(first) + uintBytes(count);
+    [this.#deliveries, this.#from, this.#to] = [deliveries, from, to];
+    this.#body = frame.subarray(headBytes);
+    return [frame];
+  }
+
+  #holds(deliveries: readonly Pick<Delivery, 'event' | 'attempt'>[], from: number, to: number): boolean {
+    if (to - from !== this.#to - this.#from) return false;
+    const shift = this.#from - from;
+    for (let i = from; i < to; i++) {
+      const [asked, held] = [deliveries[i], this.#deliveries[i + shift]];
+      if (asked?.event !== held?.event || asked?.attempt !== held?.attempt) return false;
+    }
+    return true;
+  }
+
+  /** Nothing is kept in memory for frames that may not come. */
+  readonly #forget = (): void => {
+    this.#deliveries = [];
+    this.#body = undefined;
+  };
 }
 
 function writeDetails(writer: ByteWriter, { event, attempt }: Pick<Delivery, 'event' | 'attempt'>): void {

@@ -12,6 +12,7 @@ import {
   encodePublish,
   encodeSettle,
 } from '../../../../bridge/ws/frames/client-frames.ts';
+import { SharedDeliveries } from '../../../../bridge/ws/frames/deliver-frame.ts';
 import { Overload } from '../../../../bridge/ws/overload.ts';
 import { ReceiveBudget } from '../../../../bridge/ws/receive-budget.ts';
 import type { CloudEvent } from '../../../../node/core/cloud-event.ts';
@@ -70,6 +71,7 @@ class Bench {
       {
         door: this.door,
         overload: new Overload(1),
+        shared: new SharedDeliveries(),
         budget: this.budget,
         refused: (reason) => void this.refused.push(reason),
         log: { error: () => undefined },
@@ -347,6 +349,23 @@ test('a message holds as many events as its bound allows; a larger one goes alon
     [2, 1, 1, 2],
   );
   assert.deepEqual(bench.delivered(1), ['1 0 1', '2 1 1', '3 2 1', '4 3 1', '5 4 1', '6 5 1']);
+});
+
+test('what goes to two streams at once is written once, and each has its own numbers', async () => {
+  const bench = new Bench();
+  bench.open(1, 'orders', 10, 'ephemeral');
+  bench.open(2, 'orders', 10, 'ephemeral');
+  await settled();
+  for (const [id, bytes] of [
+    ['small', 10],
+    ['large', 5000],
+  ] as const) {
+    await bench.door.publish([event(id, bytes)], { qos: 'best-effort', topic: 'orders' });
+    await settled();
+  }
+  assert.deepEqual(bench.delivered(1), ['1 small 1', '2 large 1']);
+  assert.deepEqual(bench.delivered(2), bench.delivered(1));
+  assert.equal(bench.socket.fragmented, 1, 'small ones are copied');
 });
 
 test('what a client does not read stays in its queue, but for a bounded part', async () => {

@@ -14,15 +14,22 @@ export class FakeSocket extends EventEmitter {
   /** Nothing leaves until `drain`. */
   isStuck = false;
   pings = 0;
+  /** Messages sent in more than one part. */
+  fragmented = 0;
+  readonly #fragments: Uint8Array[] = [];
   readonly sent: MesherFrame[] = [];
   readonly sizes: number[] = [];
   closed: { readonly code: number; readonly reason: string } | undefined;
   isTerminated = false;
   #callbacks: (() => void)[] = [];
 
-  send(data: Uint8Array, _options: object, sent: () => void): void {
-    this.sent.push(decodeMesherFrame(data));
-    this.sizes.push(data.length);
+  send(data: Uint8Array, { fin = true }: { readonly fin?: boolean }, sent = () => undefined as void): void {
+    this.#fragments.push(data);
+    if (fin) {
+      const message = Buffer.concat(this.#fragments.splice(0));
+      this.sent.push(decodeMesherFrame(message));
+      this.sizes.push(message.length);
+    } else this.fragmented++;
     if (!this.isStuck) {
       queueMicrotask(sent);
       return;

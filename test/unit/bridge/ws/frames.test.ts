@@ -10,7 +10,7 @@ import {
   encodePublish,
   encodeSettle,
 } from '../../../../bridge/ws/frames/client-frames.ts';
-import { encodeDeliver } from '../../../../bridge/ws/frames/deliver-frame.ts';
+import { encodeDeliver, SharedDeliveries } from '../../../../bridge/ws/frames/deliver-frame.ts';
 import { decodeMesherFrame, encodeSettled } from '../../../../bridge/ws/frames/mesher-frames.ts';
 import { mergedRanges, rangesOf, rangesOfAny } from '../../../../bridge/ws/frames/ranges.ts';
 import { WireError, type WireReason } from '../../../../node/wire/wire-error.ts';
@@ -101,6 +101,42 @@ test('a DELIVER of a part numbers that part, and writes each topic and each orig
   );
   assert.deepEqual([...frame.originOf], [0, 1, 0]);
   assert.deepEqual([...frame.sequences], [2, 3, 4]);
+});
+
+test('the same events for one stream after another make the frames that each would get alone, encoded once', () => {
+  fc.assert(
+    fc.property(mesherFrames.deliver, ({ bytes, stream, first, deliveries }) => {
+      const shared = new SharedDeliveries();
+      const encode = (to: number, next: number): readonly Uint8Array[] =>
+        shared.encode(to, next, [...deliveries], 0, deliveries.length);
+      assert.deepEqual(encode(stream, first).map(hex), [hex(bytes)]);
+      const other = encode(5, 77);
+      assert.equal(hex(Buffer.concat(other)), hex(encodeDeliver(5, 77, deliveries)));
+      assert.equal(other.length, 2);
+      assert.equal(encode(stream, first)[1], other[1]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('events that are not the same, or not for the same time, are not shared, nor is anything from turn to turn', async () => {
+  const events = ['a', 'b', 'c'].map((topic) => storedEvent({ topic }));
+  const list = (attempt: number, ...places: number[]) =>
+    places.flatMap((place) => ({ event: events[place] ?? storedEvent(), attempt }));
+  const shared = new SharedDeliveries();
+  const parts = (deliveries: ReturnType<typeof list>, from = 0, to = deliveries.length): number => {
+    const encoded = shared.encode(2, 1, deliveries, from, to);
+    assert.equal(hex(Buffer.concat(encoded)), hex(encodeDeliver(2, 1, deliveries, from, to)));
+    return encoded.length;
+  };
+  assert.equal(parts(list(1, 0, 1)), 1);
+  assert.equal(parts(list(1, 2, 0, 1), 1, 3), 2, 'in another place of its list');
+  assert.equal(parts(list(2, 0, 1)), 1, 'another attempt');
+  assert.equal(parts(list(2, 0, 2)), 1, 'another event');
+  assert.equal(parts(list(2, 0)), 1, 'fewer');
+  assert.equal(parts(list(2, 0)), 2);
+  await Promise.resolve();
+  assert.equal(parts(list(2, 0)), 1);
 });
 
 test('numbers that no record of ours has are written all the same', () => {
