@@ -6,7 +6,7 @@ export interface SubscribersRole {
   /** Resolves when all of them are open. */
   open(options: SubscribersOptions): Promise<void>;
   /**
-   * Resolves when every subscriber has all events below `upTo`, each once and in order, and the mesher has confirmed every ack. Rejects
+   * Resolves when every subscriber has all events below `upTo`, each once, and the mesher has confirmed every ack. Rejects
    * when nothing arrives any more and some are missing.
    */
   take(awaited: { readonly upTo: number }): Promise<void>;
