@@ -1,10 +1,10 @@
 // Finds the filters that match a topic: a tree of levels, one node per distinct prefix of filters, so that the cost
 // of a match grows with the topic's levels and wildcards, not with the number of filters.
 //
-// Nodes are six numbers each in one typed array, edges are numbers in a hash table, a level's name is a part of a filter
-// that goes through its node, and what a filter has beyond the level where it parts from all others makes no nodes: it is
-// compared as text. Measured with 100,000 filters of real shapes (test/bench/matching), against objects with a Map of
-// children each: less than half of the memory, nearly twice the matches a second.
+// Nodes are four numbers each in one typed array, and three more in another for those that branch; edges are numbers in a hash
+// table, a level's name is a part of a filter that goes through its node, and what a filter has beyond the level where it parts
+// from all others makes no nodes: it is compared as text. Measured with 100,000 filters of real shapes (test/bench/matching),
+// against objects with a Map of children each: less than half of the memory, nearly twice the matches a second.
 
 import { invariant } from './errors.ts';
 import { NumberTable, tagOf } from './number-table.ts';
@@ -32,16 +32,21 @@ const PARENT = 0;
 const HASH = 1;
 /** Where its level's name begins and ends in any filter that goes through it: two numbers of 16 bits. */
 const SPAN = 2;
-/** Its child for `+`. */
-const PLUS = 3;
-/** Its child for `#`. */
-const REST = 4;
-/** How many children with names it has; or LEAF. */
-const CHILDREN = 5;
-const STRIDE = 6;
+/** Where its branches begin in their array; or NONE; or LEAF. */
+const BRANCHES = 3;
+const STRIDE = 4;
 
-/** It has no children, and its one filter goes on beyond it. */
+/** It has no branches, and its one filter goes on beyond it. */
 const LEAF = -1;
+
+// Of the branches of a node:
+/** The child for `+`. */
+const PLUS = 0;
+/** The child for `#`. */
+const REST = 1;
+/** How many children with names there are. */
+const NAMED = 2;
+const BRANCH_STRIDE = 3;
 
 const FILTER_LENGTH_MAX = 0xffff;
 const LEVELS_FIRST = 64;
@@ -63,6 +68,11 @@ export class FilterTree<V extends Filtered> {
    */
   #held: (V | Several<V> | string)[] = [''];
   #free: number[] = [];
+  /** The first ones stay empty and are nobody's: what NONE reads. */
+  #branches = new Int32Array(BRANCH_STRIDE * 8);
+  #branchesEnd = BRANCH_STRIDE;
+  /** All three numbers of which are NONE. */
+  #branchesFree: number[] = [];
   /** Children with names, by parent and name. */
   #edges = this.#newEdges();
   #size = 0;
@@ -100,6 +110,7 @@ export class FilterTree<V extends Filtered> {
     const starts = this.#starts;
     const hashes = this.#hashes;
     const nodes = this.#nodes;
+    const branches = this.#branches;
     const { slots, tags } = this.#edges;
     const mask = slots.length - 1;
     let waiting = 0;
@@ -114,26 +125,26 @@ export class FilterTree<V extends Filtered> {
     // One loop, with a list of branches in the place of recursion, and `#named` written out: a third faster.
     for (;;) {
       const at = node * STRIDE;
-      const children = nodes[at + CHILDREN] ?? 0;
+      const fork = nodes[at + BRANCHES] ?? NONE;
       let next = NONE;
-      if (children === LEAF) {
+      if (fork === LEAF) {
         const beyond = ((nodes[at + SPAN] ?? 0) & 0xffff) + 1;
         if (matchesBeyond(this.#filterOf(node), beyond, topic, starts[level] ?? 0)) this.#give(node, found);
       } else {
-        const rest = nodes[at + REST] ?? NONE;
+        const rest = branches[fork + REST] ?? NONE;
         if (rest !== NONE) this.#give(rest, found);
         if (level === levels) this.#give(node, found);
         else {
           const start = starts[level] ?? 0;
           const hash = hashes[level] ?? 0;
           level++;
-          const plus = nodes[at + PLUS] ?? NONE;
+          const plus = branches[fork + PLUS] ?? NONE;
           if (plus !== NONE) {
             if (waiting + 2 > this.#waiting.length) this.#waiting = grown(this.#waiting, waiting * 2);
             this.#waiting[waiting++] = plus;
             this.#waiting[waiting++] = level;
           }
-          if (children !== 0) {
+          if (branches[fork + NAMED] !== 0) {
             const end = (starts[level] ?? 0) - 1;
             const key = edgeHash(node, hash);
             const tag = tagOf(key);
@@ -223,7 +234,8 @@ export class FilterTree<V extends Filtered> {
   #child(parent: number, filter: string, level: number): number {
     const wildcard = this.#wildcard(filter, level);
     if (wildcard === '') return this.#named(parent, filter, level);
-    return this.#nodes[parent * STRIDE + (wildcard === '+' ? PLUS : REST)] ?? NONE;
+    const branches = this.#nodes[parent * STRIDE + BRANCHES] ?? NONE;
+    return this.#branches[branches + (wildcard === '+' ? PLUS : REST)] ?? NONE;
   }
 
   /** One that goes through the node. */
@@ -234,7 +246,7 @@ export class FilterTree<V extends Filtered> {
   }
 
   #isLeaf(node: number): boolean {
-    return this.#nodes[node * STRIDE + CHILDREN] === LEAF;
+    return this.#nodes[node * STRIDE + BRANCHES] === LEAF;
   }
 
   /** Where this filter's values are, if there are any. */
@@ -301,22 +313,37 @@ export class FilterTree<V extends Filtered> {
     nodes[at + PARENT] = parent;
     nodes[at + HASH] = this.#hashes[level] ?? 0;
     nodes[at + SPAN] = ((this.#starts[level] ?? 0) << 16) | this.#endOf(level);
-    nodes[at + PLUS] = NONE;
-    nodes[at + REST] = NONE;
-    nodes[at + CHILDREN] = wildcard !== '#' && level + 1 < levels ? LEAF : 0;
-    const above = parent * STRIDE;
+    nodes[at + BRANCHES] = wildcard !== '#' && level + 1 < levels ? LEAF : NONE;
+    const above = this.#branchesOf(parent);
     if (wildcard === '') {
-      nodes[above + CHILDREN] = (nodes[above + CHILDREN] ?? 0) + 1;
+      this.#branches[above + NAMED] = (this.#branches[above + NAMED] ?? 0) + 1;
       this.#edges.put(node);
-    } else nodes[above + (wildcard === '+' ? PLUS : REST)] = node;
+    } else this.#branches[above + (wildcard === '+' ? PLUS : REST)] = node;
     return node;
+  }
+
+  /** Makes them where there are none. */
+  #branchesOf(node: number): number {
+    const known = this.#nodes[node * STRIDE + BRANCHES] ?? NONE;
+    if (known !== NONE) return known;
+    const made = this.#branchesFree.pop() ?? this.#branchesEnd;
+    if (made === this.#branchesEnd) {
+      this.#branchesEnd += BRANCH_STRIDE;
+      if (made === this.#branches.length)
+        this.#branches = grown(
+          this.#branches,
+          BRANCH_STRIDE * Math.ceil((made / BRANCH_STRIDE + 1) * GROWTH),
+        );
+    }
+    this.#nodes[node * STRIDE + BRANCHES] = made;
+    return made;
   }
 
   /** Another filter goes through this leaf: its own one goes on in a child. */
   #moveDown(leaf: number, filter: string, level: number): void {
     const held = this.#held[leaf] ?? '';
     this.#held[leaf] = filter;
-    this.#nodes[leaf * STRIDE + CHILDREN] = 0;
+    this.#nodes[leaf * STRIDE + BRANCHES] = NONE;
     const levels = this.#read(filter);
     this.#held[this.#grow(leaf, filter, level, levels)] = held;
   }
@@ -348,17 +375,10 @@ export class FilterTree<V extends Filtered> {
   }
 
   #cutOff(from: number): void {
-    const nodes = this.#nodes;
     let node = from;
     while (node !== ROOT && this.#isEmpty(node)) {
-      const parent = nodes[node * STRIDE + PARENT] ?? ROOT;
-      const above = parent * STRIDE;
-      if (nodes[above + PLUS] === node) nodes[above + PLUS] = NONE;
-      else if (nodes[above + REST] === node) nodes[above + REST] = NONE;
-      else {
-        nodes[above + CHILDREN] = (nodes[above + CHILDREN] ?? 0) - 1;
-        this.#edges.remove(node);
-      }
+      const parent = this.#nodes[node * STRIDE + PARENT] ?? ROOT;
+      this.#cutBranch(parent, node);
       this.#held[node] = '';
       this.#free.push(node);
       node = parent;
@@ -366,14 +386,21 @@ export class FilterTree<V extends Filtered> {
   }
 
   #isEmpty(node: number): boolean {
-    const at = node * STRIDE;
-    const nodes = this.#nodes;
-    return (
-      typeof this.#held[node] === 'string' &&
-      nodes[at + PLUS] === NONE &&
-      nodes[at + REST] === NONE &&
-      (nodes[at + CHILDREN] ?? 0) <= 0
-    );
+    return typeof this.#held[node] === 'string' && (this.#nodes[node * STRIDE + BRANCHES] ?? NONE) <= NONE;
+  }
+
+  #cutBranch(parent: number, child: number): void {
+    const at = this.#nodes[parent * STRIDE + BRANCHES] ?? NONE;
+    const branches = this.#branches.subarray(at, at + BRANCH_STRIDE);
+    if (branches[PLUS] === child) branches[PLUS] = NONE;
+    else if (branches[REST] === child) branches[REST] = NONE;
+    else {
+      branches[NAMED] = (branches[NAMED] ?? 0) - 1;
+      this.#edges.remove(child);
+    }
+    if (branches.some((branch) => branch !== NONE)) return;
+    this.#nodes[parent * STRIDE + BRANCHES] = NONE;
+    this.#branchesFree.push(at);
   }
 
   /** Most of what was here is gone: what is left does not keep its room. */
@@ -382,6 +409,9 @@ export class FilterTree<V extends Filtered> {
     this.#nodes = new Int32Array(STRIDE * Math.ceil((left.length - this.#free.length) * GROWTH));
     this.#held = [''];
     this.#free = [];
+    this.#branches = new Int32Array(BRANCH_STRIDE * 8);
+    this.#branchesEnd = BRANCH_STRIDE;
+    this.#branchesFree = [];
     this.#edges = this.#newEdges();
     this.#size = 0;
     for (const held of left) {

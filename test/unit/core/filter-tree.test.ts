@@ -145,10 +145,13 @@ test('filters that come and go in thousands leave those that stay', () => {
 test('branches that are left empty are cut off, so that filters that come and go leave no memory behind', () => {
   const tree = new FilterTree<Value>(1);
   const before = heapAfterCollection();
-  for (let i = 0; i < 20_000; i++) {
-    const value = { filter: `come/${i}/and/+/go/${i}/#`, id: i };
-    tree.add(value);
-    tree.remove(value);
+  for (let i = 0; i < 100_000; i++) {
+    const values = [`come/${i}/and/+/go/${i}/#`, `come/${i}/and/+/stay/${i}`].map((filter) => ({
+      filter,
+      id: i,
+    }));
+    for (const value of values) tree.add(value);
+    for (const value of values) tree.remove(value);
   }
   assert.equal(tree.size, 0);
   const grown = heapAfterCollection() - before;
