@@ -8,4 +8,5 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./latency/scenario.ts'),
   () => import('./link/scenario.ts'),
   () => import('./local/scenario.ts'),
+  () => import('./matching/scenario.ts'),
 ];
