@@ -82,7 +82,7 @@ export class Connection implements MessageHolder {
     this.#heardAt = now;
     this.#pingedAt = now;
     this.#partialSince = now;
-    this.#outbox = new Outbox(socket, options.bounds, () => this.#drained());
+    this.#outbox = new Outbox(socket, raw, options.bounds, () => this.#drained());
     this.#publishing = new Publishing(options.messages.publishWindowBytes, {
       door: ports.door,
       outbox: this.#outbox,

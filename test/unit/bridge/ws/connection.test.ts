@@ -351,6 +351,21 @@ test('a message holds as many events as its bound allows; a larger one goes alon
   assert.deepEqual(bench.delivered(1), ['1 0 1', '2 1 1', '3 2 1', '4 3 1', '5 4 1', '6 5 1']);
 });
 
+test('what is sent in one turn is written at its end, at once', async () => {
+  const bench = new Bench();
+  bench.open(1, 'orders', 10, 'ephemeral');
+  await bench.door.publish([event('a')], { qos: 'best-effort', topic: 'orders' });
+  await settled();
+  const [sent, written] = [bench.socket.sent.length, bench.raw.uncorked];
+  bench.settle(1, ack(1));
+  bench.settle(1, ack(1));
+  assert.equal(bench.socket.sent.length, sent + 2);
+  assert.equal(bench.raw.isCorked, true);
+  assert.equal(bench.raw.uncorked, written);
+  await Promise.resolve();
+  assert.equal(bench.raw.uncorked, written + 1);
+});
+
 test('what goes to two streams at once is written once, and each has its own numbers', async () => {
   const bench = new Bench();
   bench.open(1, 'orders', 10, 'ephemeral');

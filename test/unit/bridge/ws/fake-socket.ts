@@ -92,6 +92,18 @@ export class FakeRawSocket extends EventEmitter {
   bytesWritten = 0;
   writableLength = 0;
   isEnded = false;
+  /** How often what was held back was let go. */
+  uncorked = 0;
+  isCorked = false;
+
+  cork(): void {
+    this.isCorked = true;
+  }
+
+  uncork(): void {
+    if (this.isCorked) this.uncorked++;
+    this.isCorked = false;
+  }
 
   end(): void {
     this.isEnded = true;

@@ -6,7 +6,7 @@ import { Overload } from '../../../../bridge/ws/overload.ts';
 import { Publishing } from '../../../../bridge/ws/publishing.ts';
 import { MeshError } from '../../../../node/core/errors.ts';
 import type { EncodedBatch, PublishResult } from '../../../../node/core/ports.ts';
-import { FakeSocket, settled } from './fake-socket.ts';
+import { FakeRawSocket, FakeSocket, settled } from './fake-socket.ts';
 
 const NO_LIMITS = { socketBytesMax: Infinity, answerBytesMax: Infinity };
 const RESULT: PublishResult = {
@@ -54,7 +54,7 @@ class Bench {
             });
           }),
       },
-      outbox: new Outbox(socket.asWebSocket(), NO_LIMITS, () => undefined),
+      outbox: new Outbox(socket.asWebSocket(), new FakeRawSocket(), NO_LIMITS, () => undefined),
       overload: this.overload,
       refused: ({ code }) => void this.refused.push(code),
       changed: () => changes.count++,
