@@ -7,6 +7,7 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./http/scenario.ts'),
   () => import('./latency/scenario.ts'),
   () => import('./link/scenario.ts'),
+  () => import('./fan-out/scenario.ts'),
   () => import('./local/scenario.ts'),
   () => import('./matching/scenario.ts'),
 ];
