@@ -10,4 +10,5 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./fan-out/scenario.ts'),
   () => import('./local/scenario.ts'),
   () => import('./matching/scenario.ts'),
+  () => import('./routing/scenario.ts'),
 ];

@@ -52,6 +52,12 @@ export interface Row {
   };
 }
 
+/** What a drawing may show of a row. */
+export interface Drawn {
+  readonly id: string;
+  readonly medians: { readonly subject: Sample };
+}
+
 export interface Scenario {
   /** As `npm run bench -- <name>` names it: `durable`, `link`, `http`. */
   readonly name: string;
@@ -62,6 +68,8 @@ export interface Scenario {
   readonly rows: readonly (Row & { readonly short: boolean })[];
   /** What a reader has to know beside the figures, in Markdown: how it is measured, what stands in the way. */
   readonly notes: string;
+  /** Drawings that the notes show, by file name, made of what was measured: written beside docs/performance.md. */
+  drawings?(rows: readonly Drawn[]): Readonly<Record<string, string>>;
   /** Other programs that take part, by name, with their versions: asked once, before the first row. */
   programs?(): Promise<Readonly<Record<string, string>>>;
 }

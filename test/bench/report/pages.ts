@@ -1,5 +1,5 @@
-// docs/performance.md and docs/performance.json: a run of one scenario rewrites that scenario's part of both, and the table of
-// goals.
+// docs/performance.md and docs/performance.json: a run of one scenario rewrites that scenario's part of both, the table of
+// goals, and that scenario's drawings.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,6 +35,9 @@ export async function writePages(
       before?.name ?? GOALS,
     );
   }
+  for (const { scenario, result } of ran)
+    for (const [name, drawing] of Object.entries(scenario.drawings?.(rounded(result).rows) ?? {}))
+      writeFileSync(join(DOCS, name), drawing);
   writeFileSync(PAGE, await format(page, { parser: 'markdown', printWidth: 110 }));
   writeFileSync(FIGURES, await formatFigures({ scenarios: results }));
 }

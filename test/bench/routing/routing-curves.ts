@@ -1,0 +1,73 @@
+// Which curves docs/routing.svg shows: computed and fitted lines, simulated dots. Pure over what was measured.
+
+import type { Drawn } from '../harness/scenario.ts';
+import { showBytes, showNumber } from '../report/figures.ts';
+import { type Curve, drawCurves } from './curve.ts';
+import { CHURN, computedChurn, computedJoin, computedRest, POINTS } from './points.ts';
+
+const CLUSTERS = [10, 20, 30, 50, 100, 200, 300, 500, 1_000] as const;
+const FILTERS = [100, 1_000, 10_000] as const;
+const SIMULATED = Object.entries(POINTS).filter(([id]) => id !== 'short');
+
+export function routingCurves(rows: readonly Drawn[]): string {
+  const measured = (id: string): number | undefined =>
+    rows.find((row) => row.id === id)?.medians.subject.value;
+  const more = (id: string, name: string): number | undefined =>
+    rows.find((row) => row.id === id)?.medians.subject.more?.[name];
+  const dots = (valueOf: (id: string) => number | undefined, filters?: number): Curve['dots'] =>
+    SIMULATED.flatMap(([id, point]) => {
+      const value = filters === undefined || point.filters === filters ? valueOf(id) : undefined;
+      return value === undefined ? [] : [[point.meshers, value] as const];
+    });
+  const line = (valueOf: (clusters: number) => number): Curve['line'] =>
+    CLUSTERS.map((clusters) => [clusters, valueOf(clusters)] as const);
+
+  const bytes: Curve[] = [
+    { name: 'at rest', line: line(computedRest), dots: dots((id) => measured(`10.rest-${id}`)) },
+    ...CHURN.map((changes) => ({
+      name: `${changes} change${changes > 1 ? 's' : ''}/s`,
+      line: line((clusters) => computedChurn(clusters, changes)),
+      dots: dots((id) => measured(`10.churn${changes}-${id}`)),
+    })),
+  ];
+  const joins = FILTERS.map((filters) => ({
+    name: `${filters.toLocaleString('en')} filters each`,
+    line: line((clusters) => computedJoin(clusters, filters)),
+    dots: dots((id) => measured(`10.join-${id}`), filters),
+  }));
+  const exchanged = dots((id) => more(`10.spread-${id}`, 'withoutGossipP50Ms'));
+  const spread: Curve[] = [
+    // no line: beyond some hundred clusters the repair of what was lost counts, and that was not run
+    { name: 'by gossip, median', line: [], dots: dots((id) => measured(`10.spread-${id}`)) },
+    {
+      name: 'without gossip, median',
+      line: exchanged.length > 1 ? line(fitLogarithm(exchanged)) : [],
+      dots: exchanged,
+    },
+  ].filter((curve) => curve.dots.length > 0);
+  return drawCurves([
+    { title: 'Control bytes of a mesher, sent in a second', show: showBytes, curves: bytes },
+    { title: 'Bytes received to join', show: showBytes, curves: joins },
+    ...(spread.length > 0
+      ? [
+          {
+            title: 'Until all know a change (line: fitted)',
+            show: (ms: number) => `${showNumber(ms)} ms`,
+            curves: spread,
+          },
+        ]
+      : []),
+  ]);
+}
+
+/** Exchanges with random peers spread a change as an epidemic: by a + b·ln(meshers). Least squares. */
+function fitLogarithm(points: Curve['dots']): (meshers: number) => number {
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const logs = points.map(([meshers]) => Math.log(meshers));
+  const values = points.map(([, value]) => value);
+  const [logMean, valueMean] = [mean(logs), mean(values)];
+  const spreadOfLogs = mean(logs.map((log) => (log - logMean) ** 2));
+  const slope = mean(logs.map((log, i) => (log - logMean) * ((values[i] ?? 0) - valueMean))) / spreadOfLogs;
+  return (meshers) => valueMean + slope * (Math.log(meshers) - logMean);
+}
