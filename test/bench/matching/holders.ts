@@ -8,6 +8,7 @@ import { LIMITS } from '../../../node/core/limits.ts';
 import type { ControlMessage, Interest } from '../../../node/core/messages.ts';
 import { RouteTable } from '../../../node/core/route-table.ts';
 import { TIMING } from '../../../node/core/timing.ts';
+import { FRAME_HEADER_BYTES } from '../../../node/wire/frames.ts';
 import { decodeMessage, encodeMessage } from '../../../node/wire/link-messages.ts';
 import { cpuMsSince } from '../../support/calibrate.ts';
 import { hand } from '../../unit/core/route-net.ts';
@@ -36,7 +37,9 @@ export const HOLDERS = {
 const OBSERVER = 'observer';
 const NOW = { wall: 0, monotonic: 0 };
 
-class TableHolder implements Holder {
+export class TableHolder implements Holder {
+  /** From the owners, in frames. */
+  receivedBytes = 0;
   readonly #sent: ControlMessage[] = [];
   readonly #linked: NodeId[] = [];
   readonly #table = makeTable(OBSERVER, this.#linked, this.#sent);
@@ -55,7 +58,10 @@ class TableHolder implements Holder {
     while (sent.length > 0) {
       const messages = sent.splice(0).map((message) => encodeMessage(message));
       const used = process.threadCpuUsage();
-      for (const bytes of messages) deliver(this.#table, node, bytes);
+      for (const bytes of messages) {
+        this.receivedBytes += bytes.length + FRAME_HEADER_BYTES;
+        deliver(this.#table, node, bytes);
+      }
       tookMs += cpuMsSince(used);
       for (const message of this.#sent.splice(0))
         if (message.kind !== 'route-heads') deliver(owner, OBSERVER, encodeMessage(message));

@@ -17,7 +17,7 @@ export interface Panel {
 const WIDTH = 420;
 const HEIGHT = 330;
 const LEFT = 64;
-const RIGHT = 12;
+const RIGHT = 20;
 const TOP = 34;
 const BOTTOM = 96;
 const COLOURS = ['#1b6ca8', '#d1495b', '#2e8b57', '#8d5a97', '#c77b0a'];

@@ -23,7 +23,8 @@ Of the first two drawings lines are **computed**, dots were **simulated**; of th
 more than 100 clusters was run. One mesher in each cluster; two in each are as twice the clusters, since all meshers link with all.
 
 **Simulated** are whole cores of the product, in one process and virtual time, each control message encoded, counted and decoded; links lose nothing and take
-20 ms. What fits in a few GB and a minute: 10 clusters with 10⁴ filters each, 30 with 10³, 100 with 10². At rest and under
+20 ms. What fits in a few GB and a minute: 10 clusters with 10⁴ filters each, 30 with 10³, 100 with 10². Of 100 with 10⁴,
+one mesher alone is real (\`10.records-100x1e4\`): its route table pulls all records from their owners', made one after the other. At rest and under
 churn the number of filters makes no difference: what is sent is versions and changes, never contents. A simulation is the same each time, so it
 is lived through once and its pairs are equal. The churn is new interests, one after the other at different meshers. Gossip is a **model** in it: a delta
 reaches everybody in one hop, as gossipsub's flood publishing sends it, and ${LOSS * 100} % of deltas are lost on the way to one mesher (an assumption), and repaired. The bytes that

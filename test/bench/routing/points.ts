@@ -20,7 +20,7 @@ export const CHURN = [1, 10, 100] as const;
 /** What one member takes in the registry's list; as the simulation's members, which are as a real one's. */
 const MEMBER_BYTES = 410;
 const SEED = 1;
-const HEAP_MB = 6_000;
+export const HEAP_MB = 6_000;
 
 const SIMULATION = join(import.meta.dirname, 'simulation.ts');
 
@@ -72,6 +72,11 @@ export function computedChurn(meshers: number, changesPerSecond: number): number
 export function computedJoin(meshers: number, filters: number): number {
   const { heads, records } = joinBytes(meshers, usualRecordBytes(filters));
   return heads + records;
+}
+
+/** Without the versions that everybody tells. */
+export function computedRecords(peers: number, filters: number): number {
+  return peers * usualRecordBytes(filters);
 }
 
 const recordsBytes = new Map<number, number>();

@@ -1,7 +1,7 @@
 // Which curves docs/routing.svg shows: computed and fitted lines, simulated dots. Pure over what was measured.
 
 import type { Drawn } from '../harness/scenario.ts';
-import { showBytes, showNumber } from '../report/figures.ts';
+import { showNumber } from '../report/figures.ts';
 import { type Curve, drawCurves } from './curve.ts';
 import { CHURN, computedChurn, computedJoin, computedRest, POINTS } from './points.ts';
 
@@ -46,8 +46,8 @@ export function routingCurves(rows: readonly Drawn[]): string {
     },
   ].filter((curve) => curve.dots.length > 0);
   return drawCurves([
-    { title: 'Control bytes of a mesher, sent in a second', show: showBytes, curves: bytes },
-    { title: 'Bytes received to join', show: showBytes, curves: joins },
+    { title: 'Control bytes of a mesher, sent in a second', show: showPower, curves: bytes },
+    { title: 'Bytes received to join', show: showPower, curves: joins },
     ...(spread.length > 0
       ? [
           {
@@ -58,6 +58,13 @@ export function routingCurves(rows: readonly Drawn[]): string {
         ]
       : []),
   ]);
+}
+
+/** The axes have powers of ten. */
+function showPower(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const step = Math.min(units.length - 1, Math.floor(Math.round(Math.log10(bytes)) / 3));
+  return `${showNumber(bytes / 1_000 ** step)} ${units[step] ?? ''}`;
 }
 
 /** Exchanges with random peers spread a change as an epidemic: by a + b·ln(meshers). Least squares. */

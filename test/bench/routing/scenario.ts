@@ -6,8 +6,18 @@ import { withRun } from '../harness/run.ts';
 import type { Row, Sample, Scenario, Subject } from '../harness/scenario.ts';
 import { gossipBytes, MESH_DEGREE } from './gossip-bytes.ts';
 import type { GossipLoad, GossipRole } from './gossip-net.ts';
+import type { JoinerRole } from './joiner.ts';
 import { notes } from './notes.ts';
-import { computedChurn, computedJoin, computedRest, live, POINTS, sum } from './points.ts';
+import {
+  computedChurn,
+  computedJoin,
+  computedRecords,
+  computedRest,
+  HEAP_MB,
+  live,
+  POINTS,
+  sum,
+} from './points.ts';
 import { routingCurves } from './routing-curves.ts';
 import type { Lived, Point } from './simulation.ts';
 
@@ -31,7 +41,7 @@ function computed(value: () => number): Subject {
   return { name: 'computed', run: () => Promise.resolve({ value: value(), events: 1 }) };
 }
 
-function shown({ meshers, filters }: Point): string {
+function shown({ meshers, filters }: Pick<Point, 'meshers' | 'filters'>): string {
   return `${meshers} clusters with ${filters.toLocaleString('en')} filters each`;
 }
 
@@ -160,11 +170,35 @@ const gossipRow: OwnRow = {
   goal: followsFormula,
 };
 
+const JOINER = join(import.meta.dirname, 'joiner.ts');
+const JOINED = { meshers: 100, filters: 10_000 } as const;
+
+const recordsRow: OwnRow = {
+  id: '10.records-100x1e4',
+  what: `bytes of the records that a mesher pulls to join ${shown(JOINED)}`,
+  unit: 'bytes',
+  better: 'lower',
+  short: false,
+  subject: {
+    name: 'a route table',
+    run: async () => {
+      const { receivedBytes, interests, cpuMs } = await withRun('joining', (run) =>
+        run
+          .role<JoinerRole>('server', JOINER, { nodeFlags: [`--max-old-space-size=${HEAP_MB}`] })
+          .call('join', JOINED),
+      );
+      return { value: receivedBytes, events: interests, cpuUsPerEvent: (cpuMs * 1_000) / interests };
+    },
+  },
+  reference: computed(() => computedRecords(JOINED.meshers, JOINED.filters)),
+  goal: followsFormula,
+};
+
 export const scenario: Scenario = {
   name: 'routing',
   number: 10,
   title: 'Routing at scale',
-  rows: [gossipRow, ...Object.keys(POINTS).flatMap((id) => rowsOf(id as keyof typeof POINTS))],
+  rows: [gossipRow, ...Object.keys(POINTS).flatMap((id) => rowsOf(id as keyof typeof POINTS)), recordsRow],
   notes: notes(),
   drawings: (rows) => ({ 'routing.svg': routingCurves(rows) }),
 };
