@@ -10,5 +10,6 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./fan-out/scenario.ts'),
   () => import('./local/scenario.ts'),
   () => import('./matching/scenario.ts'),
+  () => import('./growth/scenario.ts'),
   () => import('./routing/scenario.ts'),
 ];

@@ -34,6 +34,8 @@ export interface FederationOptions {
   readonly wrapper?: readonly string[];
   /** Folder in which the federation makes its own; left out: the system's for what is temporary. */
   readonly parent?: string;
+  /** Told of each mesher's data folder before the mesher starts for the first time: what it is to find there. */
+  readonly prepare?: (cluster: string, data: string) => Promise<void>;
   /** Told before the first process starts, for who must be able to end them all whatever happens. */
   readonly started?: (federation: Federation) => void;
 }
@@ -196,6 +198,7 @@ export class Federation {
   readonly #cut = new Set<string>();
   #nodeFlags: readonly string[] = [];
   #wrapper: readonly string[] = [];
+  #prepare: FederationOptions['prepare'];
   registry: Program | undefined;
   /** As the meshers were told, without any relay. */
   registryAddress = '';
@@ -215,6 +218,7 @@ export class Federation {
 
   async #start(options: FederationOptions): Promise<void> {
     const { clusters, registry, partitions = false, flags = [], nodeFlags = [], wrapper = [] } = options;
+    this.#prepare = options.prepare;
     this.#nodeFlags = nodeFlags;
     this.#wrapper = wrapper;
     this.registryAddress = registry ?? (await this.#startRegistry());
@@ -283,6 +287,7 @@ export class Federation {
     const program = new Program(args, this.#nodeFlags, this.#wrapper);
     const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, program);
     this.#meshers.push(mesher);
+    await this.#prepare?.(cluster, data);
     mesher.start();
     return mesher;
   }

@@ -129,6 +129,13 @@ export class Run {
     return federation;
   }
 
+  /** One more mesher, which is not waited for. */
+  async join(federation: Federation, cluster: string): Promise<RunningMesher> {
+    const mesher = await federation.join(cluster);
+    this.#watchMesher(mesher);
+    return mesher;
+  }
+
   #watchMesher(mesher: RunningMesher): void {
     const { pid } = mesher.program;
     if (pid === undefined) return;
