@@ -265,16 +265,25 @@ export class Subscriptions {
   flushEphemeral(): void {
     for (const target of this.#touched) this.#pumpEphemeral(target);
     this.#touched.clear();
+    this.#handedLast = [];
   }
+
+  /**
+   * To the target before, in this step: the next one mostly gets the same. They lie in memory until the step is carried out; one
+   * for each of 1,000 targets was a seventh of what a delivery cost, in garbage collection.
+   */
+  #handedLast: readonly Delivery[] = [];
 
   #pumpEphemeral(target: EphemeralTarget): void {
     const deliveries: Delivery[] = [];
     while (target.credit > deliveries.length) {
       const event = target.waiting.popFront();
       if (!event) break;
-      deliveries.push({ event, token: NO_TOKEN, attempt: 1 });
+      const same = this.#handedLast[deliveries.length];
+      deliveries.push(same?.event === event ? same : { event, token: NO_TOKEN, attempt: 1 });
     }
     if (deliveries.length === 0) return;
+    this.#handedLast = deliveries;
     target.credit -= deliveries.length;
     this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });

@@ -8,15 +8,17 @@ import type { Router } from '../../../node/core/router.ts';
 import type { Effect } from '../../../node/core/steps.ts';
 import { parseSubscription } from '../../../node/core/subscription.ts';
 import { Subscriptions, type Target } from '../../../node/core/subscriptions.ts';
+import { storedEvent } from '../../support/events.ts';
 
 const NOW = { wall: 1_000_000, monotonic: 1_000 };
 
-function make(): { subscriptions: Subscriptions; effects: Effect[] } {
+function make(): { subscriptions: Subscriptions; effects: Effect[]; targets: Target[] } {
+  const targets: Target[] = [];
   const effects: Effect[] = [];
   const emit = (effect: Effect): void => void effects.push(effect);
   const counters = new Counters();
   const ignore = { add: () => undefined, remove: () => undefined };
-  const router = { addLocal: () => undefined, removeLocal: () => undefined };
+  const router = { addLocal: (target: Target) => void targets.push(target), removeLocal: () => undefined };
   let queues = 0;
   const subscriptions = new Subscriptions({
     limits: LIMITS,
@@ -28,7 +30,7 @@ function make(): { subscriptions: Subscriptions; effects: Effect[] } {
     emit,
     nextQueueId: () => ++queues,
   });
-  return { subscriptions, effects };
+  return { subscriptions, effects, targets };
 }
 
 const put = (subscriptions: Subscriptions, name: string): void =>
@@ -56,4 +58,32 @@ test('pulls of a subscription that is deleted are answered, and cancelling them 
   assert.equal(subscriptions.cancelPull(1), false);
   subscriptions.tick({ ...NOW, monotonic: 3_000 });
   assert.deepEqual(answered(effects), [1]);
+});
+
+test('ephemeral targets are handed what was offered to each, as far as their credit goes; what is the same is made once', () => {
+  const { subscriptions, effects, targets } = make();
+  const events = [1, 2, 3].map((sequence) => storedEvent({ sequence }));
+  const credits = [3, 3, 1, 2];
+  for (const [session, credit] of credits.entries()) subscriptions.attachEphemeral(session, '#', '', credit);
+  for (const target of targets) {
+    assert(!target.durable);
+    // the second one does not want the first event
+    for (const event of events)
+      if (target.session !== 1 || event !== events[0]) subscriptions.offer(target, event);
+  }
+  subscriptions.flushEphemeral();
+  subscriptions.grant(2, 2, NOW);
+  const handed = effects.flatMap((effect) => (effect.kind === 'deliver' ? [effect] : []));
+  assert.deepEqual(
+    handed.map(({ session, deliveries }) => [session, ...deliveries.map(({ event }) => event.sequence)]),
+    [
+      [0, 1, 2, 3],
+      [1, 2, 3],
+      [2, 1],
+      [3, 1, 2],
+      [2, 2, 3],
+    ],
+  );
+  assert.equal(handed[3]?.deliveries[0], handed[2]?.deliveries[0]);
+  assert.notEqual(handed[4]?.deliveries[0], handed[3]?.deliveries[1], 'of another step');
 });
