@@ -1,10 +1,10 @@
 // The role that fills a holder with interests, matches topics against it, looks at its memory and empties it. A process of its
 // own for each run: what was compiled for another holder, or is left of it in memory, would count. Needs --expose-gc.
 
-import { setImmediate } from 'node:timers/promises';
 import { matches } from '../../../node/core/topic.ts';
 import { cpuMsSince } from '../../support/calibrate.ts';
 import { playRole } from '../harness/role.ts';
+import { bytesHeld } from './bytes-held.ts';
 import { type Found, type Holder, HOLDERS } from './holders.ts';
 import { distinctTopics, placedInterests, realShapes, type Shapes } from './topic-shapes.ts';
 
@@ -122,16 +122,6 @@ function check(
 
 function nameOf({ node, filter, group }: Found): string {
   return `${node} ${filter} ${group}`;
-}
-
-/** Heap and what lies beside it (typed arrays), without garbage. */
-async function bytesHeld(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    globalThis.gc?.();
-    await setImmediate(); // what a collection found to be garbage beside the heap goes after it
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 playRole<MatcherRole>({ measure });

@@ -3,31 +3,40 @@
 
 import { playRole } from '../harness/role.ts';
 import { TableHolder } from '../matching/holders.ts';
-import { placedInterests, realShapes } from '../matching/topic-shapes.ts';
+import { bytesHeld } from '../matching/bytes-held.ts';
+import { peerId, placedInterests, realShapes } from '../matching/topic-shapes.ts';
+
+export interface Size {
+  /** Whose records are pulled. */
+  readonly owners: number;
+  /** Of each. */
+  readonly filters: number;
+}
 
 export interface Joined {
   /** From the owners, in frames. */
   readonly receivedBytes: number;
-  readonly interests: number;
   /** CPU of the table that joined. */
   readonly cpuMs: number;
+  /** What the table holds in the end. */
+  readonly heldBytes: number;
 }
 
 export interface JoinerRole {
-  join(size: { readonly meshers: number; readonly filters: number }): Joined;
+  join(size: Size): Promise<Joined>;
 }
 
-const SEED = 1;
-
-function join({ meshers, filters }: { readonly meshers: number; readonly filters: number }): Joined {
+async function join({ owners, filters }: Size): Promise<Joined> {
+  const shapes = realShapes();
+  const before = await bytesHeld();
   const holder = new TableHolder();
   let cpuMs = 0;
-  let count = 0;
-  for (const [node, interests] of placedInterests(realShapes(), meshers * filters, SEED, meshers)) {
-    cpuMs += holder.add(node, interests); // throws where it did not take in all of them
-    count += interests.length;
+  for (let i = 0; i < owners; i++) {
+    const [interests = []] = placedInterests(shapes, filters, i + 1, 1).values();
+    cpuMs += holder.add(peerId(i), interests); // throws where it did not take in all of them
   }
-  return { receivedBytes: holder.receivedBytes, interests: count, cpuMs };
+  const heldBytes = (await bytesHeld()) - before;
+  return { receivedBytes: holder.receivedBytes, cpuMs, heldBytes };
 }
 
 playRole<JoinerRole>({ join });

@@ -19,12 +19,12 @@ export function notes(): string {
   return `
 ![Control bytes, bytes to join, and time to converge, by clusters](routing.svg)
 
-Of the first two drawings lines are **computed**, dots were **simulated**; of the third dots were simulated and the line is **fitted** to them. Nothing with
-more than 100 clusters was run. One mesher in each cluster; two in each are as twice the clusters, since all meshers link with all.
+Of the first two drawings lines are **computed**, dots were **simulated**; of the third dots were simulated and the line is **fitted** to them. Beyond 100 clusters
+nothing was run but the records of a thousand pulled by one mesher (\`10.records-1000x1e4\`). One mesher in each cluster; two in each are as twice the clusters, since all meshers link with all.
 
 **Simulated** are whole cores of the product, in one process and virtual time, each control message encoded, counted and decoded; links lose nothing and take
-20 ms. What fits in a few GB and a minute: 10 clusters with 10⁴ filters each, 30 with 10³, 100 with 10². Of 100 with 10⁴,
-one mesher alone is real (\`10.records-100x1e4\`): its route table pulls all records from their owners', made one after the other. At rest and under
+20 ms. What fits in a few GB and a minute: 10 clusters with 10⁴ filters each, 30 with 10³, 100 with 10². Of 100 and of
+1,000 with 10⁴, one mesher alone is real (\`10.records-…\`): its route table pulls all records from their owners', each made for that and let go. At rest and under
 churn the number of filters makes no difference: what is sent is versions and changes, never contents. A simulation is the same each time, so it
 is lived through once and its pairs are equal. The churn is new interests, one after the other at different meshers. Gossip is a **model** in it: a delta
 reaches everybody in one hop, as gossipsub's flood publishing sends it, and ${LOSS * 100} % of deltas are lost on the way to one mesher (an assumption), and repaired. The bytes that
@@ -55,8 +55,8 @@ the median is therefore that of the repair. Changes per second make no differenc
 - *Joining* a thousand clusters with ten thousand filters each takes ${showBytes(computedJoin(1_000, FILTERS))}, four fifths of it the filters themselves; with few filters it is the
   versions, told by everybody. A digest of all versions, sent first, would make those one message; contents want **interest folding** (sibling
   filters of a cluster folded into a wider one, so that a cluster's record has hundreds of entries rather than ten thousand).
-- *Memory* is the harder end: at a hundred clusters with ten thousand filters each a mesher holds a million interests (\`8.bytes-1e6\`: some 150 MB, measured); at a
-  thousand ten million, some 1.5 GB in every mesher. Folding is the answer to that, too.
+- *Memory* is the harder end: at a hundred clusters with ten thousand filters each a mesher holds a million interests, at a thousand ten million (\`held bytes\` of
+  \`10.records-100x1e4\` and \`10.records-1000x1e4\`), in every mesher. Folding is the answer to that, too.
 - *Links* are every mesher's with every other: a thousand are what the host allows (1,024 connections). Beyond some hundred clusters the exchange
   has to become **hierarchical**: clusters of a region elect who links to other regions, records are folded at that border, and events take
   two hops with custody on each.

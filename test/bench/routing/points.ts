@@ -1,4 +1,5 @@
-// The points that are simulated, each once in a process of its own: from one seed a simulation is always the same. And what the
+// The points that are simulated, and the joins to what cannot be, each once in a process of its own: from one seed they are always
+// the same. And what the
 // formulas say of any point.
 
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import {
   restBytes,
 } from './control-bytes.ts';
 import { gossipBytes } from './gossip-bytes.ts';
+import type { Joined, JoinerRole } from './joiner.ts';
 import { LOSS } from './loss.ts';
 import type { Lived, Point, Rates, SimulationRole } from './simulation.ts';
 
@@ -20,9 +22,10 @@ export const CHURN = [1, 10, 100] as const;
 /** What one member takes in the registry's list; as the simulation's members, which are as a real one's. */
 const MEMBER_BYTES = 410;
 const SEED = 1;
-export const HEAP_MB = 6_000;
+const HEAP_MB = 6_000;
 
 const SIMULATION = join(import.meta.dirname, 'simulation.ts');
+const JOINER = join(import.meta.dirname, 'joiner.ts');
 
 /** Limited by memory, which grows with meshers² × filters, and by time, which grows with meshers². */
 export const POINTS = {
@@ -31,6 +34,10 @@ export const POINTS = {
   '30': { meshers: 30, filters: 1_000, churn: CHURN, phaseMs: 20_000 },
   '100': { meshers: 100, filters: 100, churn: CHURN, phaseMs: 10_000 },
 } as const satisfies Readonly<Record<string, Point>>;
+
+/** Where one mesher alone is real, and pulls the records of all others. */
+export const JOINED_CLUSTERS = [100, 1_000] as const;
+export const JOINED_FILTERS = 10_000;
 
 const lives = new Map<Point, Promise<Lived>>();
 
@@ -44,6 +51,20 @@ export function live(point: Point): Promise<Lived> {
   );
   lives.set(point, lived);
   return lived;
+}
+
+const joins = new Map<number, Promise<Joined>>();
+
+export function joined(clusters: number): Promise<Joined> {
+  const known = joins.get(clusters);
+  if (known) return known;
+  const made = withRun('joining', (run) =>
+    run
+      .role<JoinerRole>('server', JOINER, { nodeFlags: ['--expose-gc', `--max-old-space-size=${HEAP_MB}`] })
+      .call('join', { owners: clusters - 1, filters: JOINED_FILTERS }),
+  );
+  joins.set(clusters, made);
+  return made;
 }
 
 export function sum(rates: Rates, kinds: (kind: string) => boolean = () => true): number {
@@ -75,8 +96,8 @@ export function computedJoin(meshers: number, filters: number): number {
 }
 
 /** Without the versions that everybody tells. */
-export function computedRecords(peers: number, filters: number): number {
-  return peers * usualRecordBytes(filters);
+export function computedRecords(meshers: number, filters: number): number {
+  return (meshers - 1) * usualRecordBytes(filters);
 }
 
 const recordsBytes = new Map<number, number>();

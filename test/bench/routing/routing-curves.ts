@@ -3,7 +3,16 @@
 import type { Drawn } from '../harness/scenario.ts';
 import { showNumber } from '../report/figures.ts';
 import { type Curve, drawCurves } from './curve.ts';
-import { CHURN, computedChurn, computedJoin, computedRest, POINTS } from './points.ts';
+import {
+  CHURN,
+  computedChurn,
+  computedJoin,
+  computedRecords,
+  computedRest,
+  JOINED_CLUSTERS,
+  JOINED_FILTERS,
+  POINTS,
+} from './points.ts';
 
 const CLUSTERS = [10, 20, 30, 50, 100, 200, 300, 500, 1_000] as const;
 const FILTERS = [100, 1_000, 10_000] as const;
@@ -30,11 +39,19 @@ export function routingCurves(rows: readonly Drawn[]): string {
       dots: dots((id) => measured(`10.churn${changes}-${id}`)),
     })),
   ];
-  const joins = FILTERS.map((filters) => ({
+  const joins: Curve[] = FILTERS.map((filters) => ({
     name: `${filters.toLocaleString('en')} filters each`,
     line: line((clusters) => computedJoin(clusters, filters)),
     dots: dots((id) => measured(`10.join-${id}`), filters),
   }));
+  joins.push({
+    name: 'records alone, 10,000 each',
+    line: line((clusters) => computedRecords(clusters, JOINED_FILTERS)),
+    dots: JOINED_CLUSTERS.flatMap((clusters) => {
+      const value = measured(`10.records-${clusters}x1e4`);
+      return value === undefined ? [] : [[clusters, value] as const];
+    }),
+  });
   const exchanged = dots((id) => more(`10.spread-${id}`, 'withoutGossipP50Ms'));
   const spread: Curve[] = [
     // no line: beyond some hundred clusters the repair of what was lost counts, and that was not run

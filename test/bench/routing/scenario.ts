@@ -6,14 +6,15 @@ import { withRun } from '../harness/run.ts';
 import type { Row, Sample, Scenario, Subject } from '../harness/scenario.ts';
 import { gossipBytes, MESH_DEGREE } from './gossip-bytes.ts';
 import type { GossipLoad, GossipRole } from './gossip-net.ts';
-import type { JoinerRole } from './joiner.ts';
 import { notes } from './notes.ts';
 import {
   computedChurn,
   computedJoin,
   computedRecords,
   computedRest,
-  HEAP_MB,
+  joined,
+  JOINED_CLUSTERS,
+  JOINED_FILTERS,
   live,
   POINTS,
   sum,
@@ -170,35 +171,40 @@ const gossipRow: OwnRow = {
   goal: followsFormula,
 };
 
-const JOINER = join(import.meta.dirname, 'joiner.ts');
-const JOINED = { meshers: 100, filters: 10_000 } as const;
-
-const recordsRow: OwnRow = {
-  id: '10.records-100x1e4',
-  what: `bytes of the records that a mesher pulls to join ${shown(JOINED)}`,
-  unit: 'bytes',
-  better: 'lower',
-  short: false,
-  subject: {
-    name: 'a route table',
-    run: async () => {
-      const { receivedBytes, interests, cpuMs } = await withRun('joining', (run) =>
-        run
-          .role<JoinerRole>('server', JOINER, { nodeFlags: [`--max-old-space-size=${HEAP_MB}`] })
-          .call('join', JOINED),
-      );
-      return { value: receivedBytes, events: interests, cpuUsPerEvent: (cpuMs * 1_000) / interests };
+function recordsRow(clusters: (typeof JOINED_CLUSTERS)[number]): OwnRow {
+  return {
+    id: `10.records-${clusters}x1e4`,
+    what: `bytes of the records that a mesher pulls to join ${shown({ meshers: clusters, filters: JOINED_FILTERS })}`,
+    unit: 'bytes',
+    better: 'lower',
+    short: false,
+    subject: {
+      name: 'a route table',
+      run: async () => {
+        const { receivedBytes, cpuMs, heldBytes } = await joined(clusters);
+        const interests = (clusters - 1) * JOINED_FILTERS;
+        return {
+          value: receivedBytes,
+          events: interests,
+          cpuUsPerEvent: (cpuMs * 1_000) / interests,
+          more: { heldBytes, heldBytesPerInterest: heldBytes / interests },
+        };
+      },
     },
-  },
-  reference: computed(() => computedRecords(JOINED.meshers, JOINED.filters)),
-  goal: followsFormula,
-};
+    reference: computed(() => computedRecords(clusters, JOINED_FILTERS)),
+    goal: followsFormula,
+  };
+}
 
 export const scenario: Scenario = {
   name: 'routing',
   number: 10,
   title: 'Routing at scale',
-  rows: [gossipRow, ...Object.keys(POINTS).flatMap((id) => rowsOf(id as keyof typeof POINTS)), recordsRow],
+  rows: [
+    gossipRow,
+    ...Object.keys(POINTS).flatMap((id) => rowsOf(id as keyof typeof POINTS)),
+    ...JOINED_CLUSTERS.map(recordsRow),
+  ],
   notes: notes(),
   drawings: (rows) => ({ 'routing.svg': routingCurves(rows) }),
 };
