@@ -56,7 +56,8 @@ the median is therefore that of the repair. Changes per second make no differenc
   versions, told by everybody. A digest of all versions, sent first, would make those one message; contents want **interest folding** (sibling
   filters of a cluster folded into a wider one, so that a cluster's record has hundreds of entries rather than ten thousand).
 - *Memory* is the harder end: at a hundred clusters with ten thousand filters each a mesher holds a million interests, at a thousand ten million (\`held bytes\` of
-  \`10.records-100x1e4\` and \`10.records-1000x1e4\`), in every mesher. Folding is the answer to that, too.
+  \`10.records-100x1e4\` and \`10.records-1000x1e4\`), in every mesher, though filters of different clusters are drawn
+  about the same things there and are often equal, which is held once. Folding is the answer to that, too.
 - *Links* are every mesher's with every other: a thousand are what the host allows (1,024 connections). Beyond some hundred clusters the exchange
   has to become **hierarchical**: clusters of a region elect who links to other regions, records are folded at that border, and events take
   two hops with custody on each.
