@@ -61,16 +61,23 @@ export class Outbox {
     this.#stream.removeEventListener('drain', this.#onDrain);
   }
 
-  readonly #onDrain = (): void => this.flush();
+  /** The stream itself goes on with what it holds in a microtask that it has just queued. */
+  readonly #onDrain = (): void => queueMicrotask(this.flush);
+
+  /** One chunk at a time: what a stream holds while its window is shut would be memory that cannot be used again. */
+  #streamIsEmpty(): boolean {
+    const { writeBufferLength, writableNeedsDrain, writeStatus } = this.#stream;
+    return writeBufferLength === 0 && !writableNeedsDrain && writeStatus === 'writable';
+  }
 
   /** Hands to the stream what it takes now. */
   readonly flush = (): void => {
     this.#flushScheduled = false;
     const stream = this.#stream;
     try {
-      while (this.#chunks.bytes > 0 && !stream.writableNeedsDrain && stream.writeStatus === 'writable') {
-        stream.send(this.#chunks.take());
-        if (stream.writeBufferLength === 0) this.#chunks.reuse();
+      while (this.#chunks.bytes > 0 && this.#streamIsEmpty()) {
+        // False where it, or a layer below, holds these bytes yet; true means that all before them went out too.
+        if (stream.send(this.#chunks.take())) this.#chunks.reuse();
       }
     } catch {
       // The stream broke while it was written to: it aborts itself, and the session sees its 'close' event.
