@@ -124,5 +124,6 @@ One mesher (two for the lanes: one with the backlog, and one in another cluster)
 - **Memory** is that of the largest mesher, at its peak. A mesher that has done nothing has 210 MB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MB each, two halves of
   V8's young generation, 16 MB each, and 16 MB of recent blocks beside it, whatever the backlog is:
   380 to 410 MB when publishing, 420 to 440 when taking, 560 to 620 where one mesher sends to another. The bound of 400 MB is missed by as much; it is not missed by more with a larger backlog.
+  V8's heap is at 150 MB then, and buffers at 75 to 190: the rest, up to 290 MB, lies outside of V8, in LevelDB and in what the C library keeps of buffers that were let go.
 `,
 };
