@@ -12,7 +12,7 @@ import {
   type StoredEvent,
 } from './event.ts';
 import { Lane, type LandingChoice } from './lane.ts';
-import { type Limits, LOOSE_STEP_BYTES_MAX } from './limits.ts';
+import { LANE_WINDOW_BYTES_MAX, type Limits, LOOSE_STEP_BYTES_MAX } from './limits.ts';
 import type { Links } from './links.ts';
 import type { Member, Membership } from './membership.ts';
 import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
@@ -57,7 +57,7 @@ export class Forwarder {
   /** By queue name. */
   readonly #lanes = new Map<string, Lane>();
   /** Those to clusters, by the number of the lane: looked up for every event. */
-  readonly #clusterLanes = new Map<string, Lane[]>();
+  readonly #clusterLanes = new Map<string, (Lane | undefined)[]>();
   /** Where lanes to clusters would land, as long as no member and no link changes. */
   readonly #landings = new Map<string, (NodeId | undefined)[]>();
   #landingsOf: { readonly changes: number; readonly linked: readonly NodeId[] } = { changes: -1, linked: [] };
@@ -76,6 +76,12 @@ export class Forwarder {
     return name.startsWith('c:') || name.startsWith('p:');
   }
 
+  /** Of the queue of this name, whosever it is. */
+  static queueLimits(name: string, limits: Limits): Limits {
+    if (!name.startsWith('c:')) return limits;
+    return { ...limits, queueWindowBytes: Math.min(limits.queueWindowBytes, LANE_WINDOW_BYTES_MAX) };
+  }
+
   /** A queue found in the journal. */
   recover(queue: Queue): void {
     const match = /^(?:p:(.+)|c:([^:]+):(\d+))$/.exec(queue.name);
@@ -86,16 +92,10 @@ export class Forwarder {
 
   /** Queues the event offered last for this destination. */
   toCluster(cluster: string, hash: number, directive: Directive): void {
-    let lanes = this.#clusterLanes.get(cluster);
-    if (!lanes) {
-      lanes = [];
-      this.#clusterLanes.set(cluster, lanes);
-    }
     const number = hash % this.#options.limits.lanesPerCluster;
-    const lane = (lanes[number] ??= this.#lane(`c:${cluster}:${number}`, cluster, cluster, {
-      scope: 'cluster',
-      lane: number,
-    }));
+    const lane =
+      this.#clusterLanes.get(cluster)?.[number] ??
+      this.#lane(`c:${cluster}:${number}`, cluster, cluster, { scope: 'cluster', lane: number });
     this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
@@ -118,7 +118,12 @@ export class Forwarder {
     const known = this.#lanes.get(queueName);
     if (known) return known;
     const { commits, limits } = this.#options;
-    const queue = new Queue(this.#options.nextQueueId(), queueName, limits, commits);
+    const queue = new Queue(
+      this.#options.nextQueueId(),
+      queueName,
+      Forwarder.queueLimits(queueName, limits),
+      commits,
+    );
     commits.op({ op: 'queue', queue: queue.id, name: queueName });
     return this.#addLane(destination, cluster, name, queue);
   }
@@ -142,6 +147,11 @@ export class Forwarder {
     });
     this.#lanes.set(queue.name, lane);
     this.#byQueue.set(queue.id, lane);
+    if (name.scope === 'cluster') {
+      const lanes = this.#clusterLanes.get(cluster) ?? [];
+      lanes[name.lane] = lane;
+      this.#clusterLanes.set(cluster, lanes);
+    }
     return lane;
   }
 
@@ -286,7 +296,17 @@ export class Forwarder {
 
   pumpQueue(queue: Queue, now: Now): void {
     const lane = this.#byQueue.get(queue.id);
-    if (lane) lane.pump(this.#choice(lane), now);
+    if (lane) this.#pump(lane, now);
+  }
+
+  /**
+   * Blocks hold events of all lanes of a destination: where each read them at its own time, a backlog of large events was read
+   * from disk four times.
+   */
+  #pump(lane: Lane, now: Now): void {
+    const lastBlock = lane.pump(this.#choice(lane), now);
+    if (lastBlock === undefined || lane.name.scope === 'peer') return; // a peer has one lane only
+    for (const other of this.#clusterLanes.get(lane.cluster) ?? []) other?.readAlong(lastBlock);
   }
 
   linkDown(peer: NodeId, now: Now): void {
@@ -295,7 +315,7 @@ export class Forwarder {
 
   /** A link or a member changed: every lane with something to send looks again. */
   pumpAll(now: Now): void {
-    for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) lane.pump(this.#choice(lane), now);
+    for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) this.#pump(lane, now);
   }
 
   tick(now: Now): void {
@@ -311,7 +331,7 @@ export class Forwarder {
     if (message.kind === 'lane-ready') lane.ready(peer, message, now);
     else if (message.kind === 'ack') lane.ack(peer, message, now);
     else lane.gap(peer, message, now);
-    lane.pump(this.#choice(lane), now);
+    this.#pump(lane, now);
   }
 
   /** A destination is forgotten for good; returns how many events were waiting for it. */

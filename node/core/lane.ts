@@ -107,11 +107,19 @@ export class Lane {
     return this.#landing;
   }
 
-  /** Chooses, opens, sends: whatever can be done now. Called after anything that may have changed. */
-  pump(choice: LandingChoice, now: Now): void {
+  /**
+   * Chooses, opens, sends: whatever can be done now. Called after anything that may have changed. Returns the last block that it
+   * asked the disk for.
+   */
+  pump(choice: LandingChoice, now: Now): number | undefined {
     this.#reconsider(choice, now);
     if (this.#state === 'open') this.#send(choice, now);
-    if (this.#state !== 'waiting') this.queue.refill(); // what nobody takes can wait on disk
+    return this.#state === 'waiting' ? undefined : this.queue.refill(); // what nobody takes can wait on disk
+  }
+
+  /** Another lane reads up to this block now. */
+  readAlong(lastBlock: number): void {
+    if (this.#state !== 'waiting') this.queue.refillAlong(lastBlock);
   }
 
   /** At once, not at the next pump: the link may be back by then, and what was on it is gone all the same. */

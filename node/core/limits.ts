@@ -12,6 +12,10 @@ export const FILTER_LEVELS_MAX = 256;
  * `slow-link`.
  */
 export const LOOSE_STEP_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Of one lane's window: a cluster has several, and what one reads from disk should be in memory yet when the others come to it.
+ */
+export const LANE_WINDOW_BYTES_MAX = 1024 * 1024;
 /** Groups, and bytes of their names, that one event's directive may hold. Above: `too-many-groups`, counted. */
 export const DIRECTIVE_NAMES_MAX = 4096;
 export const DIRECTIVE_BYTES_MAX = 512 * 1024;

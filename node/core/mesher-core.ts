@@ -178,7 +178,7 @@ export class MesherCore {
     const orphans: Queue[] = [];
     for (const { queue: id, name, blocks } of recovered.queues) {
       this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
-      const queue = new Queue(id, name, this.options.limits, this.commits);
+      const queue = new Queue(id, name, Forwarder.queueLimits(name, this.options.limits), this.commits);
       for (const { block, count, first } of blocks) {
         queue.recover(block, count, first);
         this.commits.recover(block);

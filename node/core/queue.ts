@@ -50,6 +50,8 @@ const BLOCKS_PER_LOAD = 4;
 /** More of them where they are small, up to so many, and to so much of the window. */
 const SMALL_BLOCKS_PER_LOAD = 256;
 const WINDOW_PER_LOAD = 1 / 4;
+/** The window runs low. */
+const WINDOW_LOW = 1 / 2;
 /**
  * Events that a queue keeps in memory though nobody takes any, some 700 bytes each: thousands of idle subscriptions must cost
  * little, and 10,000 of them take 56 MB.
@@ -230,25 +232,37 @@ export class Queue {
     for (const item of items) this.#windowBytes += item.event.bytes;
   }
 
-  /** Asks for the next blocks when the window runs low. Called after taking. */
-  refill(): void {
-    if (this.#loading || this.#unloaded.size === 0) return;
+  /** Asks for the next blocks when the window runs low: called after taking. Returns the last of them; undefined: none. */
+  refill(): number | undefined {
+    return this.#refill(WINDOW_LOW, Infinity);
+  }
+
+  /** Up to this block others read now: what is read once may serve all, also one whose window is not so low yet. */
+  refillAlong(lastBlock: number): void {
+    this.#refill(1 - WINDOW_PER_LOAD, lastBlock);
+  }
+
+  #refill(share: number, lastBlock: number): number | undefined {
+    const first = this.#unloaded.front?.block;
+    if (this.#loading || first === undefined || first > lastBlock) return undefined;
     if (
-      this.#window.size * 2 > this.#limits.queueWindowEvents ||
-      this.#windowBytes * 2 > this.#limits.queueWindowBytes
+      this.#window.size > this.#limits.queueWindowEvents * share ||
+      this.#windowBytes > this.#limits.queueWindowBytes * share
     )
-      return;
+      return undefined;
     const blocks: number[] = [];
     const eventsMax = this.#eventsPerLoad();
     for (let events = 0; blocks.length < BLOCKS_PER_LOAD || events < eventsMax;) {
-      const listed = blocks.length < SMALL_BLOCKS_PER_LOAD ? this.#unloaded.shift() : undefined;
-      if (!listed) break;
-      this.#blocks.set(listed.block, stateOf(listed));
-      blocks.push(listed.block);
-      events += listed.count;
+      const { front } = this.#unloaded;
+      if (!front || front.block > lastBlock || blocks.length === SMALL_BLOCKS_PER_LOAD) break;
+      this.#unloaded.shift();
+      this.#blocks.set(front.block, stateOf(front));
+      blocks.push(front.block);
+      events += front.count;
     }
     this.#loading = true;
     this.#ports.load(this.id, blocks);
+    return blocks.at(-1);
   }
 
   /** As far as the size of events is known. */

@@ -85,7 +85,9 @@ test('agrees with its twin in memory on any sequence of batches and restarts', a
           if (step === 'reopen' || !level || !memory) {
             await level?.close();
             memory?.closeNow();
-            level = await openLevelJournal(dir, { cacheBytes: 4096 });
+            level = await openLevelJournal(dir, {
+              cacheBytes: { writtenBytesMax: 4096, readBytesMax: 4096 },
+            });
             memory = new MemoryJournal(disk, { verify: true });
             assert.deepEqual(inFull(await level.recover()), inFull(memory.recoverNow()));
           } else {

@@ -85,6 +85,22 @@ test('loads many blocks at once where they are known to be small, though no more
   }
 });
 
+test('reads along what others read while its window has room, though it does not run low yet', () => {
+  const { queue, loads } = makeQueue({ queueWindowEvents: 40 });
+  for (let block = 0; block < 20; block++) queue.recover(block, 7, undefined);
+  queue.refillAlong(2);
+  assert.deepEqual(loads, [[0, 1, 2]], 'no further than they do');
+  queue.loaded([0, 1, 2].map((block) => loadedEntry(block, 7)));
+  assert.equal(queue.refill(), undefined, 'the window holds more than half');
+  queue.refillAlong(2);
+  assert.equal(loads.length, 1, 'it has these blocks');
+  queue.refillAlong(19);
+  assert.deepEqual(loads[1], [3, 4, 5, 6], 'as many as it would load alone');
+  queue.loaded([3, 4, 5, 6].map((block) => loadedEntry(block, 7)));
+  queue.refillAlong(19);
+  assert.equal(loads.length, 2, 'the window is full');
+});
+
 test('gives up each block once when it is destroyed: those loaded, those being loaded, those on disk', () => {
   const { queue, released } = makeQueue();
   for (let block = 0; block < 300; block++) queue.recover(block, 2, undefined);

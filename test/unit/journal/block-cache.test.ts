@@ -8,12 +8,16 @@ import { wants } from '../../contracts/journal-contract.ts';
 const block = new WrittenBlock(storedEvents(1, { bytes: 1000 }));
 const size = block.bytes;
 
+function cacheOf(bytesMax: number): BlockCache {
+  return new BlockCache({ writtenBytesMax: bytesMax, readBytesMax: bytesMax });
+}
+
 function held(cache: BlockCache): number[] {
   return [1, 2, 3, 4].filter((number) => cache.get(number) !== undefined);
 }
 
 test('a block cache drops the block that was not used for longest when it is full', () => {
-  const cache = new BlockCache(size * 2);
+  const cache = cacheOf(size * 2);
   cache.addRead(1, block);
   cache.addRead(2, block);
   assert.equal(cache.get(1), block);
@@ -22,7 +26,7 @@ test('a block cache drops the block that was not used for longest when it is ful
 });
 
 test('a block cache frees what is dropped, and counts what is added twice once', () => {
-  const cache = new BlockCache(size * 2);
+  const cache = cacheOf(size * 2);
   cache.addRead(1, block);
   cache.addWritten(1, block);
   cache.addRead(2, block);
@@ -33,14 +37,24 @@ test('a block cache frees what is dropped, and counts what is added twice once',
   assert.deepEqual(held(cache), [2, 3]);
 });
 
+test('a block cache keeps what was read though much is written, and what was written though much is read', () => {
+  const cache = cacheOf(size);
+  cache.addRead(1, block);
+  cache.addWritten(2, block);
+  cache.addWritten(3, block);
+  assert.deepEqual(held(cache), [1, 3]);
+  cache.addRead(4, block);
+  assert.deepEqual(held(cache), [3, 4]);
+});
+
 test('a block cache does not keep a block larger than itself', () => {
-  const cache = new BlockCache(size - 1);
+  const cache = cacheOf(size - 1);
   cache.addRead(1, block);
   assert.deepEqual(held(cache), []);
 });
 
 test('a block cache knows all entries of a block that was written, and none of one that was read', () => {
-  const cache = new BlockCache(size * 4);
+  const cache = cacheOf(size * 4);
   cache.addWritten(1, block);
   cache.addRead(2, block);
   cache.setEntry(7, 1, wants(0));
@@ -56,7 +70,7 @@ test('a block cache knows all entries of a block that was written, and none of o
 });
 
 test('a block cache forgets the entries of a queue that is dropped', () => {
-  const cache = new BlockCache(size * 4);
+  const cache = cacheOf(size * 4);
   for (const number of [1, 2]) {
     cache.addWritten(number, block);
     for (const queue of [7, 8]) cache.setEntry(queue, number, wants(0));
@@ -73,7 +87,7 @@ test('a block cache forgets the entries of a queue that is dropped', () => {
 
 test('a block cache counts the entries it keeps, each as it is now', () => {
   const indices = Array.from({ length: 1000 }, (_, i) => i);
-  const cache = new BlockCache(size + 17_000);
+  const cache = cacheOf(size + 17_000);
   for (const number of [1, 2]) cache.addWritten(number, block);
   for (let i = 0; i < 10; i++) cache.setEntry(7, 1, wants(...indices));
   assert.deepEqual(held(cache), [1, 2]);
