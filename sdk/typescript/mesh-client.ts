@@ -39,6 +39,15 @@ const DEFAULTS = {
   waitingBytesMax: 64 * 1024 * 1024,
   batchesInFlightMax: 1_000,
 };
+const LEAST: Readonly<Record<string, number>> = {
+  connectTimeoutMs: 0,
+  publishTimeoutMs: 1,
+  closeTimeoutMs: 0,
+  waitingBytesMax: 1,
+  batchesInFlightMax: 1,
+};
+/** What a timer of Node takes; a longer one ends at once. */
+const TIME_MAX_MS = 2 ** 31 - 1;
 const CREDIT_DEFAULT = 1_024;
 /** Each delivery may be a range of its own in one SETTLE, which holds as many. */
 const CREDIT_MAX = 65_536;
@@ -50,7 +59,8 @@ export async function connectThrough(
   options: ConnectOptions,
 ): Promise<Mesh> {
   const parsed = parseAddresses(addresses);
-  const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...options };
+  checkOptions(options);
+  const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...given(options) };
   const { timers, openSocket, warn } = ports;
   const deadline = timers.now() + connectTimeoutMs;
   return new Promise((resolve, reject) => {
@@ -239,6 +249,30 @@ function parseAddresses(addresses: string | readonly string[]): readonly Address
   const parsed = (typeof addresses === 'string' ? [addresses] : addresses).map(parseAddress);
   if (parsed.length > 0) return parsed;
   throw new CausewayError('invalid-request', 'there is no address; give one like http://127.0.0.1:7400');
+}
+
+/** An option that is undefined is left out. */
+function given(options: ConnectOptions): ConnectOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Names what is wrong: a misspelled option, or a time in a wrong unit, would else show when it matters. */
+function checkOptions({ signal, ...numbers }: ConnectOptions): void {
+  const wrong = (what: string): never => {
+    throw new CausewayError('invalid-request', what);
+  };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) wrong('signal must be an AbortSignal');
+  for (const [name, value] of Object.entries(numbers)) {
+    const least = LEAST[name];
+    if (least === undefined)
+      return wrong(`there is no option ${name}; there are ${Object.keys(LEAST).join(', ')}, signal`);
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least && value <= most(name)))
+      wrong(`${name} is ${String(value)}; it must be a whole number from ${least} to ${most(name)}`);
+  }
+}
+
+function most(name: string): number {
+  return name.endsWith('Ms') ? TIME_MAX_MS : Number.MAX_SAFE_INTEGER;
 }
 
 function whatIsWrong(options: SubscribeOptions, credit: number): string | undefined {

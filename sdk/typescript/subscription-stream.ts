@@ -83,6 +83,8 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   #settlements = new Settlements();
   /** SETTLEs without an answer. */
   #sent = new Set<readonly RangeSettlement[]>();
+  /** Those of them that were refused for the moment: how to give up sending them again. */
+  readonly #resends = new Map<readonly RangeSettlement[], () => void>();
   #turnEnds = false;
   #whenSettled: (() => void)[] = [];
   #opened: 'no' | 'yes' | CausewayError = 'no';
@@ -140,6 +142,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
       void this.settled().then(cancel).then(resolve);
     });
     await late;
+    this.#forgetSettlements();
     this.#ports.ended();
   }
 
@@ -229,7 +232,8 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     this.#remembered.clear();
     if (this.#opened === 'no') this.#opened = reason;
     for (const { reject } of this.#whenOpened.splice(0)) reject(reason);
-    if (error !== undefined) this.#forgetSettlements();
+    if (error === undefined) this.#giveUpResends();
+    else this.#forgetSettlements();
   }
 
   /** The stream is gone: what was not done with comes again, if there is another one. */
@@ -267,6 +271,8 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   }
 
   #forgetSettlements(): void {
+    for (const cancel of this.#resends.values()) cancel();
+    this.#resends.clear();
     this.#settlements.take();
     this.#sent.clear();
     this.#tellSettled();
@@ -378,17 +384,27 @@ export class SubscriptionStream implements Subscription, StreamEvents {
       this.#answered(settlements);
       return;
     }
-    const stream = this.#stream;
     const waitMs = backoffMs(this.#failures++, FIRST_RETRY_MS, LONGEST_RETRY_MS, this.#ports.timers.random);
-    this.#ports.timers.after(waitMs, () => {
-      if (this.#stream !== stream || !this.#sent.delete(settlements)) return;
+    const cancel = this.#ports.timers.after(waitMs, () => {
+      this.#resends.delete(settlements);
+      this.#sent.delete(settlements);
       for (const { ranges, ...outcome } of settlements)
         this.#chunks.each(ranges, (chunk, index) =>
           this.#settlements.add(chunk.frame.first + index, outcome),
         );
       this.#sendSettlements();
     });
+    this.#resends.set(settlements, cancel);
     this.#ports.refused(error);
+  }
+
+  /** Nobody would send them: they come again. */
+  #giveUpResends(): void {
+    for (const [settlements, cancel] of this.#resends) {
+      cancel();
+      this.#answered(settlements);
+    }
+    this.#resends.clear();
   }
 
   #tellSettled(): void {
@@ -403,10 +419,14 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     return Math.max(0, Math.min(credit - here, credit * (1 + UNANSWERED_CREDITS) - here - this.#unanswered));
   }
 
-  /** In portions, so that a consumer that takes one by one does not answer each with a frame. */
+  /**
+   * In portions, so that a consumer that takes one by one does not answer each with a frame; but whatever there is where else
+   * nothing would come, as to a consumer that holds most of its credit for long.
+   */
   #sendCredit(): void {
     const room = this.#room();
-    if (room < Math.max(1, this.#options.credit / CREDIT_PORTIONS)) return;
+    const isStarved = this.#granted + this.#waiting === 0;
+    if (room < (isStarved ? 1 : Math.max(1, this.#options.credit / CREDIT_PORTIONS))) return;
     this.#granted += room;
     this.#link?.send(encodeCredit(this.#stream, room));
   }

@@ -3,8 +3,7 @@ import { test } from 'node:test';
 import { CausewayError } from '../../../sdk/typescript/errors.ts';
 import { connectThrough } from '../../../sdk/typescript/mesh-client.ts';
 import type { ConnectOptions, Mesh } from '../../../sdk/typescript/types.ts';
-import { connected, watch } from './connected.ts';
-import type { Watched } from './connected.ts';
+import { connected, watch, type Watched } from './connected.ts';
 import { FakeMesher } from './fake-mesher.ts';
 import { VirtualTimers } from './virtual-timers.ts';
 
@@ -83,6 +82,20 @@ test('a mesher that says nothing is left for the next one', async () => {
   await timers.pass(2_000);
   assert.equal(state.state, 'resolved');
   assert.deepEqual(triedBy(mesher), ['http://a', 'http://b']);
+});
+
+test('options that no client can keep to are refused, and named', async () => {
+  for (const [options, named] of [
+    [{ publishTimeoutMs: Number.NaN }, /publishTimeoutMs is NaN/],
+    [{ connectTimeoutMs: -1 }, /connectTimeoutMs is -1/],
+    [{ closeTimeoutMs: 2 ** 31 }, /closeTimeoutMs is 2147483648/],
+    [{ batchesInFlightMax: 0.5 }, /batchesInFlightMax is 0.5/],
+    [{ waitingBytesMax: '1' as unknown as number }, /waitingBytesMax is 1/],
+    [{ publishTimeout: 5 } as object, /no option publishTimeout; there are .*publishTimeoutMs/],
+    [{ signal: {} as AbortSignal }, /signal must be/],
+  ] as const)
+    await assert.rejects(connected(options), { code: 'invalid-request', message: named });
+  await connected({ publishTimeoutMs: undefined, closeTimeoutMs: 0 } as object);
 });
 
 test('connecting can be given up', async () => {

@@ -97,6 +97,22 @@ test('no more is asked for than the credit: what is held counts until it is sett
   assert.deepEqual(mesher.last.of('credit'), [{ kind: 'credit', stream: 1, count: 2 }]);
 });
 
+test('a consumer that holds most of its credit for long gets the rest of it again, however little that is', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const { taken } = collect(mesh.subscribe({ name: 'billing', credit: 100 }));
+  mesher.last.deliver(
+    1,
+    Array.from({ length: 100 }, (_, n) => String(n)),
+  );
+  await timers.turn();
+  taken[0]?.ack();
+  await timers.turn();
+  assert.deepEqual(mesher.last.of('credit'), [{ kind: 'credit', stream: 1, count: 1 }]);
+  taken[1]?.ack();
+  await timers.turn();
+  assert.equal(mesher.last.of('credit').length, 1, 'something is to come yet: no frame for each');
+});
+
 test('a mesher that does not answer settlements is not asked for ever more', async () => {
   const { mesh, mesher, timers } = await connected();
   const { taken } = collect(mesh.subscribe({ name: 'billing', credit: 2 }));
@@ -331,6 +347,38 @@ test('settlements that the mesher cannot write now are sent again', async () => 
   await timers.pass(1_000);
   assert.deepEqual(mesher.last.settlements('ack'), [1, 3, 1]);
   assert.deepEqual(mesher.last.settlements('reject'), [2, 2]);
+});
+
+test('settlements that wait to be sent again are given up when the subscription is closed', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const subscription = mesh.subscribe({ name: 'billing' });
+  const { taken } = collect(subscription);
+  mesher.last.deliver(1, ['1']);
+  await timers.turn();
+  taken[0]?.ack();
+  await timers.turn();
+  mesher.last.refuse(2, 'disk-full');
+  const settled = watch(subscription.settled());
+  const closed = watch(subscription.close());
+  await timers.turn();
+  assert.deepEqual([settled.state, closed.state], ['resolved', 'resolved']);
+  await timers.pass(10_000);
+  assert.deepEqual(mesher.last.settlements('ack'), [1], 'no timer is left that sends it');
+});
+
+test('who waits for an answer that does not come is told when the subscription has waited long enough', async () => {
+  const { mesh, mesher, timers } = await connected({ closeTimeoutMs: 1_000 });
+  const subscription = mesh.subscribe({ name: 'billing' });
+  const { taken } = collect(subscription);
+  mesher.last.deliver(1, ['1']);
+  await timers.turn();
+  taken[0]?.ack();
+  const settled = watch(subscription.settled());
+  const closed = watch(subscription.close());
+  await timers.pass(500);
+  assert.deepEqual([settled.state, closed.state], ['pending', 'pending']);
+  await timers.pass(1_000);
+  assert.deepEqual([settled.state, closed.state], ['resolved', 'resolved']);
 });
 
 test('a mesher that does not keep to the protocol is left, and connected with again', async () => {
