@@ -39,7 +39,7 @@ const DEFAULTS = {
   waitingBytesMax: 64 * 1024 * 1024,
   batchesInFlightMax: 1_000,
 };
-const LEAST: Readonly<Record<string, number>> = {
+const LEAST: Readonly<Record<string, number | undefined>> = {
   connectTimeoutMs: 0,
   publishTimeoutMs: 1,
   closeTimeoutMs: 0,
@@ -59,8 +59,9 @@ export async function connectThrough(
   options: ConnectOptions,
 ): Promise<Mesh> {
   const parsed = parseAddresses(addresses);
-  checkOptions(options);
-  const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...given(options) };
+  const asked = given(options);
+  checkOptions(asked);
+  const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...asked };
   const { timers, openSocket, warn } = ports;
   const deadline = timers.now() + connectTimeoutMs;
   return new Promise((resolve, reject) => {
@@ -266,7 +267,7 @@ function checkOptions({ signal, ...numbers }: ConnectOptions): void {
     const least = LEAST[name];
     if (least === undefined)
       return wrong(`there is no option ${name}; there are ${Object.keys(LEAST).join(', ')}, signal`);
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= least && value <= most(name)))
+    if (!(Number.isSafeInteger(value) && value >= least && value <= most(name)))
       wrong(`${name} is ${String(value)}; it must be a whole number from ${least} to ${most(name)}`);
   }
 }

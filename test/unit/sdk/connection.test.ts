@@ -95,7 +95,7 @@ test('options that no client can keep to are refused, and named', async () => {
     [{ signal: {} as AbortSignal }, /signal must be/],
   ] as const)
     await assert.rejects(connected(options), { code: 'invalid-request', message: named });
-  await connected({ publishTimeoutMs: undefined, closeTimeoutMs: 0 } as object);
+  await connected({ publishTimeoutMs: undefined, closeTimeoutMs: 0 });
 });
 
 test('connecting can be given up', async () => {
