@@ -107,7 +107,10 @@ export interface Journal {
    * Batches are applied in call order. The journal may keep `ops` and the events in them: they are immutable.
    */
   append(ops: readonly JournalOp[], sync: boolean): Promise<void>;
-  /** Entries of a queue with their events, in the order of `blocks`. Blocks with no entry are left out. */
+  /**
+   * Entries of a queue with their events, in the order of `blocks`, which is ascending. Blocks with no entry are left out. Where
+   * there are many bytes, only those of the first blocks, at least one: the others may be asked for again.
+   */
   load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]>;
   /** Small values kept for the mesher (its incarnation): read and synced write, outside of batches. */
   getMeta(key: string): Promise<string | undefined>;

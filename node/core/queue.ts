@@ -73,7 +73,7 @@ export class Queue {
   readonly name: string;
   readonly #limits: Limits;
   readonly #ports: QueuePorts;
-  /** Those loaded or being loaded, in ascending order, which a Map keeps: blocks are numbered as they come. */
+  /** Those loaded, in ascending order, which a Map keeps: blocks are numbered as they come. */
   readonly #blocks = new Map<number, BlockState>();
   readonly #window = new Deque<QueueItem>();
   /** All behind them. */
@@ -86,6 +86,8 @@ export class Queue {
   #untaken = 0;
   #appetite = IDLE_WINDOW_EVENTS;
   #loading = false;
+  /** The last block of the load under way. */
+  #askedUpTo = 0;
   #depth = 0;
   #volatileIndex = 0;
   #destroyed = false;
@@ -174,13 +176,25 @@ export class Queue {
     return true;
   }
 
+  /** Of the first of the blocks asked for, perhaps not of all: the others are asked for again. */
   loaded(entries: readonly LoadedEntry[]): void {
     this.#loading = false;
+    const upTo = entries.at(-1)?.block ?? this.#askedUpTo;
+    const byBlock = new Map(entries.map((entry) => [entry.block, entry]));
+    for (
+      let listed = this.#unloaded.front;
+      listed && listed.block <= upTo;
+      listed = this.#unloaded.front // what was settled meanwhile is not there any more
+    ) {
+      this.#unloaded.shift();
+      this.#blocks.set(listed.block, stateOf(listed));
+      const entry = byBlock.get(listed.block);
+      if (entry) this.#fill(entry);
+    }
     let [count, bytes] = [0, 0];
-    for (const entry of entries) {
-      if (this.#blocks.has(entry.block)) this.#fill(entry);
-      count += entry.events.length;
-      for (const event of entry.events) bytes += event.bytes;
+    for (const { events } of entries) {
+      count += events.length;
+      for (const event of events) bytes += event.bytes;
     }
     if (count > 0) this.#eventBytes = bytes / count;
   }
@@ -252,17 +266,17 @@ export class Queue {
       return undefined;
     const blocks: number[] = [];
     const eventsMax = this.#eventsPerLoad();
-    for (let events = 0; blocks.length < BLOCKS_PER_LOAD || events < eventsMax;) {
-      const { front } = this.#unloaded;
-      if (!front || front.block > lastBlock || blocks.length === SMALL_BLOCKS_PER_LOAD) break;
-      this.#unloaded.shift();
-      this.#blocks.set(front.block, stateOf(front));
-      blocks.push(front.block);
-      events += front.count;
+    let events = 0;
+    for (const { block, count } of this.#unloaded) {
+      const isEnough = blocks.length >= BLOCKS_PER_LOAD && events >= eventsMax;
+      if (isEnough || block > lastBlock || blocks.length === SMALL_BLOCKS_PER_LOAD) break;
+      blocks.push(block);
+      events += count;
     }
     this.#loading = true;
+    this.#askedUpTo = blocks.at(-1) ?? first;
     this.#ports.load(this.id, blocks);
-    return blocks.at(-1);
+    return this.#askedUpTo;
   }
 
   /** As far as the size of events is known. */

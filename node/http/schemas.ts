@@ -83,7 +83,9 @@ export const QueuesSchema = Type.Object({
       kind: Type.Union([Type.Literal('subscription'), Type.Literal('lane')]),
       depth: Count('Events in it, in-flight ones included'),
       inFlight: Count('Events handed out and not yet settled'),
-      oldestAcceptedAt: Millis('When the oldest was accepted, since the epoch; 0: none'),
+      oldestAcceptedAt: Millis(
+        'When the oldest was accepted, since the epoch; 0: none, or it is on disk only',
+      ),
     }),
   ),
 });

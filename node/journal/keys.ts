@@ -3,7 +3,7 @@
 //
 //   prefix  key after the prefix                  value (see codec.ts)
 //   ------  ------------------------------------  --------------------------------------------------------
-//   0x00    name                                  the journal's own: `layout`
+//   0x00    name                                  the journal's own: `layout` (and `next-block` in layout 1)
 //   0x01    name:utf8                             meta: small values kept for the mesher
 //   0x02    block:u48                             block: its events' records
 //   0x03    block:u48                             block head: its size; recovery lists blocks without reading them

@@ -48,14 +48,19 @@ export interface JournalCounters {
 
 type Snapshot = ReturnType<Database['snapshot']>;
 
+interface Wanted {
+  readonly block: number;
+  readonly entry: QueueEntry;
+}
+
 /**
  * By default, of blocks written: the last seconds of a busy mesher, so that those who lag a little do not read the disk; and of
  * those read: what the lanes of a cluster are apart, so that one reads for all.
  */
 const CACHE_BYTES = { writtenBytesMax: 16 * 1024 * 1024, readBytesMax: 16 * 1024 * 1024 } as const;
-/** Blocks that one load reads at a time, before their size is known; then so many bytes of them. */
-const FIRST_PIECE_BLOCKS = 4;
-const PIECE_BYTES = 4 * 1024 * 1024;
+/** One load brings so many blocks of any size, or as many as have so many bytes. */
+const FEW_BLOCKS = 4;
+const LOAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Some blocks of a busy mesher: larger batches allocate the rest. */
 const SCRATCH_BYTES = 4 * 1024 * 1024;
 /**
@@ -308,11 +313,14 @@ export class LevelJournal implements Journal {
   /** Undefined: not all of it is there. */
   #fromMemory(queue: number, blocks: readonly number[]): LoadedEntry[] | undefined {
     const loaded: LoadedEntry[] = [];
+    let bytes = 0;
     for (const block of blocks) {
       const entry = this.#cache.entry(queue, block);
       if (entry === 'unknown') return undefined;
       if (entry === 'none') continue;
       const content = this.#cache.get(block);
+      bytes += content?.bytes ?? 0;
+      if (bytes > LOAD_BYTES_MAX && loaded.length >= FEW_BLOCKS) break;
       const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
       loaded.push({ block, entry, events });
     }
@@ -324,7 +332,7 @@ export class LevelJournal implements Journal {
     try {
       const entryKeys = blocks.map((block) => keys.entryKey(queue, block));
       const values = await this.#db.getMany(entryKeys, { snapshot });
-      const entries: { block: number; entry: QueueEntry }[] = [];
+      const entries: Wanted[] = [];
       for (const [i, block] of blocks.entries()) {
         const key = entryKeys[i];
         const value: Buffer | undefined = values[i];
@@ -332,39 +340,38 @@ export class LevelJournal implements Journal {
         this.#counters.bytesRead += value.length;
         entries.push({ block, entry: located(queue, block, () => codec.decodeEntry(key, value)) });
       }
-      return await this.#withEvents(queue, entries, snapshot);
+      const first = await this.#firstOf(queue, entries, snapshot);
+      const contents = this.#blocks(
+        first.map(({ block }) => block),
+        snapshot,
+      );
+      return await Promise.all(
+        first.map(async ({ block, entry }) => {
+          const content = await contents
+            .get(block)
+            ?.catch((error: unknown) => located(queue, block, () => raise(error)));
+          const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
+          return { block, entry, events };
+        }),
+      );
     } finally {
       await snapshot.close();
     }
   }
 
-  /** A few blocks at a time, or many where they are small: of large ones only a few events may be wanted. */
-  async #withEvents(
-    queue: number,
-    entries: readonly { readonly block: number; readonly entry: QueueEntry }[],
-    snapshot: Snapshot,
-  ): Promise<LoadedEntry[]> {
-    const loaded: LoadedEntry[] = [];
-    let piece = FIRST_PIECE_BLOCKS;
-    for (let at = 0; at < entries.length;) {
-      const some = entries.slice(at, at + piece);
-      at += some.length;
-      const contents = this.#blocks(
-        some.map(({ block }) => block),
-        snapshot,
-      );
-      let bytes = 1;
-      for (const { block, entry } of some) {
-        const content = await contents
-          .get(block)
-          ?.catch((error: unknown) => located(queue, block, () => raise(error)));
-        bytes += content?.bytes ?? 0;
-        const events = located(queue, block, () => (content ?? missing()).events(entry.indices));
-        loaded.push({ block, entry, events });
-      }
-      piece = Math.ceil((some.length * PIECE_BYTES) / bytes);
-    }
-    return loaded;
+  /** As many of the first as together are not too large: at least one, and all where they are few. */
+  async #firstOf(queue: number, entries: readonly Wanted[], snapshot: Snapshot): Promise<readonly Wanted[]> {
+    if (entries.length <= FEW_BLOCKS) return entries;
+    const headKeys = entries.map(({ block }) => keys.headKey(block));
+    const heads = await this.#db.getMany(headKeys, { snapshot });
+    let bytes = 0;
+    const end = headKeys.findIndex((key, i) => {
+      const head = heads[i];
+      if (head)
+        bytes += located(queue, entries[i]?.block ?? 0, () => codec.decodeHead(key, head)).recordBytes;
+      return bytes > LOAD_BYTES_MAX;
+    });
+    return end < 0 ? entries : entries.slice(0, Math.max(1, end));
   }
 
   /** From the cache, from a read under way, or from disk (all of these in one go). */

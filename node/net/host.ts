@@ -73,7 +73,7 @@ export function linkSettings(
 }
 
 /**
- * Whether nothing looks at bytes any more that a stream has taken (`send` has returned, and none of them wait in the stream):
+ * Whether nothing looks at bytes any more that a stream has taken (`send` has returned true, for them or for any after them):
  * noise encrypts them before it returns; TLS hands them to a socket, which does so later.
  */
 export function takesBytesAtOnce(encryption: Encryption): boolean {

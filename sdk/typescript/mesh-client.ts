@@ -39,15 +39,16 @@ const DEFAULTS = {
   waitingBytesMax: 64 * 1024 * 1024,
   batchesInFlightMax: 1_000,
 };
-const LEAST: Readonly<Record<string, number | undefined>> = {
-  connectTimeoutMs: 0,
-  publishTimeoutMs: 1,
-  closeTimeoutMs: 0,
-  waitingBytesMax: 1,
-  batchesInFlightMax: 1,
-};
 /** What a timer of Node takes; a longer one ends at once. */
-const TIME_MAX_MS = 2 ** 31 - 1;
+const TIMER_MAX_MS = 2 ** 31 - 1;
+/** The least and the most of each; Infinity is an answer to how long or how many. */
+const BOUNDS: Readonly<Record<string, readonly [number, number] | undefined>> = {
+  connectTimeoutMs: [0, Infinity],
+  publishTimeoutMs: [1, Infinity],
+  closeTimeoutMs: [0, TIMER_MAX_MS],
+  waitingBytesMax: [1, Infinity],
+  batchesInFlightMax: [1, Infinity],
+};
 const CREDIT_DEFAULT = 1_024;
 /** Each delivery may be a range of its own in one SETTLE, which holds as many. */
 const CREDIT_MAX = 65_536;
@@ -262,18 +263,17 @@ function checkOptions({ signal, ...numbers }: ConnectOptions): void {
   const wrong = (what: string): never => {
     throw new CausewayError('invalid-request', what);
   };
-  if (signal !== undefined && !(signal instanceof AbortSignal)) wrong('signal must be an AbortSignal');
+  if (signal !== undefined && typeof signal.addEventListener !== 'function')
+    wrong('signal must be an AbortSignal');
   for (const [name, value] of Object.entries(numbers)) {
-    const least = LEAST[name];
-    if (least === undefined)
-      return wrong(`there is no option ${name}; there are ${Object.keys(LEAST).join(', ')}, signal`);
-    if (!(Number.isSafeInteger(value) && value >= least && value <= most(name)))
-      wrong(`${name} is ${String(value)}; it must be a whole number from ${least} to ${most(name)}`);
+    const bounds = BOUNDS[name];
+    if (bounds === undefined)
+      return wrong(`there is no option ${name}; there are ${Object.keys(BOUNDS).join(', ')}, signal`);
+    const [least, most] = bounds;
+    const isWhole = Number.isSafeInteger(value) || value === Infinity;
+    if (!(isWhole && value >= least && value <= most))
+      wrong(`${name} is ${String(value)}; it must be a whole number from ${least} to ${most}`);
   }
-}
-
-function most(name: string): number {
-  return name.endsWith('Ms') ? TIME_MAX_MS : Number.MAX_SAFE_INTEGER;
 }
 
 function whatIsWrong(options: SubscribeOptions, credit: number): string | undefined {

@@ -27,6 +27,7 @@ import {
   scenarioResult,
 } from './harness/results.ts';
 import { goFirst } from './harness/priority.ts';
+import { askForProfiles } from './harness/profile.ts';
 import { dataFolder } from './harness/run.ts';
 import type { Row, Scenario, Size } from './harness/scenario.ts';
 import { showNumber, showRatio } from './report/figures.ts';
@@ -42,6 +43,7 @@ const USAGE = `npm run bench -- [scenario …] [options]
   --write         write docs/performance.md and docs/performance.json
   --json <file>   write everything measured to this file
   --first         at a higher priority than all else on this machine, where the system allows it (as root)
+  --profile       says of each run where its CPU time went (by perf); not with --write, --check or --baseline
   --list          name scenarios and rows, and run nothing
 `;
 
@@ -79,6 +81,7 @@ const { values, positionals } = parseArgs({
     write: { type: 'boolean', default: false },
     json: { type: 'string' },
     first: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -96,6 +99,8 @@ function asked(): Asked {
     fail(`--pairs must be a whole number from 1, not ${values.pairs}`);
   if ((values.check || values.baseline) && size !== 'short')
     fail('--check and --baseline are about the short rows: add --short');
+  if (values.profile && (values.write || values.check || values.baseline))
+    fail('--profile slows what it looks at: leave out --write, --check and --baseline');
   if (values.write && values.row.length > 0) fail('--write needs whole scenarios: leave out --row');
   return { names: positionals, rows: values.row, size, pairs };
 }
@@ -196,6 +201,7 @@ async function main(): Promise<void> {
     return;
   }
   if (values.first) goFirst();
+  if (values.profile) askForProfiles();
   const lacking = want.size === 'full' ? ensureSystemPackages(forTracing) : undefined;
   if (lacking !== undefined) say(`fsyncs of programs that do not count them are left out: ${lacking}`);
   const stored = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline;

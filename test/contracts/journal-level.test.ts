@@ -250,6 +250,33 @@ test('reads a block once for all the queues that want it, and not again while it
   );
 });
 
+test('one load brings many blocks where they are small, and of large ones no more than fit', async (t) => {
+  const dir = join(await temporary(t), 'journal');
+  const before = await openLevelJournal(dir);
+  await before.recover();
+  await before.append([{ op: 'queue', queue: 1, name: 'q' }], true);
+  const small = storedEvents(1);
+  const large = storedEvents(1, { bytes: 1024 * 1024 });
+  for (let block = 0; block < 40; block++) {
+    const events = block < 20 ? small : large;
+    await before.append([{ op: 'block', block, events }, { op: 'entry', queue: 1, block, entry: wants(0) }], true); // prettier-ignore
+  }
+  const from = (first: number): number[] => Array.from({ length: 40 - first }, (_, i) => first + i);
+  const inMemory = (await before.load(1, from(30))).map(({ block }) => block);
+  assert.deepEqual(inMemory, [30, 31, 32, 33], 'also of those that are in memory');
+  await before.close();
+
+  const journal = await openLevelJournal(dir);
+  t.after(() => journal.close());
+  await journal.recover();
+  const loads: number[][] = [];
+  for (let next = 0; next < 40; next = (loads.at(-1)?.at(-1) ?? 40) + 1)
+    loads.push((await journal.load(1, from(next))).map(({ block }) => block));
+  assert.deepEqual(loads.flat(), from(0));
+  assert.deepEqual(loads[0]?.slice(0, 20), from(0).slice(0, 20));
+  for (const load of loads) assert(load.filter((block) => block >= 20).length <= 4, `${load.length} blocks`);
+});
+
 test('loads what was there at the call, though it is dropped meanwhile', async (t) => {
   const dir = join(await temporary(t), 'journal');
   const before = await openLevelJournal(dir);

@@ -52,6 +52,9 @@ type CrashPlan = { readonly kind: 'effects'; left: number } | { readonly kind: '
 /** Wall clocks start here: some day in 2025. */
 const WALL_ZERO = 1_750_000_000_000;
 
+/** Blocks that a load leaves out at most. */
+const LEFT_OUT_MAX = 4;
+
 export class SimMesher implements Host, Client {
   readonly options: SimMesherOptions;
   readonly disk = new MemoryDisk();
@@ -370,7 +373,10 @@ export class SimMesher implements Host, Client {
     const { life } = this;
     schedule.after(chance.skewed(0.1, 10) * this.diskSlowness, () => {
       if (this.life !== life || !this.#journal) return;
-      this.input({ kind: 'loaded', queue, entries: this.#journal.loadNow(queue, blocks) });
+      const entries = this.#journal.loadNow(queue, blocks);
+      // a journal may stop early; by the block, so that no random number is drawn for it
+      const some = Math.max(1, entries.length - ((blocks[0] ?? 0) % LEFT_OUT_MAX));
+      this.input({ kind: 'loaded', queue, entries: entries.slice(0, some) });
     });
   }
 }

@@ -111,7 +111,8 @@ function writeHead(writer: ByteWriter, stream: number, first: number, count: num
 
 /**
  * Encodes as `encodeDeliver` does. Where the same events go to one stream after another within a turn, all that follows the head
- * of their frames is encoded once: at 1,000 streams that was a half of what a delivery cost.
+ * of their frames is encoded once: at 1,000 streams that was a half of what a delivery cost. One body is kept, so this is for what fits
+ * into one frame.
  */
 export class SharedDeliveries {
   /** What `#body` holds are those of them from `#from` to before `#to`. */

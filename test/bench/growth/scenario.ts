@@ -117,13 +117,12 @@ One mesher (two for the lanes: one with the backlog, and one in another cluster)
 - **Start** is from the moment at which the process is made until the mesher says that it is ready, and it must then hold as many events as were written. The reference is a mesher that has nothing:
   most of the time goes into loading the program. The memory is the most that the process had by then.
 - **Publishing** adds to the backlog, and nobody takes: afterwards as many more events must be queued as were acknowledged. **Taking** begins at the front of the backlog; what was taken and what is left must be
-  all of it, and nothing comes twice. It compares with ${NAMES['1e6']}, since ${NAMES['1e5']} are gone in half a second.
+  all of it, and nothing comes twice (between clusters: no less than all, where what was on its way when the sender was stopped is in both). It compares with ${NAMES['1e6']}, since ${NAMES['1e5']} are gone in half a second.
 - **Subscriptions** are written beforehand too. One busy among ${(10_000).toLocaleString('en')} costs what one alone costs. Where each of ${(10_000).toLocaleString('en')} wants its share, an event is a key of its own in the
-  journal, with its own entry in a queue, where one subscription has one for a whole block: 22 to 26 µs of CPU an event instead of 7 to 8 (by its profile the mesher collects garbage
-  for 44 % of the time that it is busy), and 570 to 680 MB. That goal is missed, and would need entries that many queues share.
+  journal, with its own entry in a queue, where one subscription has one for a whole block; by a profile the mesher collected garbage for 44 % of the time that it was busy. To cost less there,
+  many queues would have to share an entry.
 - **Memory** is that of the largest mesher, at its peak. A mesher that has done nothing has 210 MB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MB each, two halves of
-  V8's young generation, 16 MB each, and 16 MB of recent blocks beside it, whatever the backlog is:
-  380 to 410 MB when publishing, 420 to 440 when taking, 560 to 620 where one mesher sends to another. The bound of 400 MB is missed by as much; it is not missed by more with a larger backlog.
-  V8's heap is at 150 MB then, and buffers at 75 to 190: the rest, up to 290 MB, lies outside of V8, in LevelDB and in what the C library keeps of buffers that were let go.
+  V8's young generation, 16 MB each, and 16 MB each of blocks written and read lately, whatever the backlog is. When it was looked into (November 2026, 590 MB where one mesher sends to another), V8's heap was at 155 MB and buffers at 74: the rest lay
+  outside of V8, in LevelDB and in what the C library keeps of buffers that were let go.
 `,
 };

@@ -79,7 +79,7 @@ export async function depthOf(mesher: RunningMesher, subscription: string): Prom
   return state.depth;
 }
 
-export async function lanesDepth(mesher: RunningMesher): Promise<number> {
+async function lanesDepth(mesher: RunningMesher): Promise<number> {
   const queues = await mesher.queues();
   return queues.reduce((sum, { depth }) => sum + depth, 0);
 }

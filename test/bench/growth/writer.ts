@@ -3,7 +3,7 @@
 
 import { Level } from 'level';
 import { encodeRecord } from '../../../node/core/event-record.ts';
-import { hash32, NO_GROUPS, type StoredEvent } from '../../../node/core/event.ts';
+import { hash32, type StoredEvent } from '../../../node/core/event.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
 import type { JournalOp, QueueEntry } from '../../../node/core/ports.ts';
 import { DELIVERY_DEFAULTS, type Subscription } from '../../../node/core/subscription.ts';
@@ -129,8 +129,7 @@ function entryOf(
   if (wantedBy === 'subscription') return { indices, first: undefined, directives: [] };
   const sequence = sequences[queue] ?? 1;
   sequences[queue] = sequence + indices.length;
-  const directives = [{ from: 0, directive: NO_GROUPS }];
-  return { indices, first: { incarnation: INCARNATION, sequence }, directives };
+  return { indices, first: { incarnation: INCARNATION, sequence }, directives: [] };
 }
 
 function eventsFrom0(): () => StoredEvent {

@@ -16,6 +16,7 @@ import { basename, join } from 'node:path';
 import { Federation, type FederationOptions, type RunningMesher } from '../../support/federation.ts';
 import { countFsyncs } from './fsyncs.ts';
 import { processFigures } from './proc.ts';
+import { startProfile } from './profile.ts';
 import { type Methods, Role } from './role.ts';
 import type { Sample } from './scenario.ts';
 
@@ -45,6 +46,7 @@ export interface Figures {
 
 interface Watched {
   readonly kind: RoleKind;
+  readonly name: string;
   readonly pid: number;
   /** Of an event loop that can be asked. */
   readonly delay?: { readonly forget: () => Promise<void>; readonly p99Ms: () => Promise<number> };
@@ -100,6 +102,7 @@ export class Run {
     const role = new Role<T>(basename(module), child);
     this.#watched.push({
       kind,
+      name: basename(module),
       pid: role.pid,
       delay: { forget: () => role.forgetDelay(), p99Ms: () => role.delayP99Ms() },
     });
@@ -113,7 +116,7 @@ export class Run {
       env: { ...process.env, ...options.env },
     });
     this.#keep(child);
-    if (child.pid !== undefined) this.#watched.push({ kind, pid: child.pid });
+    if (child.pid !== undefined) this.#watched.push({ kind, name: basename(command), pid: child.pid });
     return child;
   }
 
@@ -125,7 +128,7 @@ export class Run {
     );
     for (const mesher of federation.meshers()) this.#watchMesher(mesher);
     const registry = federation.registry?.pid;
-    if (registry !== undefined) this.#watched.push({ kind: 'client', pid: registry });
+    if (registry !== undefined) this.#watched.push({ kind: 'client', name: 'registry', pid: registry });
     return federation;
   }
 
@@ -141,6 +144,7 @@ export class Run {
     if (pid === undefined) return;
     this.#watched.push({
       kind: 'server',
+      name: `mesher of ${mesher.cluster}`,
       pid,
       delay: {
         // each scrape starts the measurement anew
@@ -157,10 +161,13 @@ export class Run {
     await Promise.all(loops.map(({ forget }) => forget()));
     const syncsBefore = await this.#journalSyncs();
     const before = this.#cpuUs();
+    const names = new Map(this.#watched.map(({ pid, name }) => [pid, name]));
+    const endProfile = await startProfile(join(this.folder, 'perf.data'), names);
     const startedMs = performance.now();
     const result = await work();
     const seconds = (performance.now() - startedMs) / 1000;
     const after = this.#cpuUs();
+    for (const line of (await endProfile?.()) ?? []) process.stdout.write(`      ${line}\n`);
     const delays = await Promise.all(loops.map(({ p99Ms }) => p99Ms()));
     const syncsAfter = await this.#journalSyncs();
     const figures: Figures = {

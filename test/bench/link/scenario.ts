@@ -61,7 +61,7 @@ Two processes on loopback, one sends as fast as the other takes. Payloads are ${
 - CPU percent is of one core, that of threads of Node included. Where neither end comes near 100, it was not their work that bounded the rate.
 - Pings go every ${PING_EVERY_MS} ms on the link's control stream; beside the bare stream on a second one.
 - \`4.end-to-end-1k\` is the whole way: publisher, two meshers and subscriber with the streaming client. Best-effort events are dropped where more come than are taken, so the publisher goes on only when the
-  subscriber has what was published some thousand events before; each event must arrive, once and in order.
+  subscriber has what was published some thousand events before; each event must arrive, once.
 - The rows after it set one thing otherwise than links do, so a ratio below 1 is in favour of what links do. \`4.cipher-…\`: links use noise with Node's own ciphers. \`4.chunks-…\`: links write chunks that fill one
   record of noise. \`4.window-…\`: a link's window is by the round trip of its handshake, 256 KiB on loopback; a larger one carries no more there, and pings wait behind what it holds. At a round trip of some ms (whatever passes
   is held up by half of it each way, in a process that shares the machine) a window is what bounds the rate.

@@ -98,10 +98,7 @@ export class Fabric {
   }
 
   /** Ephemeral subscriptions: their interests are as those of durable ones, without queues to be simulated. */
-  subscribe(
-    station: Station,
-    filters: readonly { readonly filter: string; readonly group: string }[],
-  ): number[] {
+  subscribe(station: Station, filters: readonly { readonly filter: string; readonly group: string }[]): void {
     const inputs = filters.map(({ filter, group }): Extract<Input, { kind: 'attach-ephemeral' }> => ({
       kind: 'attach-ephemeral',
       session: this.#nextSession++,
@@ -110,11 +107,6 @@ export class Fabric {
       credit: 0,
     }));
     this.#step(station, inputs);
-    return inputs.map(({ session }) => session);
-  }
-
-  unsubscribe(station: Station, session: number): void {
-    this.#step(station, [{ kind: 'detach', session }]);
   }
 
   /** Everybody learns of everybody, and all links come up within a second. */

@@ -27,8 +27,8 @@ nothing was run but the records of a thousand pulled by one mesher (\`10.records
 1,000 with 10⁴, one mesher alone is real (\`10.records-…\`): its route table pulls all records from their owners', each made for that and let go. At rest and under
 churn the number of filters makes no difference: what is sent is versions and changes, never contents. A simulation is the same each time, so it
 is lived through once and its pairs are equal. The churn is new interests, one after the other at different meshers. Gossip is a **model** in it: a delta
-reaches everybody in one hop, as gossipsub's flood publishing sends it, and ${LOSS * 100} % of deltas are lost on the way to one mesher (an assumption), and repaired. The bytes that
-gossipsub sends for those deltas are computed, also in the simulated rows (\`gossip bytes per second\`).
+reaches everybody in one hop of 20 ms, as gossipsub's flood publishing sends it (so \`10.spread-…\` is just that, and what it took \`without gossip\` is what says something), and ${LOSS * 100} % of deltas are lost on the way to one mesher (an assumption), and repaired. The bytes that
+gossipsub sends for those deltas are computed: they stand beside what went over links (\`gossip bytes per second\`), and the dots of the drawing are both together.
 
 **Computed** is everything else, from the encodings of the messages (\`test/bench/routing/control-bytes.ts\`), and what gossipsub adds, from its
 settings (\`gossip-bytes.ts\`). The rows hold the first to what was simulated, and \`10.gossip\` holds the second to what the library really sends among 60

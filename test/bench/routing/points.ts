@@ -82,11 +82,15 @@ export function computedRegistry(meshers: number): number {
   return registryBytes(meshers, MEMBER_BYTES);
 }
 
-/** As `computedRest`, with gossip. */
+/** As `computedRest`, with the repair of what gossip lost. */
+export function computedOnLinks(meshers: number, changesPerSecond: number): number {
+  return computedRest(meshers) + repairBytes(meshers, changesPerSecond, USUAL_DELTA_BYTES, LOSS);
+}
+
+/** As `computedOnLinks`, with gossip. */
 export function computedChurn(meshers: number, changesPerSecond: number): number {
-  const delta = USUAL_DELTA_BYTES;
-  const { messages, told } = gossipBytes(meshers, changesPerSecond, delta);
-  return computedRest(meshers) + messages + told + repairBytes(meshers, changesPerSecond, delta, LOSS);
+  const { messages, told } = gossipBytes(meshers, changesPerSecond, USUAL_DELTA_BYTES);
+  return computedOnLinks(meshers, changesPerSecond) + messages + told;
 }
 
 /** Bytes that a mesher receives on links when it joins. */

@@ -23,6 +23,10 @@ export function routingCurves(rows: readonly Drawn[]): string {
     rows.find((row) => row.id === id)?.medians.subject.value;
   const more = (id: string, name: string): number | undefined =>
     rows.find((row) => row.id === id)?.medians.subject.more?.[name];
+  const withGossip = (id: string): number | undefined => {
+    const [links, gossip] = [measured(id), more(id, 'gossipBytesPerSecond')];
+    return links === undefined || gossip === undefined ? undefined : links + gossip;
+  };
   const dots = (valueOf: (id: string) => number | undefined, filters?: number): Curve['dots'] =>
     SIMULATED.flatMap(([id, point]) => {
       const value = filters === undefined || point.filters === filters ? valueOf(id) : undefined;
@@ -36,7 +40,7 @@ export function routingCurves(rows: readonly Drawn[]): string {
     ...CHURN.map((changes) => ({
       name: `${changes} change${changes > 1 ? 's' : ''}/s`,
       line: line((clusters) => computedChurn(clusters, changes)),
-      dots: dots((id) => measured(`10.churn${changes}-${id}`)),
+      dots: dots((id) => withGossip(`10.churn${changes}-${id}`)),
     })),
   ];
   const joins: Curve[] = FILTERS.map((filters) => ({

@@ -52,14 +52,14 @@ test('settles what the receiver of a lane has, though nothing of it was loaded s
   assert.equal(queue.depth, 0);
 });
 
-test('settles blocks of an earlier incarnation as a whole, and those behind what is loaded', () => {
+test('settles blocks of an earlier incarnation as a whole, and those behind what is being loaded', () => {
   const { queue, released } = makeQueue();
   for (const [i, block] of [2, 3, 5, 6, 8].entries()) queue.recover(block, 10, at(10 * i + 1));
   queue.recover(9, 10, at(1, 8));
   queue.recover(10, 10, at(11, 8));
   queue.refill();
   queue.settleUpTo(at(3));
-  assert.deepEqual([queue.depth, queue.firstPosition()], [67, at(1)], 'a loaded block goes as a whole');
+  assert.deepEqual([queue.depth, queue.firstPosition()], [67, at(4)], 'of what is being loaded, too');
   queue.settleUpTo(at(12, 8));
   assert.deepEqual(released, [2, 3, 5, 6, 8, 9]);
   assert.deepEqual([queue.depth, queue.firstPosition()], [8, at(13, 8)]);
@@ -99,6 +99,31 @@ test('reads along what others read while its window has room, though it does not
   queue.loaded([3, 4, 5, 6].map((block) => loadedEntry(block, 7)));
   queue.refillAlong(19);
   assert.equal(loads.length, 2, 'the window is full');
+});
+
+test('asks again for what a load left out, and takes nothing before it', () => {
+  const { queue, loads } = makeQueue();
+  for (let block = 0; block < 6; block++) queue.recover(block, 1, undefined);
+  queue.refill();
+  assert.deepEqual(loads, [[0, 1, 2, 3]]);
+  queue.loaded([loadedEntry(0, 1), loadedEntry(1, 1)]);
+  queue.committed(6, { indices: [0], first: undefined, directives: [] }, storedEvents(1));
+  queue.refill();
+  assert.deepEqual(loads[1], [2, 3, 4, 5, 6]);
+  queue.loaded([2, 3, 4, 5, 6].map((block) => loadedEntry(block, 1)));
+  const taken = Array.from({ length: 7 }, () => queue.take()?.block);
+  assert.deepEqual(taken, [0, 1, 2, 3, 4, 5, 6]);
+});
+
+test('takes up nothing of a load that was settled before it came', () => {
+  const { queue, released } = makeQueue();
+  for (let block = 0; block < 3; block++) queue.recover(block, 10, at(10 * block + 1));
+  queue.refill();
+  queue.settleUpTo(at(15));
+  queue.loaded([0, 1, 2].map((block) => loadedEntry(block, 10, 10 * block + 1)));
+  assert.deepEqual(released, [0]);
+  assert.deepEqual([queue.ready, queue.depth], [15, 15]);
+  assert.deepEqual(queue.front()?.position, at(16));
 });
 
 test('gives up each block once when it is destroyed: those loaded, those being loaded, those on disk', () => {

@@ -89,6 +89,7 @@ test('options that no client can keep to are refused, and named', async () => {
     [{ publishTimeoutMs: Number.NaN }, /publishTimeoutMs is NaN/],
     [{ connectTimeoutMs: -1 }, /connectTimeoutMs is -1/],
     [{ closeTimeoutMs: 2 ** 31 }, /closeTimeoutMs is 2147483648/],
+    [{ closeTimeoutMs: Infinity }, /closeTimeoutMs is Infinity/],
     [{ batchesInFlightMax: 0.5 }, /batchesInFlightMax is 0.5/],
     [{ waitingBytesMax: '1' as unknown as number }, /waitingBytesMax is 1/],
     [{ publishTimeout: 5 } as object, /no option publishTimeout; there are .*publishTimeoutMs/],
@@ -96,6 +97,7 @@ test('options that no client can keep to are refused, and named', async () => {
   ] as const)
     await assert.rejects(connected(options), { code: 'invalid-request', message: named });
   await connected({ publishTimeoutMs: undefined, closeTimeoutMs: 0 });
+  await connected({ connectTimeoutMs: Infinity, publishTimeoutMs: Infinity, batchesInFlightMax: Infinity });
 });
 
 test('connecting can be given up', async () => {
