@@ -19,7 +19,7 @@ interface Case {
 const PAYLOAD_BYTES = 1024;
 /** Enough that the server is never without a request; more only wait longer. */
 const CONNECTIONS = 32;
-const SECONDS = { full: { warmUp: 4, window: 8 }, short: { warmUp: 1.5, window: 1.5 } } as const;
+const SECONDS = { full: { warmUp: 3, window: 5 }, short: { warmUp: 1.5, window: 1.5 } } as const;
 const GOAL = 0.7;
 const BATCH_EVENTS = 100;
 const BATCH_GOAL = 10;
