@@ -63,8 +63,9 @@ Two processes on loopback, one sends as fast as the other takes. Payloads are ${
 - \`4.end-to-end-1k\` is the whole way: publisher, two meshers and subscriber with the streaming client. Best-effort events are dropped where more come than are taken, so the publisher goes on only when the
   subscriber has what was published some thousand events before; each event must arrive, once.
 - The rows after it set one thing otherwise than links do, so a ratio below 1 is in favour of what links do. \`4.cipher-link\`: links use noise with Node's own ciphers. TLS costs
-  less, but libp2p's holds back nobody: a bare stream that was written to for four seconds had gigabytes waiting in memory (for which there is no row, as such a run does not end in time), so what is slow at one end would end the other. \`4.chunks-…\`: links write chunks that fill one
-  record of noise. \`4.window-…\`: a link's window is by the round trip of its handshake, 256 KiB on loopback; a larger one carries no more there, and pings wait behind what it holds. At a round trip of some ms (whatever passes
+  less, as OpenSSL's AES is in the hardware, but libp2p's holds back nobody: a bare stream that was written to for four seconds had gigabytes waiting in memory (for which there is no row, as such a run does not end in time), so what is slow at one end would end the other. \`4.chunks-…\`: links write chunks that fill one
+  record of noise: larger ones carry a little more on a bare stream, and made no difference between two meshers, so control frames need not wait for them. \`4.window-…\`: a link's window is by the round trip of its handshake, 256 KiB on loopback; a larger one carries more there, and pings wait several times as long
+  behind what it holds. At a round trip of some ms (whatever passes
   is held up by half of it each way, in a process that shares the machine) a window is what bounds the rate.
 `,
 };
