@@ -87,7 +87,7 @@ function cannotOpen(path: string, cause: unknown): MeshError {
     const holder = pid === undefined ? '' : ` (process ${pid})`;
     return new MeshError(
       'invalid-config',
-      `another 'causeway up'${holder} uses the data in ${path}; stop it, or name another folder with --data`,
+      `another Causeway${holder} uses the data in ${path}; stop it, or name another folder with --data`,
       { cause },
     );
   }

@@ -7,6 +7,7 @@
 import { BlockList, type ListedBlock } from './block-list.ts';
 import { VOLATILE_BLOCK } from './delivery-token.ts';
 import { Deque } from './deque.ts';
+import { invariant } from './errors.ts';
 import { comparePositions, NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
 import { IndexSet } from './index-set.ts';
 import type { Limits } from './limits.ts';
@@ -189,7 +190,8 @@ export class Queue {
       this.#unloaded.shift();
       this.#blocks.set(listed.block, stateOf(listed));
       const entry = byBlock.get(listed.block);
-      if (entry) this.#fill(entry);
+      invariant(entry, `the journal has what ${this.name} wants of block ${listed.block}`);
+      this.#fill(entry);
     }
     let [count, bytes] = [0, 0];
     for (const { events } of entries) {

@@ -2,8 +2,8 @@
 //
 // A stream brings no more than a window in each round trip. But all that is under way on a link's data stream also stands
 // before the next control frame, in the buffers of the system and of the network. So the window is to be what the path needs:
-// on loopback 256 KiB carry as much as 16 MiB, and a ping beside them takes 6 ms instead of 680; at 100 ms, 1 MiB carries
-// 9 MB/s, 4 MiB 28 and 16 MiB 98 (test/bench/link, on a busy machine). yamux is to find the right window by itself, but
+// on loopback 4 MiB carry a third more than 256 KiB, and a ping beside them takes nine times as long, 6 ms; at 50 ms, 1 MiB
+// carries 20 MB/s, 4 MiB 79, and what is chosen here 160 (`npm run bench -- link`). yamux is to find the right window by itself, but
 // lets that of any busy stream grow to the largest at once, because it takes each frame for a round trip's worth.
 
 import type { ConnectionEncrypter, MessageStream } from '@libp2p/interface';

@@ -171,7 +171,7 @@ test('runs a federation: events published in one cluster are printed in the othe
   assert.equal(second.code, 2);
   assert.match(
     second.stderr,
-    /^causeway: invalid-config: another 'causeway up' \(process \d+\) uses the data .*\n$/,
+    /^causeway: invalid-config: another Causeway \(process \d+\) uses the data .*\n$/,
   );
 
   assert.equal(await first.run.stop(), 0, first.run.stderr);

@@ -1,4 +1,4 @@
-// Role: publishes durable events at A's mesher, a window of them under way, each with an ack of its own.
+// Role: publishes durable events at one mesher, a window of them under way, each with an ack of its own.
 
 import { connect } from '../../../sdk/typescript/client.ts';
 import { Payloads } from '../harness/payloads.ts';
@@ -7,10 +7,9 @@ import { benchEvent } from './bench-event.ts';
 import { fillWindow } from './publishing.ts';
 import type { PublisherRole } from './roles.ts';
 import { TOPIC } from './topic.ts';
-import { Window } from './window.ts';
+import { EVENTS_UNDER_WAY, Window } from './window.ts';
 
-/** As many events as the reference has under way, and as many bytes as keep the mesher's window full. */
-const WINDOW = 4096;
+/** As many bytes as keep the mesher's window full. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
 interface Opened {
@@ -22,14 +21,16 @@ let opened: Opened | undefined;
 let next = 0;
 
 playRole<PublisherRole>({
-  open: async ({ address, payloadBytes }) => {
+  open: async ({ address, payloadBytes, topics = [TOPIC], first = 0 }) => {
     const mesh = await connect(address);
     const payloads = new Payloads({ bytes: payloadBytes });
-    const window = new Window(Math.min(WINDOW, WINDOW_BYTES / payloadBytes));
+    const window = new Window(Math.min(EVENTS_UNDER_WAY, WINDOW_BYTES / payloadBytes));
+    const options = topics.map((topic) => ({ topic }));
     const acked = (): void => window.leave();
     const failed = (cause: unknown): void => window.fail(new Error('not acked', { cause }));
     const send = (n: number): void =>
-      void mesh.publish(benchEvent(payloads, n), { topic: TOPIC }).then(acked, failed);
+      void mesh.publish(benchEvent(payloads, n), options[n % options.length]).then(acked, failed);
+    next = first;
     opened = { window, send };
   },
   publish: async (load) => {

@@ -7,8 +7,14 @@ export interface OpenOptions {
   readonly address: string;
 }
 
+/** Event `n` gets topic `n % topics.length`; the first one gets the number `first`. Left out: one topic, from 0. */
+export interface Numbering {
+  readonly topics: readonly string[];
+  readonly first: number;
+}
+
 export interface PublisherRole {
-  open(options: OpenOptions & { readonly payloadBytes: number }): Promise<void>;
+  open(options: OpenOptions & { readonly payloadBytes: number } & Partial<Numbering>): Promise<void>;
   /** Resolves when every event has its durable ack; rejects when one has none. */
   publish(load: Load): Promise<Published>;
 }

@@ -1,6 +1,9 @@
 // At most so many requests under way. Who waits for room goes on when half of it is free: woken for each answer, it would
 // send one request a turn of the event loop.
 
+/** Events that a publisher has under way, as many as one of the reference. */
+export const EVENTS_UNDER_WAY = 4096;
+
 export class Window {
   readonly #size: number;
   #open = 0;

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { openLevelJournal } from '../../../node/journal/level-journal.ts';
 import { type Run, sampleOf, withRun } from '../harness/run.ts';
 import type { Subject } from '../harness/scenario.ts';
-import { type Backlog, FAR_CLUSTER, SUBSCRIPTION, TOPIC } from './backlog.ts';
+import { type Backlog, FAR_CLUSTER, PAYLOAD_BYTES, PUBLISHER, SUBSCRIPTION, TOPIC } from './backlog.ts';
 import { giveJournal } from './prepared.ts';
-import type { TopicsPublisherRole } from './publisher.ts';
+import type { PublisherRole } from '../durable/roles.ts';
 import { depthOf, startWith } from './start-up.ts';
 import type { TakerRole } from './taker.ts';
 
@@ -24,9 +24,14 @@ export function publishingOnTop(name: string, backlog: Backlog): Subject {
     run: (size) =>
       withRun('growth', async (run) => {
         const { mesher } = await startWith(run, name, backlog);
-        const publisher = run.role<TopicsPublisherRole>('client', join(import.meta.dirname, 'publisher.ts'));
+        const publisher = run.role<PublisherRole>('client', PUBLISHER);
         const topics = [`${TOPIC}/new`];
-        await publisher.call('open', { address: mesher.http, topics, first: backlog.events });
+        await publisher.call('open', {
+          address: mesher.http,
+          payloadBytes: PAYLOAD_BYTES,
+          topics,
+          first: backlog.events,
+        });
         const { warmUp, window } = SECONDS[size];
         const before = await publisher.call('publish', { seconds: warmUp });
         const { result, figures } = await run.measure(() => publisher.call('publish', { seconds: window }));

@@ -1,7 +1,8 @@
 // Scenario 9: what a mesher does when there is much of something: a backlog on disk, or durable subscriptions.
 
 import type { Row, Scenario } from '../harness/scenario.ts';
-import { type Backlog, backlog, EVENTS_PER_BLOCK, PAYLOAD_BYTES, PUBLISH_WINDOW } from './backlog.ts';
+import { EVENTS_UNDER_WAY } from '../durable/window.ts';
+import { type Backlog, backlog, EVENTS_PER_BLOCK, PAYLOAD_BYTES } from './backlog.ts';
 import { draining, drainingLanes, publishingOnTop } from './loaded.ts';
 import { emptyStart, startUp } from './start-up.ts';
 import { allWaiting, oneBusy } from './subscriptions.ts';
@@ -109,7 +110,7 @@ export const scenario: Scenario = {
     ...subscriptions(10_000),
   ],
   notes: `
-One mesher (two for the lanes: one with the backlog, and one in another cluster), and a process each for publishing and taking. Events carry ${PAYLOAD_BYTES} bytes, durable publishing has ${PUBLISH_WINDOW.toLocaleString('en')} under way.
+One mesher (two for the lanes: one with the backlog, and one in another cluster), and a process each for publishing and taking. Events carry ${PAYLOAD_BYTES} bytes, durable publishing has ${EVENTS_UNDER_WAY.toLocaleString('en')} under way.
 
 - **The backlogs are written beforehand**, not published: by the mesher's own journal, with the records and entries that the core would have it write, ${EVENTS_PER_BLOCK} events to a block (or one, where they _came one by one_), without
   fsyncs. LevelDB then compacts them, as it would have meanwhile. It is done once for each backlog; a run starts a mesher on links to those tables, and copies of the few other files. A run reads them through the

@@ -3,12 +3,12 @@
 
 import { join } from 'node:path';
 import type { RunningMesher } from '../../support/federation.ts';
+import type { PublisherRole } from '../durable/roles.ts';
 import { type Run, sampleOf, withRun } from '../harness/run.ts';
 import type { Sample, Size, Subject } from '../harness/scenario.ts';
-import { TOPIC } from './backlog.ts';
+import { PAYLOAD_BYTES, PUBLISHER, TOPIC } from './backlog.ts';
 import { mustBe } from './loaded.ts';
 import { giveJournal } from './prepared.ts';
-import type { TopicsPublisherRole } from './publisher.ts';
 import type { TakerRole } from './taker.ts';
 
 type Measure = (run: Run, mesher: RunningMesher, size: Size) => Promise<Sample>;
@@ -75,8 +75,12 @@ async function publishAndTake(
 }
 
 async function openPublisher(run: Run, mesher: RunningMesher, to: readonly number[]) {
-  const publisher = run.role<TopicsPublisherRole>('client', join(import.meta.dirname, 'publisher.ts'));
-  await publisher.call('open', { address: mesher.http, topics: to.map(topicOf), first: 0 });
+  const publisher = run.role<PublisherRole>('client', PUBLISHER);
+  await publisher.call('open', {
+    address: mesher.http,
+    payloadBytes: PAYLOAD_BYTES,
+    topics: to.map(topicOf),
+  });
   return publisher;
 }
 

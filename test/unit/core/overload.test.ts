@@ -2,34 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NewEvent } from '../../../node/core/event.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
-import { signMember } from '../../../node/core/membership.ts';
-import { MesherCore } from '../../../node/core/mesher-core.ts';
+import type { MesherCore } from '../../../node/core/mesher-core.ts';
 import type { Input } from '../../../node/core/steps.ts';
-import { TIMING } from '../../../node/core/timing.ts';
-import { MemoryDisk, MemoryJournal } from '../../../node/journal/memory-journal.ts';
-import { KeyRing } from '../../simulation/fake-keys.ts';
-
-const NOW = { wall: 1_750_000_000_000, monotonic: 1 };
+import { NOTHING } from '../../contracts/journal-contract.ts';
+import { loneCore, NOW } from '../../support/lone-core.ts';
 
 function coreWith(stagedBytesMax: number): MesherCore {
-  const keys = new KeyRing().make('a', 'secret');
-  const self = signMember(keys, {
-    federation: 'acme',
-    cluster: 'eu',
-    node: 'a',
-    incarnation: 1,
-    addresses: [],
-    http: '',
-    labels: {},
-    version: '0',
-  });
-  const recovered = new MemoryJournal(new MemoryDisk()).recoverNow();
-  const limits = { ...LIMITS, stagedBytesMax };
-  return new MesherCore(
-    { self, limits, timing: TIMING, keys, random: () => 0.5, rejoining: false },
-    recovered,
-    NOW,
-  );
+  return loneCore(NOTHING, { ...LIMITS, stagedBytesMax });
 }
 
 const event = (bytes: number): NewEvent => ({
