@@ -119,7 +119,7 @@ One mesher (two for the lanes: one with the backlog, and one in another cluster)
   most of the time goes into loading the program. The memory is the most that the process had by then.
 - **Publishing** adds to the backlog, and nobody takes: afterwards as many more events must be queued as were acknowledged. **Taking** begins at the front of the backlog; what was taken and what is left must be
   all of it, and nothing comes twice (between clusters: no less than all, where what was on its way when the sender was stopped is in both). It compares with ${NAMES['1e6']}, since ${NAMES['1e5']} are gone in half a second.
-- **Subscriptions** are written beforehand too. One busy among ${(10_000).toLocaleString('en')} costs what one alone costs. Where each of ${(10_000).toLocaleString('en')} wants its share, an event is a key of its own in the
+- **Subscriptions** are written beforehand too. One busy among ${(10_000).toLocaleString('en')} is compared with one alone: the shares of a profile are the same for both. Where each of ${(10_000).toLocaleString('en')} wants its share, an event is a key of its own in the
   journal, with its own entry in a queue, where one subscription has one for a whole block; by a profile the mesher collected garbage for 44 % of the time that it was busy. To cost less there,
   many queues would have to share an entry.
 - **Memory** is that of the largest mesher, at its peak. A mesher that has done nothing has 210 MB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MB each, two halves of
