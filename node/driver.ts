@@ -6,13 +6,26 @@
 // on half a step. Nothing is acked that was not on disk.
 
 import { MeshError } from './core/errors.ts';
+import type { NodeId } from './core/event.ts';
 import type { MesherCore } from './core/mesher-core.ts';
-import type { Clock, Delivery, Journal, Network, NetworkEvents, Registry } from './core/ports.ts';
+import type { DataMessage } from './core/messages.ts';
+import type {
+  Clock,
+  CopyStore,
+  Delivery,
+  Journal,
+  JournalOp,
+  Network,
+  NetworkEvents,
+  Registry,
+} from './core/ports.ts';
+import { encodeOps } from './journal/copy-content.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from './core/steps.ts';
 import type { Subscription } from './core/subscription.ts';
 
 export interface DriverPorts {
   readonly journal: Journal;
+  readonly copies: CopyStore;
   readonly network: Network;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -36,6 +49,9 @@ export interface DriverLog {
 /** How often the log says that the registry refuses us: somebody must mend it, and all goes on well enough to hide it. */
 const REFUSED_AGAIN_MS = 60_000;
 
+/** Of a batch or a range, in one frame: far below what a link takes, also where a block is larger. */
+const COPY_PIECE_BYTES = 1024 * 1024;
+
 type Succeeded = Exclude<Reply, { kind: 'failed' }>;
 
 export class Driver {
@@ -55,6 +71,8 @@ export class Driver {
   #idle: (() => void)[] = [];
   #fail!: (error: Error) => void;
   #tick: NodeJS.Timeout | undefined;
+  /** Batches as copies get them: one for all. */
+  readonly #encoded = new WeakMap<readonly JournalOp[], readonly Uint8Array[]>();
   /** What the log said last of the registry, and when (monotonic ms). */
   #registryLog: { readonly state: 'up' | 'unreached' | 'refused'; readonly at: number } | undefined;
 
@@ -189,10 +207,25 @@ export class Driver {
         network.sendControl(effect.peer, effect.message);
         return;
       case 'data':
-        if (!network.sendData(effect.peer, effect.message)) this.input({ kind: 'full', peer: effect.peer });
+        this.#sendData(effect.peer, effect.message);
         return;
       case 'gossip':
         network.gossip(effect.bytes);
+        return;
+      case 'copy':
+        this.#copy(effect);
+        return;
+      case 'copy-range':
+        this.#track(this.#copyRange(effect));
+        return;
+      case 'copy-write': {
+        const { owner, head, change } = effect;
+        const written = this.#ports.copies.write(owner, head, change);
+        this.#track(written.then(() => this.input({ kind: 'copy-written', owner, head })));
+        return;
+      }
+      case 'copy-drop':
+        this.#track(this.#ports.copies.drop(effect.owner));
         return;
       case 'list-members':
         this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
@@ -201,6 +234,25 @@ export class Driver {
         this.#ask(registry.register(effect.record).then(() => this.input({ kind: 'members-hint' })));
         return;
     }
+  }
+
+  #copy({ peer, ops, incarnation, batch, nextBlock }: Extract<Effect, { kind: 'copy' }>): void {
+    let pieces = this.#encoded.get(ops);
+    if (!pieces) this.#encoded.set(ops, (pieces = encodeOps(ops, COPY_PIECE_BYTES)));
+    for (const [part, content] of pieces.entries()) {
+      const last = part === pieces.length - 1;
+      this.#sendData(peer, { kind: 'copy-batch', incarnation, batch, part, last, nextBlock, content });
+    }
+  }
+
+  async #copyRange({ peer, incarnation, from }: Extract<Effect, { kind: 'copy-range' }>): Promise<void> {
+    const { to, content } = await this.#ports.journal.readRange(from, COPY_PIECE_BYTES);
+    this.#sendData(peer, { kind: 'copy-range', incarnation, from, to, content });
+    this.input({ kind: 'copy-ranged', peer, from });
+  }
+
+  #sendData(peer: NodeId, message: DataMessage): void {
+    if (!this.#ports.network.sendData(peer, message)) this.input({ kind: 'full', peer });
   }
 
   #append({ ops, sync, batch }: Extract<Effect, { kind: 'append' }>): void {

@@ -72,7 +72,7 @@ export class MesherDoor implements FrontDoor {
       this.#encode(event, options.topic, events.length > 1 ? index : undefined),
     );
     this.#checkBytes(encoded.reduce((sum, event) => sum + event.cloudEvent.length, 0));
-    const results = await this.#hand(driver, encoded, options.qos, true);
+    const results = await this.#hand(driver, encoded, options, true);
     return results.map(({ sequence, destinations }, i) => ({
       source: events[i]?.source ?? '',
       id: events[i]?.id ?? '',
@@ -92,7 +92,7 @@ export class MesherDoor implements FrontDoor {
     const count = places.length / 2;
     this.#checkCount(count);
     const events = this.#scanAll(bytes, places, topics);
-    const results = await this.#hand(driver, events, qos, report);
+    const results = await this.#hand(driver, events, { qos }, report);
     return results.map(({ sequence, destinations }, i) => {
       const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? bytes);
       return { source, id, origin: this.node, sequence, destinations };
@@ -103,10 +103,17 @@ export class MesherDoor implements FrontDoor {
   async #hand(
     driver: Driver,
     events: readonly NewEvent[],
-    qos: PublishOptions['qos'],
+    { qos, replicas }: Pick<PublishOptions, 'qos' | 'replicas'>,
     report: boolean,
   ): Promise<Extract<Reply, { kind: 'published' }>['results']> {
-    const reply = await driver.request((request) => ({ kind: 'publish', request, qos, report, events }));
+    const reply = await driver.request((request) => ({
+      kind: 'publish',
+      request,
+      qos,
+      report,
+      events,
+      ...(replicas !== undefined && { replicas }),
+    }));
     if (reply.kind !== 'published') throw unexpected(reply.kind);
     return reply.results;
   }

@@ -32,6 +32,7 @@ import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
+import { LevelCopies } from './journal/level-copies.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
 import { loadOrCreateKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
@@ -94,6 +95,8 @@ async function build(
   const journal = await openLevelJournal(join(config.data, 'journal'));
   stops.push(() => journal.close());
   const recovered = await journal.recover();
+  const { store: copyStore, copies } = await LevelCopies.open(join(config.data, 'copies'));
+  stops.push(() => copyStore.close());
 
   const { user, password, tls } = readSecrets(config.registry);
   const registry = await openRegistry(config.registry.address, {
@@ -174,9 +177,14 @@ async function build(
     labels: config.labels,
     version,
   });
-  const core = new MesherCore({ self, limits, timing, keys, random, rejoining }, recovered, nowOf(clock));
+  const core = new MesherCore(
+    { self, limits, timing, keys, random, replicas: config.replicas, rejoining },
+    { ...recovered, copies },
+    nowOf(clock),
+  );
   const driver = new Driver(core, {
     journal,
+    copies: copyStore,
     network,
     registry,
     clock,

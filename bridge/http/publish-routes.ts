@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { invalidEvent } from '../../node/core/cloud-event-check.ts';
 import { MeshError } from '../../node/core/errors.ts';
+import { REPLICAS_MAX } from '../../node/core/limits.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import { BATCH, chooseMode, parseHttpMessage, STRUCTURED } from './binding.ts';
 import type { HttpBridgeOptions } from './config.ts';
@@ -41,6 +42,15 @@ const publishSchema = {
         description: 'best-effort: accepted in memory, never on disk',
       }),
     ),
+    'causeway-replicas': Type.Optional(
+      Type.Unsafe<string>({
+        type: 'integer',
+        minimum: 1,
+        maximum: REPLICAS_MAX,
+        description:
+          'Meshers of the cluster that are to have durable events on disk before this answers; at most, and by default, as many as the mesher is set to',
+      }),
+    ),
   }),
   body: {
     content: {
@@ -60,6 +70,7 @@ const publishSchema = {
       'batch-too-large',
       'unsupported-media-type',
       'overloaded',
+      'not-enough-replicas',
       'not-ready',
       'storage-failed',
       'disk-full',
@@ -99,9 +110,10 @@ export async function publishRoutes(
     async (request, reply) => {
       const topic = topicOf(request.query);
       const qos = qosOf(request.headers['causeway-qos']);
+      const replicas = replicasOf(request.headers['causeway-replicas']);
       const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
       const { events } = parseHttpMessage(request.raw.rawHeaders, body, limits);
-      const results = events.length === 0 ? [] : await door.publish(events, { qos, topic });
+      const results = events.length === 0 ? [] : await door.publish(events, { qos, topic, ...replicas });
       // As text, which passes Fastify's serialisation by.
       return reply
         .status(202)
@@ -184,6 +196,16 @@ function topicOf(query: Readonly<Record<string, unknown>>): string | undefined {
   throw new MeshError(
     'invalid-request',
     'query.topic: it is given more than once; events of one request share one topic',
+  );
+}
+
+function replicasOf(header: string | readonly string[] | undefined): { replicas?: number } {
+  if (header === undefined) return {};
+  const replicas = /^[1-9]$/.test(String(header)) ? Number(header) : 0;
+  if (replicas > 0 && replicas <= REPLICAS_MAX) return { replicas };
+  throw new MeshError(
+    'invalid-request',
+    `header causeway-replicas: it must be a whole number from 1 to ${REPLICAS_MAX}, not ${JSON.stringify(String(header).slice(0, 40))}`,
   );
 }
 

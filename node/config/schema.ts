@@ -4,7 +4,7 @@
 
 import Type from 'typebox';
 import { REGISTRY_LIMITS, federationPattern } from '../../registry/limits.ts';
-import { LIMITS } from '../core/limits.ts';
+import { LIMITS, REPLICAS_MAX } from '../core/limits.ts';
 import type { Limits } from '../core/limits.ts';
 import { TIMING } from '../core/timing.ts';
 import type { Timing } from '../core/timing.ts';
@@ -115,6 +115,13 @@ export const configSchema = Type.Object({
     minLength: 1,
     default: './data/node',
     description: "Folder of the journal and the mesher's key. One mesher at a time.",
+  }),
+  replicas: Type.Integer({
+    minimum: 1,
+    maximum: REPLICAS_MAX,
+    default: 1,
+    description:
+      'Meshers of the cluster, this one included, that have an event on disk before its publisher hears so. With fewer at hand, publishing is refused: `not-enough-replicas`.',
   }),
   registry: Type.Object({
     address: Type.String({

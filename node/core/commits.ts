@@ -49,12 +49,30 @@ export class Commits implements QueuePorts {
   #writing: Batch | undefined;
   readonly #claims = new BlockClaims();
   readonly #dirtyQueues = new Set<Queue>();
+  /** Of everything that goes to the journal, in order. */
+  readonly #appending: (batch: number, ops: readonly JournalOp[]) => void;
 
-  constructor(nextBlock: number, limits: Limits, emit: Emit) {
+  constructor(
+    nextBlock: number,
+    limits: Limits,
+    emit: Emit,
+    appending: (batch: number, ops: readonly JournalOp[]) => void = () => undefined,
+  ) {
     this.#nextBlock = nextBlock;
     this.#limits = limits;
     this.#emit = emit;
+    this.#appending = appending;
     this.#staged = this.#newBatch();
+  }
+
+  /** One above the highest block number used. */
+  get nextBlock(): number {
+    return this.#nextBlock;
+  }
+
+  /** The batch that takes what is staged now. */
+  get stagedBatch(): number {
+    return this.#staged.id;
   }
 
   /** Bytes of events staged or being written. */
@@ -167,6 +185,7 @@ export class Commits implements QueuePorts {
       }
     }
     this.#emit({ kind: 'append', batch: batch.id, ops, sync: batch.sync });
+    this.#appending(batch.id, ops);
   }
 
   /** The batch is on disk: its entries appear in their queues, then the waiting are told. Returns the queues touched. */

@@ -26,6 +26,8 @@ export const COUNTERS = {
   routes_applied_total: ['Route changes applied', ['by']],
   routes_gapped_total: ['Times a route record was found to lack changes', ['by']],
   members_refused_total: ['Member records refused', ['reason']],
+  copies_started_total: ['Times a copy of this journal was begun anew on another mesher', []],
+  copies_gaps_total: ['Times a copy kept here was sent what does not follow on what it has', []],
   messages_refused_total: ['Link messages refused', ['reason']],
 } as const satisfies Record<string, readonly [string, readonly string[]]>;
 

@@ -44,6 +44,12 @@ export const ERRORS = {
   internal: { title: 'A fault in Causeway', status: 500, retryable: false, exit: 4 },
   'storage-failed': { title: 'The journal could not be written', status: 500, retryable: true, exit: 4 },
   overloaded: { title: 'The mesher has as much in hand as it may', status: 503, retryable: true, exit: 4 },
+  'not-enough-replicas': {
+    title: 'Too few meshers of the cluster can keep a copy',
+    status: 503,
+    retryable: true,
+    exit: 4,
+  },
   'not-ready': { title: 'The mesher is not ready yet', status: 503, retryable: true, exit: 4 },
   'shutting-down': { title: 'The mesher is stopping', status: 503, retryable: true, exit: 4 },
   'registry-unavailable': { title: 'The registry cannot be reached', status: 503, retryable: true, exit: 4 },

@@ -18,8 +18,6 @@ interface Inbound {
   readonly name: LaneName;
   committed: Position;
   accepted: Position;
-  /** The last credit granted was less than a frame: the sender waits for more. */
-  starved: boolean;
   ackWaiting: boolean;
   markStaged: boolean;
 }
@@ -30,7 +28,12 @@ export interface LandingOptions {
   readonly commits: Commits;
   readonly emit: Emit;
   readonly clusterOf: (node: NodeId) => string;
-  readonly diskFull: () => boolean;
+  /** Nothing can be taken for now: the disk is full, or too few copies of what is taken could be made. */
+  readonly closed: () => boolean;
+  /** Bytes of events taken whose custody nobody was acked yet. */
+  readonly pendingBytes: () => number;
+  /** `then` runs when all that is staged is where an ack may rest on it. `sync`: it must be on disk. */
+  whenKept(then: () => void, sync: boolean): void;
   /** Takes events in: routes and stages them. */
   take(sender: NodeId, scope: LaneName['scope'], events: readonly ForwardedEvent[]): void;
 }
@@ -45,6 +48,8 @@ export class Landing {
   readonly #options: LandingOptions;
   readonly #lanes = new Map<NodeId, Map<string, Inbound>>();
   readonly #touched = new Set<Inbound>();
+  /** Those whose sender was granted nothing, and waits to hear of more. */
+  readonly #starved = new Set<Inbound>();
   #count = 0;
 
   constructor(options: LandingOptions) {
@@ -73,7 +78,6 @@ export class Landing {
         name: { scope, lane },
         committed: START,
         accepted: START,
-        starved: false,
         ackWaiting: false,
         markStaged: false,
       };
@@ -104,14 +108,14 @@ export class Landing {
   }
 
   data(sender: NodeId, message: LaneData): void {
-    const { counters, clusterOf, commits, limits } = this.#options;
+    const { counters, clusterOf, pendingBytes, limits } = this.#options;
     const inbound = this.#lane(sender, message);
     const cluster = clusterOf(sender);
     if (!Number.isSafeInteger(message.first.sequence + message.events.length)) {
       counters.add('messages_refused_total', 1, 'bad-position');
       return;
     }
-    if (commits.pendingBytes > limits.stagedBytesMax * OVERDRAFT) {
+    if (pendingBytes() > limits.stagedBytesMax * OVERDRAFT) {
       // more than all credit that was given: a sender that minds none. It is not taken, and not acked.
       counters.add('messages_refused_total', 1, 'over-credit');
       return;
@@ -159,7 +163,7 @@ export class Landing {
       inbound.markStaged = false;
       this.#options.commits.op({ op: 'mark', sender: inbound.sender, ...inbound.name, position });
       // events that are stored make the batch a synced one; a mark alone need not be: the sender's base repairs it
-      this.#options.commits.whenDurable(() => {
+      this.#options.whenKept(() => {
         if (comparePositions(position, inbound.committed) > 0) inbound.committed = position;
         if (ack) this.#ack(inbound);
       }, false);
@@ -175,25 +179,28 @@ export class Landing {
     });
   }
 
-  /** Shares what may be staged among the lanes; nothing while the disk is full. */
+  /** Shares what may be staged among the lanes; nothing while it is closed. */
   #credit(inbound: Inbound): number {
-    const { limits, commits, diskFull } = this.#options;
-    const share = (limits.stagedBytesMax - commits.pendingBytes) / Math.max(1, this.#count);
-    const credit = diskFull()
+    const { limits, closed, pendingBytes } = this.#options;
+    const share = (limits.stagedBytesMax - pendingBytes()) / Math.max(1, this.#count);
+    const credit = closed()
       ? 0
       : Math.floor(Math.max(limits.frameBytesMax, Math.min(limits.laneInFlightBytes, share)));
-    inbound.starved = credit === 0;
+    if (credit === 0) this.#starved.add(inbound);
+    else this.#starved.delete(inbound);
     return credit;
   }
 
-  /** The disk takes more again: lanes that were held are told. */
+  /** Lanes that were held are told when it is open again. */
   release(): void {
-    for (const lanes of this.#lanes.values())
-      for (const inbound of lanes.values()) if (inbound.starved) this.#ack(inbound);
+    if (this.#starved.size === 0 || this.#options.closed()) return;
+    for (const inbound of this.#starved) this.#ack(inbound);
   }
 
   forget(sender: NodeId): void {
-    this.#count -= this.#lanes.get(sender)?.size ?? 0;
+    const lanes = this.#lanes.get(sender);
+    this.#count -= lanes?.size ?? 0;
+    for (const inbound of lanes?.values() ?? []) this.#starved.delete(inbound);
     this.#lanes.delete(sender);
   }
 }

@@ -94,6 +94,9 @@ export interface Limits {
   readonly routeCacheMax: number;
 }
 
+/** Meshers that keep an event, at most: with more, waiting for all of them is what fails. */
+export const REPLICAS_MAX = 5;
+
 export const LIMITS: Limits = Object.freeze({
   eventBytesMax: 1024 * 1024,
   keyBytesMax: 1024,

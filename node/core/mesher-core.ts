@@ -8,6 +8,7 @@
 
 import { Announcer } from './announcer.ts';
 import { Commits } from './commits.ts';
+import { Copies } from './copies.ts';
 import { Counters } from './counters.ts';
 import { MeshError } from './errors.ts';
 import { encodeRecord } from './event-record.ts';
@@ -26,8 +27,9 @@ import { isWireTopic, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import { Membership } from './membership.ts';
 import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messages.ts';
-import type { Keys, MemberRecord, Random, Recovered } from './ports.ts';
+import type { Keys, MemberRecord, Random, RecoveredMesher } from './ports.ts';
 import { Queue, type QueueItem } from './queue.ts';
+import { Replication } from './replication.ts';
 import { RouteTable } from './route-table.ts';
 import { Router, type Decision } from './router.ts';
 import type { Effect, Emit, Input, Now, Reply, RequestId } from './steps.ts';
@@ -42,6 +44,8 @@ export interface CoreOptions {
   readonly timing: Timing;
   readonly keys: Keys;
   readonly random: Random;
+  /** Meshers of its cluster, this one included, that have an event on disk before custody of it is acked. */
+  readonly replicas: number;
   /** It was a member before: known peers are enough to be ready, the registry need not answer first. */
   readonly rejoining: boolean;
 }
@@ -58,6 +62,8 @@ export class MesherCore {
   readonly forwarder: Forwarder;
   readonly subscriptions: Subscriptions;
   readonly options: CoreOptions;
+  readonly replication: Replication;
+  readonly copies: Copies;
   readonly startedAt: Now;
   readonly #landing: Landing;
   readonly #announcer: Announcer;
@@ -86,7 +92,7 @@ export class MesherCore {
   /** Ephemeral deliveries that wait for the batch being staged. */
   #afterCommit: { readonly target: EphemeralTarget; readonly event: StoredEvent }[] = [];
 
-  constructor(options: CoreOptions, recovered: Recovered, now: Now) {
+  constructor(options: CoreOptions, recovered: RecoveredMesher, now: Now) {
     const { self, limits, timing, keys, random } = options;
     const { counters } = this;
     const emit: Emit = (effect) => void this.#effects.push(effect);
@@ -95,7 +101,9 @@ export class MesherCore {
     this.startedAt = now;
     this.#now = now;
     const nextQueueId = (): number => this.#nextQueueId++;
-    this.commits = new Commits(recovered.nextBlock, limits, emit);
+    this.commits = new Commits(recovered.nextBlock, limits, emit, (batch, ops) =>
+      this.replication.append(batch, ops),
+    );
     this.links = new Links(timing, emit);
     this.members = new Membership(
       { keys, federation: self.federation, limits, timing, random, counters },
@@ -129,6 +137,25 @@ export class MesherCore {
       roundTrip: (node) => this.links.get(node)?.roundTripMs,
       cacheMax: limits.routeCacheMax,
     });
+    this.replication = new Replication({
+      self: self.node,
+      cluster: self.cluster,
+      incarnation: self.incarnation,
+      replicas: options.replicas,
+      limits,
+      timing,
+      counters,
+      members: this.members,
+      links: this.links,
+      emit,
+      nextBlock: () => this.commits.nextBlock,
+    });
+    this.copies = new Copies({
+      cluster: self.cluster,
+      counters,
+      emit,
+      clusterOf: (node) => this.members.clusterOf(node),
+    });
     this.#announcer = new Announcer(limits, timing, (ops, gossip) => this.table.announce(ops, gossip));
     this.forwarder = new Forwarder({
       self: self.node,
@@ -149,7 +176,9 @@ export class MesherCore {
       commits: this.commits,
       emit,
       clusterOf: (node) => this.members.clusterOf(node) ?? 'unknown',
-      diskFull: () => this.#disk === 'full',
+      closed: () => this.#disk === 'full' || this.#lacksReplicas,
+      pendingBytes: () => this.#pendingBytes,
+      whenKept: (then, sync) => this.#whenKept(options.replicas, then, sync),
       take: (sender, scope, events) => this.#landAll(sender, scope, events, 'durable'),
     });
     this.subscriptions = new Subscriptions({
@@ -167,13 +196,14 @@ export class MesherCore {
       },
       emit,
       nextQueueId,
+      whenKept: (then) => this.#whenKept(options.replicas, then),
     });
     this.#recover(recovered, now);
     this.#deadLetters = this.subscriptions.ensureDeadLetters();
     this.#announcer.flush(now, true);
   }
 
-  #recover(recovered: Recovered, now: Now): void {
+  #recover(recovered: RecoveredMesher, now: Now): void {
     const byName = new Map(recovered.subscriptions.map((one) => [Subscriptions.queueName(one.name), one]));
     const orphans: Queue[] = [];
     for (const { queue: id, name, blocks } of recovered.queues) {
@@ -193,6 +223,23 @@ export class MesherCore {
     this.#landing.recover(recovered.marks);
     this.members.recover(recovered.members, now);
     this.table.recover(recovered.routes);
+    this.copies.recover(recovered.copies);
+  }
+
+  /** `then` runs when all that is staged is on `replicas` disks. `sync`: it must not wait for the next batch that is. */
+  #whenKept(replicas: number, then: () => void, sync = true): void {
+    const batch = this.commits.stagedBatch;
+    this.commits.whenDurable(() => this.replication.whenCopied(batch, replicas, then), sync);
+  }
+
+  /** Bytes of events that wait for this disk, or for those of copies. */
+  get #pendingBytes(): number {
+    return this.commits.pendingBytes + this.replication.heldBytes;
+  }
+
+  /** Too few meshers can take a copy now: custody of nothing new is taken. */
+  get #lacksReplicas(): boolean {
+    return this.replication.available < this.options.replicas;
   }
 
   get incarnation(): number {
@@ -269,6 +316,7 @@ export class MesherCore {
         this.forwarder.linkDown(input.peer, now);
         this.members.linkDown(input.peer, now);
         this.table.linkDown(input.peer);
+        this.replication.linkDown(input.peer, now);
         this.#lanesStale = true;
         return;
       case 'messages':
@@ -305,7 +353,13 @@ export class MesherCore {
       }
       case 'disk':
         this.#disk = input.state;
-        if (input.state === 'ok') this.#landing.release();
+        this.#landing.release();
+        return;
+      case 'copy-ranged':
+        this.replication.ranged(input.peer, input.from);
+        return;
+      case 'copy-written':
+        this.copies.written(input.owner, input.head);
         return;
     }
   }
@@ -336,6 +390,8 @@ export class MesherCore {
     const now = this.#now;
     this.#ticked = true;
     this.members.tick(now);
+    this.replication.tick(now);
+    this.#landing.release();
     this.links.tick(now, (peer) => this.members.get(peer)?.record.addresses ?? []);
     this.table.tick(now);
     this.forwarder.tick(now);
@@ -352,8 +408,9 @@ export class MesherCore {
 
   // ─────────────────────────────────────────────────────────── events in
 
-  #publish({ request, qos, report, events }: Extract<Input, { kind: 'publish' }>): void {
-    const refusal = this.#refusal(events);
+  #publish({ request, qos, report, events, replicas }: Extract<Input, { kind: 'publish' }>): void {
+    const kept = Math.min(replicas ?? this.options.replicas, this.options.replicas);
+    const refusal = this.#refusal(events, qos === 'durable' ? kept : 1);
     if (refusal) {
       this.counters.add('publish_refused_total', 1, refusal.code);
       this.#fail(request, refusal);
@@ -380,18 +437,25 @@ export class MesherCore {
     }
     this.counters.add('events_published_total', events.length, qos);
     const reply = (): void => this.#reply(request, { kind: 'published', results });
-    if (this.commits.pendingBytes > stored) this.commits.whenDurable(reply);
+    if (this.commits.pendingBytes > stored) this.#whenKept(kept, reply);
     else reply();
   }
 
-  #refusal(events: readonly NewEvent[]): MeshError | undefined {
+  #refusal(events: readonly NewEvent[], replicas: number): MeshError | undefined {
     if (this.#disk === 'full') {
       return new MeshError(
         'disk-full',
         'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered',
       );
     }
-    let bytes = this.commits.pendingBytes;
+    const { available } = this.replication;
+    if (available < replicas) {
+      return new MeshError(
+        'not-enough-replicas',
+        `${replicas} meshers of cluster ${this.cluster} are to keep each event, and ${available} can now; none of this request was taken, send it again when more are back, or ask for less with replicas`,
+      );
+    }
+    let bytes = this.#pendingBytes;
     for (const event of events) bytes += event.cloudEvent.length;
     const { stagedBytesMax } = this.options.limits;
     if (bytes <= stagedBytesMax && !this.#isOverloaded) return undefined;
@@ -553,7 +617,9 @@ export class MesherCore {
         name: subscription.name,
         subscription: subscription.sink === undefined ? undefined : subscription,
       });
-      this.commits.whenDurable(() => this.#reply(request, { kind: 'put', created, state: delivery.state() }));
+      this.#whenKept(this.options.replicas, () =>
+        this.#reply(request, { kind: 'put', created, state: delivery.state() }),
+      );
       delivery.pump(this.#now);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
@@ -567,7 +633,7 @@ export class MesherCore {
       return;
     }
     this.#effects.push({ kind: 'sink', name, subscription: undefined });
-    this.commits.whenDurable(() => this.#reply(request, { kind: 'deleted' }));
+    this.#whenKept(this.options.replicas, () => this.#reply(request, { kind: 'deleted' }));
   }
 
   #pull(request: RequestId, name: string, max: number, waitMs: number): void {
@@ -609,6 +675,7 @@ export class MesherCore {
     this.links.up(peer, cluster, this.#now);
     this.members.linkUp(peer, this.#now);
     this.table.linkUp(peer, this.#now);
+    this.replication.linkUp(peer, this.#now);
     this.#lanesStale = true;
   }
 
@@ -661,6 +728,27 @@ export class MesherCore {
         return;
       case 'route-buckets':
         this.table.takeBuckets(peer, message, now);
+        return;
+      case 'copy-open':
+        this.copies.open(peer);
+        return;
+      case 'copy-start':
+        this.copies.start(peer, message);
+        return;
+      case 'copy-batch':
+        this.copies.batch(peer, message);
+        return;
+      case 'copy-range':
+        this.copies.range(peer, message);
+        return;
+      case 'copy-drop':
+        this.copies.drop(peer);
+        return;
+      case 'copy-ready':
+        this.replication.ready(peer, message, now);
+        return;
+      case 'copy-ack':
+        this.replication.ack(peer, message);
         return;
     }
   }

@@ -124,9 +124,78 @@ export interface Interest {
   readonly durable: boolean;
 }
 
-export type DataMessage = LaneData | BestEffort;
+// ───────────────────────────────────────────────────────────── replication inside a cluster (replication.ts, copies.ts)
+
+/**
+ * How far a copy's ranges have come: '' nothing, else a rank and a key in hex, in the order in which they are copied (see
+ * `node/journal/copy-order.ts`). From `COPY_NAMED` on all names are there: of queues, subscriptions and marks.
+ */
+export const COPY_NAMED = '4';
+export const COPY_COMPLETE = '9';
+
+/** Owner → copy: keep a copy of this mesher's journal; where do you stand? */
+export interface CopyOpen {
+  readonly kind: 'copy-open';
+  readonly incarnation: number;
+}
+
+/** Copy → owner: on disk here is all up to `batch` of `incarnation` (0: nothing). Sent again where a batch was missed. */
+export interface CopyReady {
+  readonly kind: 'copy-ready';
+  readonly incarnation: number;
+  readonly batch: number;
+  readonly cursor: string;
+}
+
+/** Owner → copy: the stream starts behind `batch`; what was before comes in ranges. */
+export interface CopyStart {
+  readonly kind: 'copy-start';
+  readonly incarnation: number;
+  readonly batch: number;
+  readonly nextBlock: number;
+}
+
+/** Owner → copy: one batch of its journal, or a part of a large one, from 0 on; applied when the `last` is there. */
+export interface CopyBatch {
+  readonly kind: 'copy-batch';
+  readonly incarnation: number;
+  readonly batch: number;
+  readonly part: number;
+  readonly last: boolean;
+  readonly nextBlock: number;
+  readonly content: Uint8Array;
+}
+
+/** Owner → copy: all that its journal has of the keys after `from`, up to and with `to`. */
+export interface CopyRange {
+  readonly kind: 'copy-range';
+  readonly incarnation: number;
+  readonly from: string;
+  readonly to: string;
+  readonly content: Uint8Array;
+}
+
+/** Copy → owner: all up to this is on disk. */
+export interface CopyAck {
+  readonly kind: 'copy-ack';
+  readonly incarnation: number;
+  readonly batch: number;
+  readonly cursor: string;
+}
+
+/** Owner → a mesher that need not keep a copy any more. */
+export interface CopyDrop {
+  readonly kind: 'copy-drop';
+}
+
+export type CopyData = CopyStart | CopyBatch | CopyRange;
+export type DataMessage = LaneData | BestEffort | CopyData;
 export type ControlMessage =
   | Hello
+  | CopyOpen
+  | CopyReady
+  | CopyAck
+  | CopyDrop
   | LaneOpen
   | LaneReady
   | LaneAck
@@ -140,6 +209,19 @@ export type ControlMessage =
   | RouteBuckets;
 export type LinkMessage = DataMessage | ControlMessage;
 
+const DATA_KINDS: ReadonlySet<LinkMessage['kind']> = new Set<DataMessage['kind']>([
+  'data',
+  'best-effort',
+  'copy-start',
+  'copy-batch',
+  'copy-range',
+]);
+
 export function isData(message: LinkMessage): message is DataMessage {
+  return DATA_KINDS.has(message.kind);
+}
+
+/** It brings events for this mesher to route. */
+export function isEvents(message: LinkMessage): message is LaneData | BestEffort {
   return message.kind === 'data' || message.kind === 'best-effort';
 }

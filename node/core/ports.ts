@@ -91,6 +91,31 @@ export interface Recovered {
   }[];
 }
 
+/** The same of a mesher that keeps copies of others' journals. */
+export interface RecoveredMesher extends Recovered {
+  readonly copies: readonly RecoveredCopy[];
+}
+
+/** What a copy of another mesher's journal is worth. */
+export interface CopyHead {
+  /** Of the owner, when it sent this. */
+  readonly incarnation: number;
+  /** All batches of that incarnation up to here are in it, from where its stream began. */
+  readonly batch: number;
+  /** How far what was there before was copied (messages.ts). */
+  readonly cursor: string;
+  /** The owner's next block number when the stream began: blocks from here on are in the copy, whatever the cursor. */
+  readonly startBlock: number;
+  /** One above the highest block number in it. */
+  readonly nextBlock: number;
+}
+
+/** Copies of other meshers' journals that are kept here. */
+export interface RecoveredCopy {
+  readonly owner: NodeId;
+  readonly head: CopyHead;
+}
+
 export interface LoadedEntry {
   readonly block: number;
   readonly entry: QueueEntry;
@@ -112,10 +137,32 @@ export interface Journal {
    * there are many bytes, only those of the first blocks, at least one: the others may be asked for again.
    */
   load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]>;
+  /**
+   * What a copy of this journal needs behind the cursor `from`, as of all batches appended before the call and none after it, up to
+   * about `bytesMax` bytes. `to` says how far that goes.
+   */
+  readRange(from: string, bytesMax: number): Promise<{ readonly to: string; readonly content: Uint8Array }>;
   /** Small values kept for the mesher (its incarnation): read and synced write, outside of batches. */
   getMeta(key: string): Promise<string | undefined>;
   putMeta(key: string, value: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Copies of other meshers' journals. Calls for one owner are carried out in order; each rejects with `storage-failed`. */
+export interface CopyStore {
+  /** Resolves when the change, if any, and the head are on disk. */
+  write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<void>;
+  drop(owner: NodeId): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What comes to a copy besides its head. */
+export interface CopyChange {
+  readonly content: Uint8Array;
+  /** More of the same batch follows: it is applied with the last of it, and with the head that comes then. */
+  readonly isPart: boolean;
+  /** The content is all there is behind `from`, up to and with `to`. */
+  readonly range: { readonly from: string; readonly to: string } | undefined;
 }
 
 // ───────────────────────────────────────────────────────────── registry (registry/)
@@ -237,6 +284,8 @@ export interface PublishOptions {
   readonly qos: 'durable' | 'best-effort';
   /** Topic for all events; undefined: each one's type with `.` as `/`. */
   readonly topic: string | undefined;
+  /** Meshers that are to have durable events on disk; at most, and where it is left out: as many as the mesher is set to. */
+  readonly replicas?: number;
 }
 
 /** A delivery as bridges get it: what cannot be decoded never comes this far. */

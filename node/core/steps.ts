@@ -11,7 +11,7 @@ import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
-import type { JournalOp, LoadedEntry, MemberList, MemberRecord } from './ports.ts';
+import type { CopyChange, CopyHead, JournalOp, LoadedEntry, MemberList, MemberRecord } from './ports.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
 
 /** Both clocks at the moment of the step. */
@@ -31,6 +31,8 @@ export type Input =
       readonly kind: 'publish';
       readonly request: RequestId;
       readonly qos: 'durable' | 'best-effort';
+      /** Meshers that are to have the events on disk before the reply; at most, and undefined: as many as the mesher is set to. */
+      readonly replicas?: number;
       /** Whether the reply says of each event where it went. */
       readonly report: boolean;
       readonly events: readonly NewEvent[];
@@ -89,7 +91,12 @@ export type Input =
   // journal
   | { readonly kind: 'appended'; readonly batch: number }
   | { readonly kind: 'loaded'; readonly queue: number; readonly entries: readonly LoadedEntry[] }
-  | { readonly kind: 'disk'; readonly state: 'ok' | 'full' };
+  | { readonly kind: 'disk'; readonly state: 'ok' | 'full' }
+  // copies
+  /** A range for the copy at `peer` was read and sent. */
+  | { readonly kind: 'copy-ranged'; readonly peer: NodeId; readonly from: string }
+  /** What was to be written to the copy of `owner`'s journal is on disk: `head` is the object that came with it. */
+  | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead };
 
 export type Effect =
   | {
@@ -110,6 +117,30 @@ export type Effect =
   | { readonly kind: 'control'; readonly peer: NodeId; readonly message: ControlMessage }
   | { readonly kind: 'data'; readonly peer: NodeId; readonly message: DataMessage }
   | { readonly kind: 'gossip'; readonly bytes: Uint8Array }
+  /** Sends a batch to a copy, as `copy-batch` messages. The same `ops` object may be for several. */
+  | {
+      readonly kind: 'copy';
+      readonly peer: NodeId;
+      readonly incarnation: number;
+      readonly batch: number;
+      readonly nextBlock: number;
+      readonly ops: readonly JournalOp[];
+    }
+  /** Sends a `copy-range`: what the journal has behind `from` when all appends before this are in it. */
+  | {
+      readonly kind: 'copy-range';
+      readonly peer: NodeId;
+      readonly incarnation: number;
+      readonly from: string;
+    }
+  /** Writes to the copy of `owner`'s journal, and syncs it. In order for each owner. */
+  | {
+      readonly kind: 'copy-write';
+      readonly owner: NodeId;
+      readonly head: CopyHead;
+      readonly change: CopyChange | undefined;
+    }
+  | { readonly kind: 'copy-drop'; readonly owner: NodeId }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }
   | { readonly kind: 'register'; readonly record: MemberRecord };

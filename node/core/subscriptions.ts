@@ -42,6 +42,8 @@ export interface SubscriptionsOptions {
   readonly delivery: Omit<DeliveryOptions, 'timed' | 'pulls'>;
   readonly emit: Emit;
   nextQueueId(): number;
+  /** `then` runs when all that is staged is kept as `replicas` says. */
+  whenKept(then: () => void): void;
 }
 
 /** Events kept in `$dead-letters` at most: enough to look into a bad day, little enough for any disk. */
@@ -137,7 +139,7 @@ export class Subscriptions {
     return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery));
   }
 
-  /** A subscription that is on disk has its interest announced at once, one that is made when it is on disk. */
+  /** A subscription that is on disk has its interest announced at once, one that is made when it is kept. */
   #target(subscription: Subscription, delivery: SubscriptionDelivery, isOnDisk = false): DurableTarget {
     const target: DurableTarget = {
       name: subscription.name,
@@ -152,7 +154,7 @@ export class Subscriptions {
     if (subscription.name !== DEAD_LETTERS) {
       this.#options.router.addLocal(target);
       if (isOnDisk) this.#announce(target);
-      else this.#options.commits.whenDurable(() => this.#announce(target));
+      else this.#options.whenKept(() => this.#announce(target));
     }
     for (const session of delivery.sessionIds()) this.#streams.set(session, target);
     return target;

@@ -55,6 +55,16 @@ export interface LinkView {
   readonly receivedBytes: number;
 }
 
+/** A copy of this mesher's journal on another mesher. */
+export interface CopyView {
+  readonly node: NodeId;
+  readonly state: 'opening' | 'streaming' | 'away';
+  /** It holds all that this mesher's journal does, as far as it is not `behind`. */
+  readonly complete: boolean;
+  /** Batches that it has not acked. */
+  readonly behind: number;
+}
+
 export interface LaneView {
   /** `cluster` name, or node id of a mesher in this cluster. */
   readonly destination: string;

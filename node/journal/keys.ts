@@ -51,6 +51,7 @@ export const layoutKey = named(OWN, 'layout');
 export const nextBlockKey = Buffer.of(NEXT_BLOCK);
 export const nextBlockKeyOfLayout1 = named(OWN, 'next-block');
 
+export const blockRange = kindRange(BLOCK);
 export const headRange = kindRange(HEAD);
 export const queueRange = kindRange(QUEUE);
 export const entryRange = kindRange(ENTRY);
@@ -115,6 +116,10 @@ export function routesKey(node: NodeId, bucket: number): Buffer {
 /** These read keys back that came out of the range of their kind; undefined: not such a key. */
 export function blockOfHeadKey(key: Buffer): number | undefined {
   return key.length === 7 ? key.readUIntBE(1, 6) : undefined;
+}
+
+export function blockOfKey(key: Buffer): number | undefined {
+  return key[0] === BLOCK ? blockOfHeadKey(key) : undefined;
 }
 
 export function queueOfKey(key: Buffer): number | undefined {

@@ -18,6 +18,7 @@ import type { BlockContent, CacheBytes } from './block-cache.ts';
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
 import * as keys from './keys.ts';
+import { readRange } from './copy-range.ts';
 import { changesOf, del, encoded } from './level-changes.ts';
 import type { Change } from './level-changes.ts';
 import { agreeOnLayout } from './level-layout.ts';
@@ -87,6 +88,11 @@ export async function openLevelJournal(
   dir: string,
   options: LevelJournalOptions = {},
 ): Promise<LevelJournal> {
+  return new LevelJournal(await openDatabase(dir), dir, options.cacheBytes ?? CACHE_BYTES);
+}
+
+/** The database of a journal, or of a copy of one, in the newest layout. Rejects as `openLevelJournal` does. */
+export async function openDatabase(dir: string): Promise<Database> {
   const db: Database = new Level(dir, LEVEL_OPTIONS);
   try {
     await makeDirectory(dir);
@@ -96,7 +102,7 @@ export async function openLevelJournal(
   }
   try {
     await agreeOnLayout(db, dir);
-    return new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES);
+    return db;
   } catch (error) {
     await db.close();
     throw mapped(error, `opening the journal in ${dir}`);
@@ -164,6 +170,19 @@ export class LevelJournal implements Journal {
     } finally {
       this.#loads.delete(loading);
     }
+  }
+
+  /**
+   * What a copy of this journal needs behind `from`, as of all batches appended before the call and none after it, up to about
+   * `bytesMax` bytes; `to` says how far that goes.
+   */
+  async readRange(from: string, bytesMax: number): Promise<{ to: string; content: Buffer }> {
+    let range: { to: string; content: Buffer } | undefined;
+    await this.#inTurn(async () => {
+      range = await readRange(this.#db, from, bytesMax);
+    });
+    invariant(range, 'a turn that does not throw has read');
+    return range;
   }
 
   async getMeta(name: string): Promise<string | undefined> {

@@ -18,6 +18,7 @@ import type {
 import type { Subscription } from '../core/subscription.ts';
 import * as codec from './codec.ts';
 import * as keys from './keys.ts';
+import { readRangeNow } from './memory-range.ts';
 
 /** Batches that can still be lost. Above: the oldest counts as synced, as operating systems do within a minute. */
 const UNSYNCED_BATCHES_MAX = 4096;
@@ -301,6 +302,11 @@ export class MemoryJournal implements Journal {
 
   async load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]> {
     return Promise.resolve(this.loadNow(queue, blocks));
+  }
+
+  async readRange(from: string, bytesMax: number): Promise<{ to: string; content: Buffer }> {
+    this.#refuseUnlessUsable();
+    return Promise.resolve(readRangeNow(this.#disk, from, bytesMax));
   }
 
   async getMeta(key: string): Promise<string | undefined> {

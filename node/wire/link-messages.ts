@@ -10,6 +10,7 @@
 //   best-effort := scope:u8 events
 //   ping, pong  := sentAt:f64
 //   route-…                                                                       (route-messages.ts)
+//   copy-…                                                                        (copy-messages.ts)
 //   lane        := scope:u8(0 cluster, 1 peer) lane:uint
 //   position    := incarnation:uint sequence:uint
 //
@@ -22,6 +23,7 @@ import type { LinkMessage } from '../core/messages.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { estimateEvents, readEvents, writeEvents } from './forwarded-events.ts';
+import * as copies from './copy-messages.ts';
 import * as routes from './route-messages.ts';
 import { WireError } from './wire-error.ts';
 
@@ -46,6 +48,13 @@ const KINDS = [
   'route-head',
   'route-bucket-pull',
   'route-buckets',
+  'copy-open',
+  'copy-ready',
+  'copy-start',
+  'copy-batch',
+  'copy-range',
+  'copy-ack',
+  'copy-drop',
 ] as const satisfies readonly LinkMessage['kind'][];
 
 const KIND_BYTES = new Map<LinkMessage['kind'], number>(KINDS.map((kind, index) => [kind, index + 1]));
@@ -82,6 +91,7 @@ export function decodeMessage(bytes: Uint8Array, known = new KnownHeaders()): Li
 /** Bytes that it takes, roughly, and rather more than less. */
 export function estimateMessage(message: LinkMessage): number {
   if (message.kind === 'data' || message.kind === 'best-effort') return estimateEvents(message.events);
+  if (message.kind === 'copy-batch' || message.kind === 'copy-range') return message.content.length + 256;
   if (message.kind === 'route-delta') return message.delta.length + 16;
   if (message.kind === 'route-head') return message.head.length + 16;
   return 128;
@@ -131,6 +141,19 @@ function writeBody(writer: ByteWriter, message: LinkMessage): void {
       return routes.writeBucketPull(writer, message);
     case 'route-buckets':
       return routes.writeBuckets(writer, message);
+    case 'copy-open':
+      return writer.uint(message.incarnation);
+    case 'copy-ready':
+    case 'copy-ack':
+      return copies.writePlace(writer, message);
+    case 'copy-start':
+      return copies.writeStart(writer, message);
+    case 'copy-batch':
+      return copies.writeBatch(writer, message);
+    case 'copy-range':
+      return copies.writeRange(writer, message);
+    case 'copy-drop':
+      return;
   }
 }
 
@@ -177,6 +200,19 @@ function readBody(reader: ByteReader, kind: LinkMessage['kind'], known: KnownHea
       return routes.readBucketPull(reader);
     case 'route-buckets':
       return routes.readBuckets(reader);
+    case 'copy-open':
+      return { kind, incarnation: reader.uint() };
+    case 'copy-ready':
+    case 'copy-ack':
+      return { kind, ...copies.readPlace(reader) };
+    case 'copy-start':
+      return copies.readStart(reader);
+    case 'copy-batch':
+      return copies.readBatch(reader);
+    case 'copy-range':
+      return copies.readRange(reader);
+    case 'copy-drop':
+      return { kind };
   }
 }
 

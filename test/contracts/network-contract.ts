@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { NO_GROUPS } from '../../node/core/event.ts';
-import type { DataMessage, LinkMessage } from '../../node/core/messages.ts';
+import type { LaneData, LinkMessage } from '../../node/core/messages.ts';
 import { storedEvent } from '../support/events.ts';
 import { allowAll, join, type Node } from './network-harness.ts';
 
@@ -200,7 +200,7 @@ export async function gossipUntilHeard(from: Node, nodes: readonly Node[]): Prom
 let gossipCount = 0;
 
 /** A data message with one event of about `bytes`, numbered. */
-export function dataOf(sequence: number, bytes = 100): DataMessage {
+export function dataOf(sequence: number, bytes = 100): LaneData {
   return {
     kind: 'data',
     scope: 'peer',

@@ -158,11 +158,12 @@ export class Bench {
       timing: TIMING,
       keys,
       random: () => 0.5,
+      replicas: 1,
       rejoining: persisted > 0,
     };
     stand.journal = journal;
     stand.self = self;
-    stand.core = new MesherCore(options, recovered, this.#clock());
+    stand.core = new MesherCore(options, { ...recovered, copies: [] }, this.#clock());
     this.#lines.push(`${node} runs, incarnation ${incarnation}`);
     this.#step(node, { kind: 'tick' });
   }

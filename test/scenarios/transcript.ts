@@ -51,6 +51,14 @@ export function describeEffect(
       return `to ${effect.peer}: ${describeMessage(effect.message)}`;
     case 'gossip':
       return 'gossip a change of routes';
+    case 'copy':
+      return `to the copy on ${effect.peer}: batch ${effect.batch}`;
+    case 'copy-range':
+      return `read what the copy on ${effect.peer} needs behind ${effect.from === '' ? 'nothing' : effect.from}`;
+    case 'copy-write':
+      return `write to the copy of ${effect.owner}: up to batch ${effect.head.batch}`;
+    case 'copy-drop':
+      return `drop the copy of ${effect.owner}`;
     case 'list-members':
       return 'ask the registry who is there';
     case 'register':
@@ -157,7 +165,18 @@ function describeMessage(message: LinkMessage): string {
     case 'route-head':
     case 'route-bucket-pull':
     case 'route-buckets':
+    case 'copy-open':
+    case 'copy-drop':
       return message.kind;
+    case 'copy-ready':
+    case 'copy-ack':
+      return `${message.kind}, has batch ${message.batch} of ${message.incarnation}${message.cursor === '' ? '' : `, ranges up to ${message.cursor}`}`;
+    case 'copy-start':
+      return `copy-start behind batch ${message.batch}`;
+    case 'copy-batch':
+      return `copy-batch ${message.batch}${message.last ? '' : `, part ${message.part}`}`;
+    case 'copy-range':
+      return `copy-range from ${message.from === '' ? 'the start' : message.from} to ${message.to}`;
   }
 }
 

@@ -7,6 +7,8 @@ import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { History, Published, Received, Subscribed } from './history.ts';
+import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
+import { putsOf } from '../../node/journal/memory-range.ts';
 import type { SimMesher } from './mesher.ts';
 import type { Listener } from './workload.ts';
 
@@ -278,11 +280,13 @@ function textOf({ filter, group, durable }: Interest): string {
 /** What still waits somewhere; empty: the federation is at rest. */
 export function unrest(meshers: readonly SimMesher[]): string[] {
   const waiting: string[] = [];
-  for (const { node, core, busy } of meshers) {
+  for (const { node, core, busy, options } of meshers) {
     if (!core) {
       waiting.push(`${node} does not run`);
       continue;
     }
+    const whole = core.replication.views().filter(({ complete, behind }) => complete && behind === 0);
+    if (whole.length < options.replicas - 1) waiting.push(`${node}: ${whole.length} whole copies`);
     for (const { subscription, queue } of core.subscriptions.all()) {
       if (queue.depth > 0) waiting.push(`${node}: ${queue.depth} events for ${subscription.name}`);
     }
@@ -296,6 +300,39 @@ export function unrest(meshers: readonly SimMesher[]): string[] {
     if (busy && core.commits.pendingBytes > 0) waiting.push(`${node}: inputs`);
   }
   return waiting;
+}
+
+/** With all links up, whoever is to have copies has them, whole, and the same as its own journal. */
+export function checkCopies({ history, meshers }: Found): void {
+  for (const owner of meshers) {
+    const { replicas } = owner.options;
+    if (replicas === 1 || !owner.core) continue;
+    const own = textOfDisk(owner.disk);
+    const views = owner.core.replication.views();
+    for (const { node, state, complete, behind } of views) {
+      const copy = meshers.find((mesher) => mesher.node === node)?.copies.diskOf(owner.node);
+      const isSame = copy !== undefined && textOfDisk(copy) === own;
+      if (state === 'streaming' && complete && behind === 0 && isSame) continue;
+      history.broken(
+        'copies are what they are copies of',
+        `${owner.node} on ${node}: ${state}, complete ${complete}, behind ${behind}, the same ${isSame}; ${isSame ? '' : differenceOf(own, copy ? textOfDisk(copy) : '')}`,
+      );
+    }
+  }
+}
+
+function differenceOf(own: string, copy: string): string {
+  const owned = own.split(',');
+  const copied = copy.split(',');
+  const lacks = owned.filter((line) => !copied.includes(line));
+  const keeps = copied.filter((line) => !owned.includes(line));
+  return `lacks ${lacks.join(' ').slice(0, 200)}, has besides ${keeps.join(' ').slice(0, 200)}`;
+}
+
+function textOfDisk(disk: MemoryDisk): string {
+  return putsOf(disk)
+    .map(([key, value]) => `${key.toString('hex')}=${value.toString('hex')}`)
+    .join();
 }
 
 export function checkJournalsEmpty(found: Found): void {

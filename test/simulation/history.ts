@@ -3,13 +3,14 @@
 
 import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
-import type { LinkMessage } from '../../node/core/messages.ts';
+import { isEvents, type DataMessage, type LinkMessage } from '../../node/core/messages.ts';
 import { formatToken, NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery } from '../../node/core/ports.ts';
 import type { Route } from '../../node/core/route-table.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
+import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
 import type { Schedule } from './schedule.ts';
@@ -153,7 +154,34 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   acked(mesher: NodeId, life: number, request: RequestId): void {
-    for (const { attempt } of this.#attempts.get(`${mesher}/${life}/${request}`) ?? []) attempt.acked = true;
+    const made = this.#attempts.get(`${mesher}/${life}/${request}`) ?? [];
+    for (const { attempt } of made) attempt.acked = true;
+    const owner = this.#meshers.get(mesher);
+    // one that was sent here twice may wait in another place, which nobody was told of yet
+    const once = made.filter(
+      ({ event }) => event.attempts.filter((attempt) => attempt.mesher === mesher).length === 1,
+    );
+    const ids = new Set(once.filter(({ event }) => event.qos === 'durable').map(({ event }) => event.id));
+    if (owner && owner.options.replicas > 1) this.#checkCopied(owner, ids);
+  }
+
+  /** What is acked, and still waits on its mesher's disk, waits in as many copies as were promised. */
+  #checkCopied(owner: SimMesher, ids: ReadonlySet<string>): void {
+    const waiting = waitingOn(owner.disk, owner.node, ids);
+    if (waiting.size === 0) return;
+    const held = new Map<string, number>();
+    for (const mesher of this.#meshers.values()) {
+      const copy = mesher.copies.diskOf(owner.node);
+      for (const id of copy ? waitingOn(copy, owner.node, ids) : []) held.set(id, (held.get(id) ?? 0) + 1);
+    }
+    for (const id of waiting) {
+      const copies = held.get(id) ?? 0;
+      if (copies < owner.options.replicas - 1)
+        this.broken(
+          'what is acked is on as many disks as was promised',
+          `${id} on ${owner.node}: ${copies} copies, ${owner.options.replicas - 1} promised`,
+        );
+    }
   }
 
   // ─────────────────────────────────────────────────────────── inside meshers
@@ -200,7 +228,7 @@ export class History implements MesherObserver, NetworkObserver {
         }
       } else if (input.kind === 'messages') {
         for (const message of input.messages) {
-          if (message.kind !== 'data' && message.kind !== 'best-effort') continue;
+          if (!isEvents(message)) continue;
           if (message.scope !== 'cluster') continue;
           for (const { event } of message.events) this.#lookAtLanding(mesher, core, event, died);
         }
@@ -301,8 +329,8 @@ export class History implements MesherObserver, NetworkObserver {
 
   // ─────────────────────────────────────────────────────────── on the wire
 
-  dataSent(from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void {
-    if (message.scope !== 'cluster') return;
+  dataSent(from: Host, to: Host, message: DataMessage): void {
+    if (!isEvents(message) || message.scope !== 'cluster') return;
     for (const { event } of message.events) {
       if (event.path.includes(to.cluster)) {
         this.broken(
@@ -322,8 +350,8 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
-  dataArrived(_from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void {
-    if (message.scope !== 'cluster' || message.kind !== 'data') return;
+  dataArrived(_from: Host, to: Host, message: DataMessage): void {
+    if (!isEvents(message) || message.scope !== 'cluster' || message.kind !== 'data') return;
     for (const { event } of message.events) {
       const published = this.events.get(idOf(event));
       if (!published || event.deadLetter) continue;
@@ -360,6 +388,21 @@ export class History implements MesherObserver, NetworkObserver {
   settled(subscribed: Subscribed, tokens: readonly DeliveryToken[]): void {
     for (const token of tokens) subscribed.settled.add(placeOf(token));
   }
+}
+
+/** Those of the events, as `origin` took them from their publisher, that some queue on the disk still wants. */
+function waitingOn(disk: MemoryDisk, origin: NodeId, ids: ReadonlySet<string>): Set<string> {
+  const waiting = new Set<string>();
+  for (const entries of disk.entries.values()) {
+    for (const [block, { indices }] of entries) {
+      const events = disk.blocks.get(block);
+      for (const index of indices) {
+        const event = events?.[index];
+        if (event?.origin === origin && ids.has(idOf(event))) waiting.add(idOf(event));
+      }
+    }
+  }
+  return waiting;
 }
 
 export function idOf(event: StoredEvent): string {
@@ -407,7 +450,7 @@ function describe(step: Input | Effect): string {
 }
 
 function describeMessage(message: LinkMessage): string {
-  if (message.kind !== 'data' && message.kind !== 'best-effort') return short(message);
+  if (!isEvents(message)) return short(message);
   const ids = message.events.map(({ event }) => idOf(event)).join(' ');
   return `${short({ ...message, events: message.events.length })} ${ids}`;
 }

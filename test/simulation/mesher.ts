@@ -8,7 +8,10 @@ import { MesherCore } from '../../node/core/mesher-core.ts';
 import type { Delivery, Keys } from '../../node/core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
 import type { Timing } from '../../node/core/timing.ts';
+import { encodeOps } from '../../node/journal/copy-content.ts';
+import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
+import { readRangeNow } from '../../node/journal/memory-range.ts';
 import type { Chance } from './chance.ts';
 import type { Host, SimNetwork } from './network.ts';
 import type { Client, SimRegistry } from './registry.ts';
@@ -29,6 +32,8 @@ export interface SimMesherOptions {
   readonly keys: Keys;
   readonly limits: Limits;
   readonly timing: Timing;
+  /** Meshers that keep each event before custody of it is acked. */
+  readonly replicas: number;
   /** Every journal value goes through its bytes, and batches are checked for sense. */
   readonly verifyJournal: boolean;
 }
@@ -52,12 +57,17 @@ type CrashPlan = { readonly kind: 'effects'; left: number } | { readonly kind: '
 /** Wall clocks start here: some day in 2025. */
 const WALL_ZERO = 1_750_000_000_000;
 
+/** Small, so that small batches and journals come in several. */
+const COPY_PIECE_BYTES = 2_000;
+const COPY_RANGE_BYTES = 3_000;
+
 /** Blocks that a load leaves out at most. */
 const LEFT_OUT_MAX = 4;
 
 export class SimMesher implements Host, Client {
   readonly options: SimMesherOptions;
   readonly disk = new MemoryDisk();
+  readonly copies = new MemoryCopies();
   readonly #ports: SimMesherPorts;
   readonly #wallSkew: number;
   #monotonicZero = 0;
@@ -136,7 +146,7 @@ export class SimMesher implements Host, Client {
 
   #run(revision: number | undefined): void {
     const { schedule, chance, observer } = this.#ports;
-    const { federation, cluster, keys, limits, timing } = this.options;
+    const { federation, cluster, keys, limits, timing, replicas } = this.options;
     this.#monotonicZero = schedule.now - chance.between(0, 100_000);
     const journal = new MemoryJournal(this.disk, { verify: this.options.verifyJournal });
     const recovered = journal.recoverNow();
@@ -156,8 +166,8 @@ export class SimMesher implements Host, Client {
     });
     const random = (): number => chance.next();
     this.#core = new MesherCore(
-      { self, limits, timing, keys, random, rejoining: persisted > 0 },
-      recovered,
+      { self, limits, timing, keys, random, replicas, rejoining: persisted > 0 },
+      { ...recovered, copies: this.copies.recover() },
       this.now(),
     );
     this.#state = 'running';
@@ -181,6 +191,8 @@ export class SimMesher implements Host, Client {
     this.#frozenUntil = 0;
     this.#allowed = new Set();
     this.#journal?.closeNow();
+    this.copies.crash();
+    this.#copyTurns.clear();
     this.disk.crash(power ? () => chance.next() : () => 0.999999);
     if (core) observer.died(this, core, power);
     network().processDied(this.node, power);
@@ -335,6 +347,18 @@ export class SimMesher implements Host, Client {
       case 'gossip':
         network().gossip(this.node, effect.bytes);
         return;
+      case 'copy':
+        this.#copy(effect);
+        return;
+      case 'copy-range':
+        this.#copyRange(effect);
+        return;
+      case 'copy-write':
+        this.#copyWrite(effect);
+        return;
+      case 'copy-drop':
+        this.copies.drop(effect.owner);
+        return;
       case 'list-members':
         registry.list(this.node, this.life);
         return;
@@ -366,6 +390,44 @@ export class SimMesher implements Host, Client {
 
   write({ ops }: Extract<Effect, { kind: 'append' }>, sync: boolean): void {
     this.#journal?.appendNow(ops, sync);
+  }
+
+  #copy({ peer, incarnation, batch, nextBlock, ops }: Extract<Effect, { kind: 'copy' }>): void {
+    const pieces = encodeOps(ops, COPY_PIECE_BYTES);
+    for (const [part, content] of pieces.entries()) {
+      const last = part === pieces.length - 1;
+      this.#ports
+        .network()
+        .send(this.node, peer, { kind: 'copy-batch', incarnation, batch, part, last, nextBlock, content });
+    }
+  }
+
+  /** What is written lies in the journal at once: all appends before this are in it. */
+  #copyRange({ peer, incarnation, from }: Extract<Effect, { kind: 'copy-range' }>): void {
+    const { schedule, chance, network } = this.#ports;
+    const { life } = this;
+    const { to, content } = readRangeNow(this.disk, from, COPY_RANGE_BYTES);
+    schedule.after(chance.skewed(0.1, 10) * this.diskSlowness, () => {
+      if (this.life !== life) return;
+      network().send(this.node, peer, { kind: 'copy-range', incarnation, from, to, content });
+      this.input({ kind: 'copy-ranged', peer, from });
+    });
+  }
+
+  /** When the write of each copy that was asked for last is done. */
+  readonly #copyTurns = new Map<NodeId, number>();
+
+  #copyWrite({ owner, head, change }: Extract<Effect, { kind: 'copy-write' }>): void {
+    const { schedule, chance } = this.#ports;
+    const { life } = this;
+    const takes = chance.skewed(0.2, 20) * this.diskSlowness;
+    const done = Math.max(schedule.now, this.#copyTurns.get(owner) ?? 0) + takes;
+    this.#copyTurns.set(owner, done);
+    schedule.at(done, () => {
+      if (this.life !== life) return;
+      this.copies.writeNow(owner, head, change);
+      this.input({ kind: 'copy-written', owner, head });
+    });
   }
 
   #load(queue: number, blocks: readonly number[]): void {

@@ -3,7 +3,7 @@
 // independently, and each end notices at a time of its own. Gossip is a lossy, unordered, repeating broadcast.
 
 import type { NodeId } from '../../node/core/event.ts';
-import { isData, type LinkMessage } from '../../node/core/messages.ts';
+import { type DataMessage, isData, type LinkMessage } from '../../node/core/messages.ts';
 import type { Input } from '../../node/core/steps.ts';
 import { decodeMessage, encodeMessage } from '../../node/wire/link-messages.ts';
 import type { Chance } from './chance.ts';
@@ -22,8 +22,8 @@ export interface Host {
 }
 
 export interface NetworkObserver {
-  dataArrived(from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void;
-  dataSent(from: Host, to: Host, message: Extract<LinkMessage, { kind: 'data' | 'best-effort' }>): void;
+  dataArrived(from: Host, to: Host, message: DataMessage): void;
+  dataSent(from: Host, to: Host, message: DataMessage): void;
 }
 
 interface Packet {

@@ -5,6 +5,7 @@ import { LIMITS, type Limits } from '../../node/core/limits.ts';
 import { TIMING, type Timing } from '../../node/core/timing.ts';
 import { Chance } from './chance.ts';
 import {
+  checkCopies,
   checkCrossings,
   checkDuplicates,
   checkJournalsEmpty,
@@ -95,6 +96,7 @@ class World {
     const limits = drawLimits(chance);
     const timing = drawTiming(chance);
     const verifyJournal = chance.is(0.2);
+    const replicas = drawReplicas(chance);
     const clusters = 1 + chance.below(4);
     for (let c = 0; c < clusters; c++) {
       const size = 1 + chance.below(3);
@@ -108,6 +110,7 @@ class World {
             keys: ring.make(node, `secret-${chance.next()}`),
             limits,
             timing,
+            replicas: Math.min(replicas, size),
             verifyJournal,
           },
           {
@@ -197,6 +200,7 @@ class World {
     checkOrder(found);
     checkCrossings(found);
     checkJournalsEmpty(found);
+    checkCopies(found);
     checkListeners(found, 12_000);
   }
 
@@ -264,6 +268,11 @@ class World {
       digest: hash32(text, this.schedule.count),
     };
   }
+}
+
+/** Half of the runs keep events on one disk only, as meshers do unless they are told otherwise. */
+function drawReplicas(chance: Chance): number {
+  return chance.is(0.5) ? 1 : 2 + chance.below(2);
 }
 
 /** Small bounds, so that a small run meets them. */

@@ -24,8 +24,8 @@ export function loneCore(recovered: Recovered, limits: Limits = LIMITS): MesherC
     version: '0',
   });
   return new MesherCore(
-    { self, limits, timing: TIMING, keys, random: () => 0.5, rejoining: false },
-    recovered,
+    { self, limits, timing: TIMING, keys, random: () => 0.5, replicas: 1, rejoining: false },
+    { ...recovered, copies: [] },
     NOW,
   );
 }

@@ -5,7 +5,7 @@ import { Qlobber } from 'qlobber';
 import { Counters } from '../../../node/core/counters.ts';
 import type { NodeId } from '../../../node/core/event.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
-import type { ControlMessage, Interest } from '../../../node/core/messages.ts';
+import { isData, type ControlMessage, type Interest } from '../../../node/core/messages.ts';
 import { RouteTable } from '../../../node/core/route-table.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { FRAME_HEADER_BYTES } from '../../../node/wire/frames.ts';
@@ -105,7 +105,7 @@ function makeTable(node: NodeId, linked: readonly NodeId[], sent: ControlMessage
 
 function deliver(table: RouteTable, from: NodeId, bytes: Uint8Array): void {
   const message = decodeMessage(bytes);
-  if (message.kind === 'data' || message.kind === 'best-effort') throw new Error('a table sent data');
+  if (isData(message)) throw new Error('a table sent data');
   hand(table, { from, to: '', message }, NOW);
 }
 

@@ -74,7 +74,7 @@ export class Fabric {
     });
     const random = this.#random;
     const core = new MesherCore(
-      { self: record, limits: LIMITS, timing: FABRIC_TIMING, keys, random, rejoining: false },
+      { self: record, limits: LIMITS, timing: FABRIC_TIMING, keys, random, replicas: 1, rejoining: false },
       {
         nextBlock: 1,
         queues: [],
@@ -83,6 +83,7 @@ export class Fabric {
         marks: [],
         members: [],
         routes: [],
+        copies: [],
       },
       this.now(),
     );

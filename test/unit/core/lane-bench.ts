@@ -59,7 +59,9 @@ export class Receiver {
       commits,
       emit,
       clusterOf: () => 'there',
-      diskFull: () => this.diskFull,
+      closed: () => this.diskFull,
+      pendingBytes: () => commits.pendingBytes,
+      whenKept: (then, sync) => commits.whenDurable(then, sync),
       take: (_sender, _scope, events) => {
         for (const { event } of events) {
           this.taken.push({ sequence: event.sequence, doubt: this.#doubt });

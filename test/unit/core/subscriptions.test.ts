@@ -20,15 +20,17 @@ function make(): { subscriptions: Subscriptions; effects: Effect[]; targets: Tar
   const ignore = { add: () => undefined, remove: () => undefined };
   const router = { addLocal: (target: Target) => void targets.push(target), removeLocal: () => undefined };
   let queues = 0;
+  const commits = new Commits(1, LIMITS, emit);
   const subscriptions = new Subscriptions({
     limits: LIMITS,
     counters,
-    commits: new Commits(1, LIMITS, emit),
+    commits,
     announcer: ignore as unknown as Announcer,
     router: router as unknown as Router<Target>,
     delivery: { limits: LIMITS, counters, random: () => 0.5, emit, deadLetter: () => undefined },
     emit,
     nextQueueId: () => ++queues,
+    whenKept: (then) => commits.whenDurable(then),
   });
   return { subscriptions, effects, targets };
 }

@@ -115,6 +115,31 @@ export const linkMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
       },
     ),
   }),
+  fc.record({ kind: fc.constant('copy-open' as const), incarnation: uint }),
+  fc.record({
+    kind: fc.constantFrom('copy-ready' as const, 'copy-ack' as const),
+    incarnation: uint,
+    batch: uint,
+    cursor: text(20),
+  }),
+  fc.record({ kind: fc.constant('copy-start' as const), incarnation: uint, batch: uint, nextBlock: uint }),
+  fc.record({
+    kind: fc.constant('copy-batch' as const),
+    incarnation: uint,
+    batch: uint,
+    part: uint,
+    last: fc.boolean(),
+    nextBlock: uint,
+    content: bytes,
+  }),
+  fc.record({
+    kind: fc.constant('copy-range' as const),
+    incarnation: uint,
+    from: text(20),
+    to: text(20),
+    content: bytes,
+  }),
+  fc.record({ kind: fc.constant('copy-drop' as const) }, { noNullPrototype: true }),
 );
 
 const named = text(20).filter((name) => name !== '');

@@ -1,0 +1,156 @@
+// The holding side of replication: copies of other meshers' journals, each kept as its owner sends it. What it means is not looked
+// into here: it is for the day when the owner is gone.
+//
+// Invariants. A copy takes its owner's batches in order and whole; what does not follow on what it has is not taken, and the
+// owner told where the copy stands. An ack names only what is on disk.
+
+import type { Counters } from './counters.ts';
+import type { NodeId } from './event.ts';
+import type { CopyBatch, CopyRange, CopyStart } from './messages.ts';
+import type { CopyChange, CopyHead, RecoveredCopy } from './ports.ts';
+import type { Emit } from './steps.ts';
+
+interface Copy {
+  readonly owner: NodeId;
+  /** What is on disk. */
+  written: CopyHead;
+  /** What was handed to the disk; runs ahead of `written`. */
+  taken: CopyHead;
+  /** Parts of the batch after `taken.batch` that have come. */
+  parts: number;
+  writes: number;
+  /** The owner was told where the copy stands, and what it sends until it answers is of the past. */
+  told: boolean;
+  /** It asked while writes were under way: it is answered when they are done. */
+  asked: boolean;
+}
+
+export interface CopiesOptions {
+  readonly cluster: string;
+  readonly counters: Counters;
+  readonly emit: Emit;
+  readonly clusterOf: (node: NodeId) => string | undefined;
+}
+
+/** Of a mesher of which nothing is held. */
+const NOTHING: CopyHead = { incarnation: 0, batch: 0, cursor: '', startBlock: 0, nextBlock: 0 };
+
+export class Copies {
+  readonly #options: CopiesOptions;
+  readonly #copies = new Map<NodeId, Copy>();
+
+  constructor(options: CopiesOptions) {
+    this.#options = options;
+  }
+
+  recover(copies: readonly RecoveredCopy[]): void {
+    for (const { owner, head } of copies) this.#copies.set(owner, newCopy(owner, head));
+  }
+
+  all(): RecoveredCopy[] {
+    return [...this.#copies.values()].map(({ owner, written }) => ({ owner, head: written }));
+  }
+
+  /** The owner has a new link, or starts anew. */
+  open(owner: NodeId): void {
+    if (this.#options.clusterOf(owner) !== this.#options.cluster) {
+      this.#options.counters.add('messages_refused_total', 1, 'copy-of-stranger');
+      return;
+    }
+    let copy = this.#copies.get(owner);
+    if (!copy) this.#copies.set(owner, (copy = newCopy(owner, NOTHING)));
+    if (copy.writes > 0) copy.asked = true;
+    else this.#tell(copy);
+  }
+
+  #tell(copy: Copy): void {
+    copy.asked = false;
+    copy.parts = 0;
+    copy.told = true;
+    const { incarnation, batch, cursor } = copy.written;
+    this.#options.emit({
+      kind: 'control',
+      peer: copy.owner,
+      message: { kind: 'copy-ready', incarnation, batch, cursor },
+    });
+  }
+
+  /** Everything that was known of the owner's past counts no more, but stays until it is overwritten. */
+  start(owner: NodeId, { incarnation, batch, nextBlock }: CopyStart): void {
+    const copy = this.#copies.get(owner);
+    if (!copy) return this.#refuse();
+    copy.parts = 0;
+    this.#write(copy, { incarnation, batch, cursor: '', startBlock: nextBlock, nextBlock }, undefined);
+  }
+
+  batch(owner: NodeId, message: CopyBatch): void {
+    const copy = this.#copies.get(owner);
+    if (!copy) return this.#refuse();
+    const { incarnation, batch, part, last, nextBlock, content } = message;
+    const { taken } = copy;
+    if (incarnation !== taken.incarnation || batch !== taken.batch + 1 || part !== copy.parts)
+      return this.#missed(copy);
+    copy.told = false;
+    copy.parts = last ? 0 : part + 1;
+    this.#write(copy, last ? { ...taken, batch, nextBlock } : taken, {
+      content,
+      isPart: !last,
+      range: undefined,
+    });
+  }
+
+  range(owner: NodeId, { incarnation, from, to, content }: CopyRange): void {
+    const copy = this.#copies.get(owner);
+    if (!copy) return this.#refuse();
+    const { taken } = copy;
+    if (incarnation !== taken.incarnation || from !== taken.cursor || copy.parts > 0)
+      return this.#missed(copy);
+    copy.told = false;
+    this.#write(copy, { ...taken, cursor: to }, { content, isPart: false, range: { from, to } });
+  }
+
+  /** Said once: what is on its way already may not follow, either. */
+  #missed(copy: Copy): void {
+    this.#options.counters.add('copies_gaps_total', 1);
+    if (copy.told) return;
+    copy.told = true;
+    if (copy.writes > 0) copy.asked = true;
+    else this.#tell(copy);
+  }
+
+  #refuse(): void {
+    this.#options.counters.add('messages_refused_total', 1, 'copy-not-opened');
+  }
+
+  #write(copy: Copy, head: CopyHead, change: CopyChange | undefined): void {
+    copy.taken = head;
+    copy.writes++;
+    this.#options.emit({ kind: 'copy-write', owner: copy.owner, head, change });
+  }
+
+  written(owner: NodeId, head: CopyHead): void {
+    const copy = this.#copies.get(owner);
+    if (!copy) return;
+    copy.writes--;
+    const isNews = head !== copy.written;
+    copy.written = head;
+    const { incarnation, batch, cursor } = head;
+    if (isNews)
+      this.#options.emit({
+        kind: 'control',
+        peer: owner,
+        message: { kind: 'copy-ack', incarnation, batch, cursor },
+      });
+    if (copy.asked && copy.writes === 0) this.#tell(copy);
+  }
+
+  /** The owner has others now, or is forgotten. */
+  drop(owner: NodeId): void {
+    if (!this.#copies.delete(owner)) return;
+    this.#options.emit({ kind: 'copy-drop', owner });
+  }
+}
+
+function newCopy(owner: NodeId, head: CopyHead): Copy {
+  return { owner, written: head, taken: head, parts: 0, writes: 0, told: false, asked: false };
+}

@@ -1,0 +1,42 @@
+// One range of a journal's keys: read for a copy, and put into the place of what the copy has there.
+
+import { COPY_COMPLETE, COPY_NAMED } from '../core/messages.ts';
+import { type CopyChange, encodePuts } from './copy-content.ts';
+import { cursorAt, rangesBetween } from './copy-order.ts';
+import { type Change, del } from './level-changes.ts';
+import type { Database } from './level-recovery.ts';
+
+/** All that there is behind `from`, up to `bytesMax` or a little more. */
+export async function readRange(
+  db: Database,
+  from: string,
+  bytesMax: number,
+): Promise<{ to: string; content: Buffer }> {
+  const puts: [Buffer, Buffer][] = [];
+  let bytes = 0;
+  for (const { rank, gt, lte } of rangesBetween(from, COPY_COMPLETE)) {
+    if (rank === COPY_NAMED && from < COPY_NAMED) return { to: COPY_NAMED, content: encodePuts(puts) };
+    for await (const [key, value] of db.iterator({ gt, lte, fillCache: false })) {
+      puts.push([key, value]);
+      bytes += key.length + value.length;
+      if (bytes >= bytesMax) return { to: cursorAt(rank, key), content: encodePuts(puts) };
+    }
+  }
+  return { to: COPY_COMPLETE, content: encodePuts(puts) };
+}
+
+/** Deletes what the copy has in the range and the owner has not. */
+export async function outdated(
+  db: Database,
+  { from, to }: { readonly from: string; readonly to: string },
+  given: readonly CopyChange[],
+): Promise<Change[]> {
+  const there = new Set<string>();
+  for (const change of given) if (change.type === 'put') there.add(change.key.toString('latin1'));
+  const changes: Change[] = [];
+  for (const { gt, lte } of rangesBetween(from, to)) {
+    for await (const key of db.keys({ gt, lte }))
+      if (!there.has(key.toString('latin1'))) changes.push(del(key));
+  }
+  return changes;
+}

@@ -1,0 +1,212 @@
+// Copies of a journal, on disk and in memory: whatever batches and ranges they are sent, in whatever mixture, in the end they
+// hold what the journal holds.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { MeshError } from '../../node/core/errors.ts';
+import { COPY_COMPLETE, COPY_NAMED } from '../../node/core/messages.ts';
+import type { CopyChange, CopyHead, JournalOp } from '../../node/core/ports.ts';
+import { decodeContent, encodeOps } from '../../node/journal/copy-content.ts';
+import { LevelCopies } from '../../node/journal/level-copies.ts';
+import { openLevelJournal } from '../../node/journal/level-journal.ts';
+import { MemoryCopies } from '../../node/journal/memory-copies.ts';
+import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
+import { storedEvents } from '../support/events.ts';
+import { inFull, wants, type RecoveredInFull } from './journal-contract.ts';
+import { Interpreter, steps, type Step } from './journal-model.ts';
+
+const OWNER = '12D3KooWOwner';
+const START: CopyHead = { incarnation: 3, batch: 0, cursor: '', startBlock: 0, nextBlock: 0 };
+
+async function temporary(t: TestContext): Promise<string> {
+  const base = await mkdtemp(join(tmpdir(), 'copies-'));
+  t.after(async () => rm(base, { recursive: true, force: true }));
+  return base;
+}
+
+/** An owner's journal in memory, and what it sends to both kinds of copies. */
+class Stream {
+  readonly disk = new MemoryDisk();
+  readonly journal = new MemoryJournal(this.disk);
+  readonly memory = new MemoryCopies();
+  readonly level: LevelCopies;
+  #head = START;
+
+  constructor(level: LevelCopies) {
+    this.level = level;
+    this.journal.recoverNow();
+  }
+
+  get cursor(): string {
+    return this.#head.cursor;
+  }
+
+  async #write(head: CopyHead, change: CopyChange | undefined): Promise<void> {
+    if (change?.isPart !== true) this.#head = head;
+    this.memory.writeNow(OWNER, head, change);
+    await this.level.write(OWNER, head, change);
+  }
+
+  async start(incarnation: number): Promise<void> {
+    await this.#write({ ...START, incarnation }, undefined);
+  }
+
+  async batch(ops: readonly JournalOp[], pieceBytes: number): Promise<void> {
+    this.journal.appendNow(ops, true);
+    const copied = ops.filter(({ op }) => !['member', 'drop-member', 'routes', 'drop-routes'].includes(op));
+    const pieces = encodeOps(copied, pieceBytes);
+    const head = { ...this.#head, batch: this.#head.batch + 1, nextBlock: this.disk.nextBlock };
+    for (const [i, content] of pieces.entries()) {
+      const isPart = i < pieces.length - 1;
+      await this.#write(isPart ? this.#head : head, { content, isPart, range: undefined });
+    }
+  }
+
+  async range(bytesMax: number): Promise<void> {
+    const from = this.#head.cursor;
+    const { to, content } = await this.journal.readRange(from, bytesMax);
+    await this.#write({ ...this.#head, cursor: to }, { content, isPart: false, range: { from, to } });
+  }
+}
+
+const copied = ({ queues, unclaimedBlocks, marks, subscriptions }: RecoveredInFull): unknown => ({
+  queues,
+  unclaimedBlocks,
+  marks,
+  subscriptions,
+});
+
+async function contentOf(dir: string): Promise<unknown> {
+  const journal = await openLevelJournal(dir);
+  try {
+    return copied(inFull(await journal.recover()));
+  } finally {
+    await journal.close();
+  }
+}
+
+test('a copy comes to hold what the journal holds, whatever batches and ranges made it', async (t) => {
+  const base = await temporary(t);
+  let run = 0;
+  const action = fc.record({
+    ranges: fc.nat({ max: 2 }),
+    rangeBytes: fc.constantFrom(1, 200, 5_000),
+    pieceBytes: fc.constantFrom(1, 300, 100_000),
+    again: fc.nat({ max: 12 }),
+  });
+  const batches = (all: readonly Step[]): Exclude<Step, 'reopen'>[] =>
+    all.flatMap((step) => (step === 'reopen' ? [] : [step]));
+  await fc.assert(
+    fc.asyncProperty(
+      steps,
+      steps,
+      fc.array(action, { minLength: 1, maxLength: 8 }),
+      async (before, after, actions) => {
+        const dir = join(base, `run-${++run}`);
+        const { store } = await LevelCopies.open(dir);
+        const stream = new Stream(store);
+        const interpreter = new Interpreter();
+        for (const { draws } of batches(before)) stream.journal.appendNow(interpreter.ops(draws), true);
+        await stream.start(3);
+        for (const [i, { draws }] of batches(after).entries()) {
+          const { ranges, rangeBytes, pieceBytes, again } = actions[i % actions.length] ?? {
+            ranges: 0,
+            rangeBytes: 1,
+            pieceBytes: 1,
+            again: 1,
+          };
+          if (again === 0) await stream.start(4 + i); // the owner was started again: in place
+          await stream.batch(interpreter.ops(draws), pieceBytes);
+          for (let n = 0; n < ranges && stream.cursor !== COPY_COMPLETE; n++) await stream.range(rangeBytes);
+        }
+        while (stream.cursor !== COPY_COMPLETE) await stream.range(200);
+        await store.close();
+        stream.journal.closeNow();
+        const wanted = copied(inFull(new MemoryJournal(stream.disk).recoverNow()));
+        const inMemory = stream.memory.diskOf(OWNER);
+        assert(inMemory);
+        assert.deepEqual(copied(inFull(new MemoryJournal(inMemory).recoverNow())), wanted);
+        assert.deepEqual(await contentOf(join(dir, OWNER)), wanted);
+      },
+    ),
+    { numRuns: process.env['LONG_TESTS'] === undefined ? 40 : 400 },
+  );
+});
+
+test('names come before blocks, so that a copy is of use for what comes from then on', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  const stream = new Stream(store);
+  const events = storedEvents(3);
+  stream.journal.appendNow(
+    [
+      { op: 'queue', queue: 1, name: 's:a' },
+      { op: 'block', block: 1, events },
+      { op: 'entry', queue: 1, block: 1, entry: wants(0, 1, 2) },
+    ],
+    true,
+  );
+  await stream.start(3);
+  await stream.range(1_000_000);
+  assert.equal(stream.cursor, COPY_NAMED);
+  assert.deepEqual([...(stream.memory.diskOf(OWNER)?.queues ?? [])], [[1, 's:a']]);
+  assert.equal(stream.memory.diskOf(OWNER)?.blocks.size, 0);
+  await store.close();
+});
+
+test('a copy is found again where it stood, and its folder goes when it is dropped', async (t) => {
+  const dir = await temporary(t);
+  const { store } = await LevelCopies.open(dir);
+  const stream = new Stream(store);
+  await stream.start(3);
+  await stream.batch([{ op: 'queue', queue: 1, name: 's:a' }], 1_000);
+  await stream.range(1_000);
+  await store.close();
+  const opened = await LevelCopies.open(dir);
+  assert.deepEqual(opened.copies, [
+    { owner: OWNER, head: { ...START, batch: 1, cursor: COPY_NAMED, nextBlock: 0 } },
+  ]);
+  await opened.store.drop(OWNER);
+  await opened.store.close();
+  assert.deepEqual((await LevelCopies.open(dir)).copies, []);
+});
+
+test('parts of a batch that is never whole leave nothing behind', async (t) => {
+  const dir = await temporary(t);
+  const { store } = await LevelCopies.open(dir);
+  const [content] = encodeOps([{ op: 'queue', queue: 1, name: 's:a' }], 1_000);
+  assert(content);
+  await store.write(OWNER, START, undefined);
+  await store.write(OWNER, START, { content, isPart: true, range: undefined });
+  await store.close();
+  assert.deepEqual(await contentOf(join(dir, OWNER)), {
+    queues: [],
+    unclaimedBlocks: [],
+    marks: [],
+    subscriptions: [],
+  });
+});
+
+test('bytes that are no content, and keys that are a journal’s own, are refused', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  t.after(() => store.close());
+  const write = (content: Uint8Array): Promise<void> =>
+    store.write(OWNER, START, { content, isPart: false, range: undefined });
+  const isRefused = (error: unknown): boolean =>
+    error instanceof MeshError && error.code === 'storage-failed';
+  await assert.rejects(write(Buffer.of(9)), isRefused);
+  await assert.rejects(write(Buffer.of(0, 2, 0x00, 0x6c, 1, 1)), isRefused); // `layout`
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      try {
+        decodeContent(bytes);
+      } catch (error) {
+        assert.equal((error as Error).name, 'CorruptionError');
+      }
+    }),
+  );
+});
