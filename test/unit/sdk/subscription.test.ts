@@ -259,6 +259,33 @@ test('after a lost connection: what was done with is so again unseen, what is he
   assert.deepEqual(idsOf(taken.slice(8)), ['acked']);
 });
 
+test('an event that its publisher sent twice is two deliveries, and both are known again after a lost connection', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const { taken } = collect(mesh.subscribe({ name: 'billing' }));
+  mesher.last.deliver(1, ['1', '2', '1', '2', '1']);
+  await timers.turn();
+  taken[0]?.ack(); // not answered before the connection is lost
+  await timers.turn();
+  mesher.last.drop();
+  await timers.turn();
+  taken[3]?.ack(); // while there is none
+  await timers.pass(1_000);
+  mesher.last.deliver(1, ['1', '2', '1', '2', '1'], 2);
+  await timers.turn();
+  assert.deepEqual(idsOf(taken), ['1', '2', '1', '2', '1'], 'nothing comes to the consumer again');
+  for (const delivery of taken) delivery.ack();
+  await timers.turn();
+  const settled = mesher.last
+    .of('settle')
+    .flatMap(({ settlements }) => settlements.flatMap(({ ranges }) => ranges));
+  const numbers = settled.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => first + i));
+  assert.deepEqual(
+    numbers.sort((a, b) => a - b),
+    [1, 2, 3, 4, 5],
+    'each is settled once',
+  );
+});
+
 test('a consumer that holds all its credit while the connection is lost gets more once it settles', async () => {
   const { mesh, mesher, timers } = await connected();
   const { taken } = collect(mesh.subscribe({ name: 'billing', credit: 4 }));
