@@ -65,6 +65,8 @@ export class Forwarder {
   readonly #byQueue = new Map<number, Lane>();
   /** Positions of new lanes begin here: the receivers of forgotten ones may come back, and remember theirs. */
   #firstSequence = 1;
+  /** Since when (monotonic ms) a lane leads to a mesher that is no member here, by destination. */
+  readonly #strangers = new Map<NodeId, number>();
   /** Best-effort events of this step, by peer and scope. */
   readonly #loose = new Map<string, Loose>();
 
@@ -319,7 +321,25 @@ export class Forwarder {
   }
 
   tick(now: Now): void {
-    for (const lane of this.#lanes.values()) if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
+    for (const lane of this.#lanes.values()) {
+      if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
+      if (lane.name.scope === 'peer') this.#watchStranger(lane.destination, now);
+    }
+  }
+
+  /**
+   * A sender named it, who may know it before us, or know no better, or mean harm. It is waited for as long as a dead member is: nothing
+   * else would ever end the queue for one that we were never told of, or have forgotten.
+   */
+  #watchStranger(node: NodeId, now: Now): void {
+    if (this.#options.members.get(node)) {
+      this.#strangers.delete(node);
+      return;
+    }
+    const since = this.#strangers.get(node) ?? now.monotonic;
+    this.#strangers.set(node, since);
+    if (now.monotonic - since <= this.#options.timing.forgetAfterMs) return;
+    this.#options.counters.add('events_dropped_total', this.forget(node), 'member-forgotten');
   }
 
   // ─────────────────────────────────────────────────────────── what receivers say
@@ -345,6 +365,7 @@ export class Forwarder {
       this.#clusterLanes.delete(lane.cluster);
       this.#byQueue.delete(lane.queue.id);
     }
+    this.#strangers.delete(destination);
     return lost;
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JournalOp, Recovered } from '../../../node/core/ports.ts';
+import { TIMING } from '../../../node/core/timing.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
 import { NOTHING } from '../../contracts/journal-contract.ts';
 import { loneCore, NOW } from '../../support/lone-core.ts';
@@ -37,4 +38,24 @@ test('blocks that nobody wants are dropped', () => {
     ops.flatMap((op) => (op.op === 'drop-block' ? [op.block] : [])),
     [7, 8],
   );
+});
+
+test('what waits for a mesher that is no member is given up when a dead member would be', () => {
+  const core = loneCore({
+    ...NOTHING,
+    nextBlock: 10,
+    queues: [
+      { queue: 1, name: 'p:ghost', blocks: [{ block: 3, count: 2, first: { incarnation: 1, sequence: 1 } }] },
+    ],
+  });
+  const droppedAt = (monotonic: number): boolean =>
+    core
+      .step([{ kind: 'tick' }], { ...NOW, monotonic })
+      .some((effect) => effect.kind === 'append' && effect.ops.some(({ op }) => op === 'drop-queue'));
+  const { forgetAfterMs } = TIMING;
+  assert.equal(droppedAt(1), false);
+  core.step([{ kind: 'appended', batch: 1 }], NOW);
+  assert.equal(droppedAt(forgetAfterMs), false);
+  assert.equal(droppedAt(forgetAfterMs + 2), true);
+  assert.equal(core.counters.total('events_dropped_total', 'member-forgotten'), 2);
 });
