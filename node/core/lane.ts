@@ -265,10 +265,12 @@ export class Lane {
     return frame.length > 0 ? frame : undefined;
   }
 
+  /** Where the lane was opened twice, both are answered: what the last answer grants is what holds. */
   ready(peer: NodeId, message: LaneReady, now: Now): void {
-    if (peer !== this.#landing || this.#state !== 'opening') return;
+    if (peer !== this.#landing || this.#state === 'waiting') return;
     this.#credit = message.credit;
     this.#settle(message.mark, now);
+    if (this.#state !== 'opening') return;
     this.#state = 'open';
     this.#cursor = this.#acked;
   }

@@ -99,6 +99,20 @@ test('a receiver whose disk is full holds the lane, and releases it', () => {
   assert.deepEqual(bench.receiver('x').onDisk(), [1, 2, 3]);
 });
 
+test('a lane that was opened twice goes by the second answer: the first may have been of a receiver that took nothing', () => {
+  const bench = started();
+  bench.receiver('x').diskFull = true;
+  publish(bench, 3);
+  while (bench.write());
+  bench.pass(TIMING.laneStallMs + 1);
+  assert.equal(bench.channel('x', 'control').length, 2, 'opened twice');
+  bench.deliver('x', 'control');
+  bench.receiver('x').diskFull = false;
+  bench.deliver('x', 'control');
+  bench.settle();
+  assert.deepEqual(bench.receiver('x').onDisk(), [1, 2, 3]);
+});
+
 test('a frame that was lost is seen by the one after it, and sent again', () => {
   const bench = started({ frameEventsMax: 2 });
   publish(bench, 6);
