@@ -21,6 +21,14 @@ export class MemoryCopies {
     return this.#copies.get(owner)?.disk;
   }
 
+  /** A backup: what is whole, on disks of its own. */
+  copy(): MemoryCopies {
+    const made = new MemoryCopies();
+    for (const [owner, { disk, head }] of this.#copies)
+      made.#copies.set(owner, { disk: disk.copy(), head, parts: [] });
+    return made;
+  }
+
   writeNow(owner: NodeId, head: CopyHead, change: CopyWrite | undefined): void {
     let copy = this.#copies.get(owner);
     if (!copy) this.#copies.set(owner, (copy = { disk: new MemoryDisk(), head, parts: [] }));

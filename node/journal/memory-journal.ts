@@ -78,6 +78,21 @@ export class MemoryDisk {
     this.syncs += 1;
   }
 
+  /** A backup: all that was applied, synced or not, as a disk of its own. */
+  copy(): MemoryDisk {
+    const made = new MemoryDisk();
+    for (const [queue, entries] of this.entries) made.entries.set(queue, new Map(entries));
+    copyAll(this.blocks, made.blocks);
+    copyAll(this.queues, made.queues);
+    copyAll(this.marks, made.marks);
+    copyAll(this.subscriptions, made.subscriptions);
+    copyAll(this.members, made.members);
+    copyAll(this.routes, made.routes);
+    copyAll(this.meta, made.meta);
+    copyAll(this.#own, made.#own);
+    return made;
+  }
+
   /** A power cut: of the batches not yet synced the last few, perhaps none, perhaps all, were never there. */
   crash(random: Random): void {
     const kept = Math.floor(random() * (this.#unsynced.length + 1));
@@ -387,6 +402,10 @@ function set<K, V>(map: Map<K, V>, key: K, value: V, undo: Undo[]): void {
   const before = map.get(key);
   undo.push(before === undefined ? () => map.delete(key) : () => map.set(key, before));
   map.set(key, value);
+}
+
+function copyAll<K, V>(from: ReadonlyMap<K, V>, to: Map<K, V>): void {
+  for (const [key, value] of from) to.set(key, value);
 }
 
 function drop<K, V>(map: Map<K, V>, key: K, undo: Undo[]): void {

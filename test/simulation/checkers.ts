@@ -6,6 +6,7 @@ import type { Interest } from '../../node/core/messages.ts';
 import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
+import { waysTo } from './duties.ts';
 import type { History, Published, Received, Subscribed } from './history.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { putsOf } from '../../node/journal/memory-range.ts';
@@ -44,6 +45,10 @@ export function checkNothingLost(found: Found): void {
       const { group, topic } = subscribed.subscription;
       if (group === undefined) {
         if (seen.get(subscribed.name)?.has(event.id) === true || subscribed.ended) continue;
+        if (isLostWithDisk(history, event.id, subscribed)) {
+          excuse(found, 'lost with the only disk that had it');
+          continue;
+        }
         missed.add(event.id);
         if (event.expires) excuse(found, 'expired');
         else if (subscribed.limited) excuse(found, 'queue-limit');
@@ -62,6 +67,10 @@ export function checkNothingLost(found: Found): void {
         sameGroup(subscription, members[0]?.subscription),
       );
       if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
+      if (all.some((member) => isLostWithDisk(history, event.id, member))) {
+        excuse(found, 'lost with the only disk that had it');
+        continue;
+      }
       missed.add(event.id);
       if (event.expires) excuse(found, 'expired');
       else
@@ -89,6 +98,12 @@ function owedBy(event: Published): string[] {
   const owed = new Set<string>();
   for (const attempt of event.attempts) if (attempt.acked) for (const name of attempt.owed) owed.add(name);
   return [...owed];
+}
+
+/** The mesher that had its custody on the way to this subscription lost it with its disk. */
+function isLostWithDisk({ lostWithDisks }: History, id: string, to: Subscribed): boolean {
+  const whom = lostWithDisks.get(id);
+  return whom !== undefined && waysTo(to.name, to.mesher, to.cluster).some((way) => whom.has(way));
 }
 
 function lost(event: Published): string {
@@ -128,6 +143,8 @@ function judgeTwice(found: Found, subscribed: Subscribed, before: Received, agai
     before.sequence === again.sequence;
   if (!same && event.attempts.length > 1) excuse(found, 'duplicate: its publisher sent it again');
   else if (event.doubtIn.has(subscribed.cluster)) excuse(found, 'duplicate: custody was in doubt');
+  else if (found.history.isForgotten(event, subscribed.mesher))
+    excuse(found, 'duplicate: a disk was put back');
   else
     found.history.broken(
       'nothing twice without doubt',
@@ -162,6 +179,8 @@ function judgeGroupTwice(found: Found, one: Subscribed, other: Subscribed, id: s
   if (event.attempts.length > 1) excuse(found, 'group twice: its publisher sent it again');
   else if (event.doubtIn.size > 0) excuse(found, 'group twice: custody was in doubt');
   else if (event.unknownMeshers) excuse(found, 'group twice: a mesher was unknown');
+  else if ([one, other].some(({ mesher }) => found.history.isForgotten(event, mesher)))
+    excuse(found, 'group twice: a disk was put back');
   else if (event.unknownAtLanding.has(one.name) || event.unknownAtLanding.has(other.name))
     excuse(found, 'group twice: sender and landing mesher knew other members');
   else
@@ -208,13 +227,14 @@ export function checkOrder(found: Found): void {
 /** What excuses that `later` came before `earlier`; undefined: nothing. */
 function whyOutOfOrder(
   history: History,
-  { cluster }: Subscribed,
+  { cluster, mesher }: Subscribed,
   later: string,
   earlier: string,
 ): string | undefined {
   const events = [history.events.get(later), history.events.get(earlier)];
   if (events.some((event) => event === undefined || event.attempts.length > 1))
     return 'its publisher sent again';
+  if (events.some((event) => event && history.isForgotten(event, mesher))) return 'a disk was put back';
   const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);
   if (events.some((event) => event?.doubtIn.has(cluster)) || landings.some((nodes) => nodes.length > 1)) {
     return 'the lane moved in doubt';
@@ -230,6 +250,10 @@ export function checkCrossings(found: Found): void {
   for (const event of found.history.events.values()) {
     for (const [cluster, nodes] of event.landedOn) {
       if (nodes.size <= event.attempts.length || event.doubtIn.has(cluster)) continue;
+      if (found.history.isForgotten(event)) {
+        excuse(found, 'crossed twice: a disk was put back');
+        continue;
+      }
       found.history.broken(
         'once per remote cluster',
         `${event.id} landed on ${[...nodes].join()} of ${cluster} without doubt`,

@@ -1,21 +1,36 @@
 // What goes wrong, when and for how long: drawn from the seed, injected from outside. `healAll` ends all of it.
 
+import { MemoryCopies } from '../../node/journal/memory-copies.ts';
+import { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import type { Chance } from './chance.ts';
 import type { SimMesher } from './mesher.ts';
 import type { SimNetwork } from './network.ts';
+import type { Population } from './population.ts';
 import type { SimRegistry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+
+/**
+ * Kinds that came later, in sets that a seed has or has not: one that has none of them lives as it did before they were there.
+ */
+export type Era = 'machines' | 'members';
 
 export interface FaultPorts {
   readonly schedule: Schedule;
   readonly network: SimNetwork;
   readonly registry: SimRegistry;
+  readonly population: Population;
   readonly meshers: readonly SimMesher[];
 }
 
 type Fault = (faults: Faults) => void;
 
-const KINDS: Readonly<Record<string, { readonly weight: number; readonly inject: Fault }>> = {
+interface Kind {
+  readonly weight: number;
+  readonly inject: Fault;
+  readonly era?: Era;
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
   kill: { weight: 3, inject: (on) => on.kill(false) },
   'power-cut': { weight: 3, inject: (on) => on.kill(true) },
   'die-between-effects': { weight: 3, inject: (on) => on.plan('effects') },
@@ -37,6 +52,13 @@ const KINDS: Readonly<Record<string, { readonly weight: number; readonly inject:
   'key-lost': { weight: 1, inject: (on) => on.loseKey() },
   'disk-full': { weight: 2, inject: (on) => on.fillDisk() },
   'disk-slow': { weight: 2, inject: (on) => on.slowDisk() },
+  pause: { era: 'machines', weight: 2, inject: (on) => on.pause() },
+  'clock-jump': { era: 'machines', weight: 2, inject: (on) => on.setClock() },
+  'restored-backup': { era: 'machines', weight: 3, inject: (on) => on.restoreBackup() },
+  'wiped-disk': { era: 'members', weight: 2, inject: (on) => on.wipeDisk() },
+  'member-joins': { era: 'members', weight: 4, inject: (on) => on.join() },
+  'member-leaves-empty': { era: 'members', weight: 2, inject: (on) => on.leaveEmpty() },
+  'member-leaves-at-once': { era: 'members', weight: 2, inject: (on) => on.leaveAtOnce() },
 };
 
 export class Faults {
@@ -49,13 +71,14 @@ export class Faults {
   readonly #pauseMs: number;
   #ended = false;
 
-  constructor(chance: Chance, ports: FaultPorts, note: (what: string) => void) {
+  constructor(chance: Chance, eras: ReadonlySet<Era>, ports: FaultPorts, note: (what: string) => void) {
     this.#chance = chance;
     this.#ports = ports;
     this.#note = note;
     this.#pauseMs = chance.skewed(150, 6_000);
     // each run has its own mixture, so that some see much of little
-    const all = Object.entries(KINDS).flatMap(([kind, { weight }]) => Array<string>(weight).fill(kind));
+    const known = Object.entries(KINDS).filter(([, { era }]) => era === undefined || eras.has(era));
+    const all = known.flatMap(([kind, { weight }]) => Array<string>(weight).fill(kind));
     this.#kinds = chance.is(0.5) ? all : all.filter(() => chance.is(0.3));
   }
 
@@ -85,6 +108,7 @@ export class Faults {
     registry.heal();
     for (const mesher of meshers) {
       mesher.thaw();
+      mesher.setClock(0, 1);
       mesher.diskSlowness = 1;
       mesher.input({ kind: 'disk', state: 'ok' });
       mesher.start();
@@ -237,5 +261,55 @@ export class Faults {
     const mesher = this.#mesher();
     mesher.diskSlowness = this.#chance.between(5, 100);
     this.#later(this.#chance.between(1_000, 15_000), () => (mesher.diskSlowness = 1));
+  }
+
+  // ─────────────────────────────────────────────────────────── machines
+
+  /** As a virtual machine that is moved: the monotonic clock goes on. */
+  pause(): void {
+    this.#mesher().freeze(this.#chance.skewed(1_000, 120_000));
+  }
+
+  /** By up to an hour, and from then on somewhat too fast or too slow. */
+  setClock(): void {
+    const mesher = this.#mesher();
+    const offByMs = this.#chance.pick([-1, 1]) * this.#chance.skewed(1_000, 3_600_000);
+    mesher.setClock(offByMs, this.#chance.is(0.5) ? 1 : this.#chance.between(0.9, 1.1));
+    if (this.#chance.is(0.5)) this.#later(this.#chance.between(500, 20_000), () => mesher.setClock(0, 1));
+  }
+
+  /** What was written since the copy was made is gone; sometimes all of it, save the key. */
+  restoreBackup(): void {
+    const mesher = this.#mesher();
+    const backup = this.#chance.is(0.1)
+      ? { disk: new MemoryDisk(), copies: new MemoryCopies() }
+      : mesher.backup();
+    const power = this.#chance.is(0.5);
+    this.#later(this.#chance.skewed(200, 30_000), () => {
+      this.#ports.population.restore(mesher, backup, power);
+      this.#restart(mesher);
+    });
+  }
+
+  // ─────────────────────────────────────────────────────────── members
+
+  wipeDisk(): void {
+    const mesher = this.#mesher();
+    if (!this.#ports.population.wipe(mesher)) return;
+    this.#later(this.#chance.skewed(100, 20_000), () =>
+      this.#ports.population.joinCluster(mesher.cluster, this.#chance),
+    );
+  }
+
+  join(): void {
+    this.#ports.population.join(this.#chance);
+  }
+
+  leaveEmpty(): void {
+    this.#ports.population.leaveEmpty(this.#mesher());
+  }
+
+  leaveAtOnce(): void {
+    this.#ports.population.leaveAtOnce(this.#mesher(), this.#chance.is(0.5));
   }
 }

@@ -11,6 +11,8 @@ import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
+import { idOf } from './event-id.ts';
+import { addAllTo, type Duties } from './duties.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
 import type { Schedule } from './schedule.ts';
@@ -94,6 +96,8 @@ export class History implements MesherObserver, NetworkObserver {
   readonly breaches: Breach[] = [];
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
+  /** What disks held that were lost, and no other may have. */
+  readonly lostWithDisks: Duties = new Map();
   readonly #schedule: Schedule;
   readonly #meshers: ReadonlyMap<NodeId, SimMesher>;
   readonly #trace: ((line: string) => void) | undefined;
@@ -103,6 +107,8 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #crossings = new Map<string, number>();
   /** What each mesher must not forget in a restart, by subscription. */
   readonly #kept = new Map<NodeId, Map<string, Kept>>();
+  /** When the disk of this mesher, or of one of this cluster, was last put back to an older state. */
+  readonly #putBackAt = new Map<string, number>();
   readonly #livesSeen = new Map<NodeId, number>();
   /** Of the routes, when the step that is under way began. */
   #revisionBefore = 0;
@@ -166,7 +172,12 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   /** What is acked, and still waits on its mesher's disk, waits in as many copies as were promised. */
-  #checkCopied(owner: SimMesher, ids: ReadonlySet<string>): void {
+  #checkCopied(owner: SimMesher, all: ReadonlySet<string>): void {
+    // a copy that became an older one is made good when its mesher is back
+    const since = this.#putBackAt.get(owner.cluster) ?? -Infinity;
+    const ids = new Set(
+      [...all].filter((id) => this.events.get(id)?.attempts.every((attempt) => attempt.at > since)),
+    );
     const waiting = waitingOn(owner.disk, owner.node, ids);
     if (waiting.size === 0) return;
     const held = new Map<string, number>();
@@ -315,6 +326,34 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
+  diskLost(duties: Duties): void {
+    addAllTo(this.lostWithDisks, duties);
+  }
+
+  /** `lost`: what the older disk does not have. It has, besides, what was done since, and does not know what came since. */
+  diskPutBack(mesher: SimMesher, lost: Duties): void {
+    this.diskLost(lost);
+    this.#putBackAt.set(mesher.cluster, this.#schedule.now);
+    this.#putBackAt.set(mesher.node, this.#schedule.now);
+    this.#kept.delete(mesher.node);
+    for (const { name, mesher: home, settled } of this.subscriptions.values()) {
+      if (home !== mesher.node) continue;
+      settled.clear(); // it has forgotten that
+      for (const place of this.#places.keys()) if (place.startsWith(`${name} `)) this.#places.delete(place); // its blocks are numbered from there again
+    }
+  }
+
+  /** A mesher that had custody of the event, or `home`, has forgotten since that it came or that it was done. */
+  isForgotten({ attempts, landedOn }: Published, home?: NodeId): boolean {
+    const [first] = attempts;
+    const nodes = [
+      ...attempts.map(({ mesher }) => mesher),
+      ...[...landedOn.values()].flatMap((on) => [...on]),
+    ];
+    if (home !== undefined) nodes.push(home);
+    return first !== undefined && nodes.some((node) => (this.#putBackAt.get(node) ?? -Infinity) > first.at);
+  }
+
   /** Over all lives of all meshers; `label`: the first one's value. */
   total(name: string, label: string): number {
     let sum = this.counted.get(`${name}/${label}`) ?? 0;
@@ -403,15 +442,6 @@ function waitingOn(disk: MemoryDisk, origin: NodeId, ids: ReadonlySet<string>): 
     }
   }
   return waiting;
-}
-
-export function idOf(event: StoredEvent): string {
-  const text = Buffer.from(
-    event.cloudEvent.buffer,
-    event.cloudEvent.byteOffset,
-    event.cloudEvent.length,
-  ).toString('latin1');
-  return text.slice(0, text.indexOf(' '));
 }
 
 function wholeTable(core: MesherCore): boolean {

@@ -16,6 +16,7 @@ import type { Chance } from './chance.ts';
 import type { Host, SimNetwork } from './network.ts';
 import type { Client, SimRegistry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import { WallClock } from './wall-clock.ts';
 
 /** Told of what happens inside, for the history. */
 export interface MesherObserver {
@@ -52,10 +53,15 @@ export interface SessionListener {
   closed(reason: string): void;
 }
 
+/** What its data folder held at some moment. */
+export interface Backup {
+  readonly disk: MemoryDisk;
+  readonly copies: MemoryCopies;
+}
+
 type CrashPlan = { readonly kind: 'effects'; left: number } | { readonly kind: 'ack' };
 
-/** Wall clocks start here: some day in 2025. */
-const WALL_ZERO = 1_750_000_000_000;
+const START_AGAIN_MS = 1_000;
 
 /** Small, so that small batches and journals come in several. */
 const COPY_PIECE_BYTES = 2_000;
@@ -66,10 +72,10 @@ const LEFT_OUT_MAX = 4;
 
 export class SimMesher implements Host, Client {
   readonly options: SimMesherOptions;
-  readonly disk = new MemoryDisk();
-  readonly copies = new MemoryCopies();
+  disk = new MemoryDisk();
+  copies = new MemoryCopies();
   readonly #ports: SimMesherPorts;
-  readonly #wallSkew: number;
+  readonly #wall: WallClock;
   #monotonicZero = 0;
   #core: MesherCore | undefined;
   #journal: MemoryJournal | undefined;
@@ -81,18 +87,22 @@ export class SimMesher implements Host, Client {
   #nextId = 1;
   #appending = false;
   #crashPlan: CrashPlan | undefined;
+  #isPutBack = false;
   readonly #requests = new Map<RequestId, (reply: Reply | undefined) => void>();
   readonly #sessions = new Map<SessionId, SessionListener>();
   /** Counts starts: what an earlier life asked for is not answered to a later one. */
   life = 0;
   incarnation = 0;
+  /** Its machine is given up: no more clients are sent to it, and once it is down it never comes back. */
+  leaving = false;
+  gone = false;
   /** Factor on the time writes take. */
   diskSlowness = 1;
 
   constructor(options: SimMesherOptions, ports: SimMesherPorts) {
     this.options = options;
     this.#ports = ports;
-    this.#wallSkew = Math.round(ports.chance.between(-200, 200));
+    this.#wall = new WallClock(Math.round(ports.chance.between(-200, 200)));
   }
 
   get node(): NodeId {
@@ -129,19 +139,43 @@ export class SimMesher implements Host, Client {
 
   now(): Now {
     const { now } = this.#ports.schedule;
-    return { wall: Math.round(WALL_ZERO + now + this.#wallSkew), monotonic: now - this.#monotonicZero };
+    return { wall: this.#wall.at(now), monotonic: now - this.#monotonicZero };
+  }
+
+  /** Somebody sets the wall clock; `rate`: how fast it goes from now on. The monotonic one goes on as it did. */
+  setClock(offByMs: number, rate: number): void {
+    this.#wall.set(this.#ports.schedule.now, offByMs, rate);
   }
 
   // ─────────────────────────────────────────────────────────── life and death
 
   start(): void {
-    if (this.#state !== 'down') return;
+    if (this.#state !== 'down' || this.gone) return;
     this.#state = 'starting';
     const life = ++this.life;
     this.#ports.registry.open(this, life);
     this.#ports.registry.nextRevision(this.node, life, (revision) => {
-      if (this.life === life && this.#state === 'starting') this.#run(revision);
+      if (this.life !== life || this.#state !== 'starting') return;
+      if (revision === undefined && this.#isPutBack) this.#startAgain();
+      else this.#run(revision);
     });
+  }
+
+  #startAgain(): void {
+    this.#state = 'down';
+    this.#ports.schedule.after(START_AGAIN_MS, () => this.start());
+  }
+
+  /** As it is in this moment. */
+  backup(): Backup {
+    return { disk: this.disk.copy(), copies: this.copies.copy() };
+  }
+
+  /** It gets another disk, while it is down. From then on it starts only where the registry answers. */
+  putBack({ disk, copies }: Backup): void {
+    this.disk = disk;
+    this.copies = copies;
+    this.#isPutBack = true;
   }
 
   #run(revision: number | undefined): void {
@@ -171,6 +205,7 @@ export class SimMesher implements Host, Client {
       this.now(),
     );
     this.#state = 'running';
+    this.#isPutBack = false;
     observer.trace(this.node, () => `started, incarnation ${this.incarnation}`);
     this.#tick(this.life);
   }

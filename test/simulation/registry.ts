@@ -112,6 +112,11 @@ export class SimRegistry {
     this.#changed();
   }
 
+  /** A clean stop gives the lease back, where the registry can be reached; else it ends by itself. */
+  deregister(node: NodeId): void {
+    if (!this.down && !this.cutOff.has(node)) this.expire(node);
+  }
+
   heal(): void {
     this.down = false;
     this.slowness = 1;

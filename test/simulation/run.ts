@@ -17,10 +17,11 @@ import {
   unrest,
 } from './checkers.ts';
 import { KeyRing } from './fake-keys.ts';
-import { Faults } from './faults.ts';
+import { type Era, Faults } from './faults.ts';
 import { type Breach, History } from './history.ts';
-import { SimMesher } from './mesher.ts';
+import type { SimMesher } from './mesher.ts';
 import { SimNetwork } from './network.ts';
+import { Population } from './population.ts';
 import { SimRegistry } from './registry.ts';
 import { Schedule } from './schedule.ts';
 import { Listener, planSubscriber, Publisher, Subscriber, Undertaker } from './workload.ts';
@@ -75,13 +76,16 @@ class World {
   readonly #quiet: boolean;
   readonly #registry: SimRegistry;
   readonly #network: SimNetwork;
-  readonly #meshers: SimMesher[] = [];
+  readonly #population: Population;
+  /** Those of the population: they come and go. */
+  readonly #meshers: readonly SimMesher[];
   readonly #faults: Faults;
   readonly #publishers: Publisher[] = [];
   readonly #subscribers: Subscriber[] = [];
   readonly #listeners: Listener[] = [];
   readonly #excused = new Map<string, number>();
   readonly #busyMs: number;
+  readonly #restMs: number;
 
   constructor(chance: Chance, options: RunOptions) {
     this.#options = options;
@@ -91,44 +95,59 @@ class World {
     this.history = new History(this.schedule, byNode, options.trace);
     this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
     this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, byNode, this.history);
-    this.#busyMs = chance.between(15_000, 60_000);
+    const busyMs = chance.between(15_000, 60_000);
     const ring = new KeyRing();
     const limits = drawLimits(chance);
-    const timing = drawTiming(chance);
+    const drawn = drawTiming(chance);
     const verifyJournal = chance.is(0.2);
     const replicas = drawReplicas(chance);
+    const later = chance.fork('kinds of faults that came later');
+    const eras = this.#quiet ? new Set<Era>() : drawEras(later);
+    this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
+    // who left for good must be forgotten before the run ends, and nobody else
+    const forgetAfterMs = this.#busyMs + 20_000;
+    const timing = eras.has('members') ? { ...drawn, forgetAfterMs } : drawn;
+    this.#restMs = eras.has('members') ? REST_MS + forgetAfterMs : REST_MS;
+    this.#population = new Population(
+      { federation: FEDERATION, limits, timing, replicas, verifyJournal },
+      {
+        schedule: this.schedule,
+        network: () => this.#network,
+        registry: this.#registry,
+        history: this.history,
+        ring,
+        byNode,
+        subscribers: this.#subscribers,
+        settled: (mesher) => this.#settle(mesher),
+      },
+    );
+    this.#meshers = this.#population.meshers;
     const clusters = 1 + chance.below(4);
     for (let c = 0; c < clusters; c++) {
       const size = 1 + chance.below(3);
       for (let m = 0; m < size; m++) {
         const cluster = 'abcd'.charAt(c);
         const node = `${cluster}${m}`;
-        const mesher = new SimMesher(
-          {
-            federation: FEDERATION,
-            cluster,
-            keys: ring.make(node, `secret-${chance.next()}`),
-            limits,
-            timing,
-            replicas: Math.min(replicas, size),
-            verifyJournal,
-          },
-          {
-            schedule: this.schedule,
-            chance: chance.fork(node),
-            network: () => this.#network,
-            registry: this.#registry,
-            observer: this.history,
-          },
+        this.#population.add(
+          node,
+          cluster,
+          Math.min(replicas, size),
+          `secret-${chance.next()}`,
+          chance.fork(node),
         );
-        this.#meshers.push(mesher);
-        byNode.set(node, mesher);
       }
     }
     const { schedule } = this;
     this.#faults = new Faults(
       chance.fork('faults'),
-      { schedule, network: this.#network, registry: this.#registry, meshers: this.#meshers },
+      eras,
+      {
+        schedule,
+        population: this.#population,
+        network: this.#network,
+        registry: this.#registry,
+        meshers: this.#meshers,
+      },
       (what) => this.history.trace('*', () => what),
     );
   }
@@ -175,10 +194,10 @@ class World {
         after > 10_000
       )
         return;
-      if (after > REST_MS) {
+      if (after > this.#restMs) {
         history.broken(
           'everything is delivered in the end',
-          `${(REST_MS / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`,
+          `${(this.#restMs / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`,
         );
         return;
       }
@@ -237,6 +256,18 @@ class World {
     for (const mesher of this.#meshers) new Undertaker(mesher, ports);
   }
 
+  /** Clients of a mesher that joined. */
+  #settle(mesher: SimMesher): void {
+    const { schedule, history } = this;
+    const ports = { schedule, history, meshers: this.#meshers };
+    const chance = this.#chance.fork(`clients of ${mesher.node}`);
+    new Undertaker(mesher, ports);
+    for (let i = chance.below(3); i > 0; i--) {
+      const plan = planSubscriber(`s${this.#subscribers.length}-${mesher.node}`, chance, [mesher], undefined);
+      this.#subscribers.push(new Subscriber(plan, chance.fork(plan.name), ports));
+    }
+  }
+
   #whileBusy(ms: number, then: () => void): void {
     this.schedule.after(ms, () => {
       if (this.schedule.now < this.#busyMs) then();
@@ -273,6 +304,14 @@ class World {
 /** Half of the runs keep events on one disk only, as meshers do unless they are told otherwise. */
 function drawReplicas(chance: Chance): number {
   return chance.is(0.5) ? 1 : 2 + chance.below(2);
+}
+
+/** Half of the seeds have none of the later kinds; where members come and go for good, a run takes longer. */
+function drawEras(chance: Chance): ReadonlySet<Era> {
+  const eras = new Set<Era>();
+  if (chance.is(0.35)) eras.add('machines');
+  if (chance.is(0.25)) eras.add('members');
+  return eras;
 }
 
 /** Small bounds, so that a small run meets them. */

@@ -77,7 +77,7 @@ export class Publisher {
 
   #turn(): void {
     if (this.#stopped) return;
-    if (this.#chance.is(0.02)) this.#home = this.#chance.pick(this.#ports.meshers);
+    if (this.#home.leaving || this.#chance.is(0.02)) this.#home = this.#chance.pick(this.#ports.meshers);
     const qos = this.#chance.is(0.1) ? 'best-effort' : 'durable';
     const count = this.#chance.is(0.05) ? 40 : 1 + this.#chance.below(4);
     const events = Array.from({ length: count }, () => this.#make(qos));
@@ -113,7 +113,7 @@ export class Publisher {
     tries: number,
   ): void {
     const { schedule, history } = this.#ports;
-    if (!to.running) {
+    if (!to.running || to.leaving) {
       if (tries < 3 && !this.#stopped)
         schedule.after(500, () => this.#send(qos, events, this.#chance.pick(this.#ports.meshers), tries + 1));
       else this.#next();
@@ -202,6 +202,8 @@ export class Subscriber {
   /** Of the last delivery that came: what a client resumes after. */
   #lastToken: DeliveryToken | undefined;
   #deleted = false;
+  /** Its deletion was confirmed, or there is nobody left to ask. */
+  isDeleted = false;
 
   constructor(plan: SubscriberPlan, chance: Chance, ports: WorkloadPorts) {
     this.#plan = plan;
@@ -246,6 +248,7 @@ export class Subscriber {
   ): void {
     const again = (): void =>
       this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then, evenDeleted));
+    if (this.#plan.home.gone) return;
     if (!this.#plan.home.running) return again();
     if (this.#deleted && !evenDeleted) return;
     ask((reply) => {
@@ -280,12 +283,25 @@ export class Subscriber {
     if (!this.subscribed.acked || this.#deleted) return;
     this.#deleted = true;
     this.subscribed.ended = true;
+    this.deleteAgain();
+  }
+
+  /** Its mesher may have forgotten that it was deleted. */
+  deleteAgain(): void {
     const { name } = this.#plan;
     this.#until(
       (done) => this.#plan.home.request((request) => ({ kind: 'delete-subscription', request, name }), done),
-      () => undefined,
+      () => {
+        this.isDeleted = true;
+      },
       true,
     );
+  }
+
+  /** Its mesher is gone, or has forgotten it. */
+  giveUp(): void {
+    this.#deleted = this.isDeleted = true;
+    this.subscribed.ended = true;
   }
 
   // ─────────────────────────────────────────────────────────── consuming
@@ -301,7 +317,7 @@ export class Subscriber {
   }
 
   #attach(): void {
-    if (this.#session !== undefined || this.#deleted) return;
+    if (this.#session !== undefined || this.#deleted || this.#plan.home.gone) return;
     const { home, name } = this.#plan;
     if (!home.running) {
       this.#later(100, 600, () => this.#attach());
@@ -323,7 +339,7 @@ export class Subscriber {
   }
 
   #pull(): void {
-    if (this.#pulling || this.#deleted) return;
+    if (this.#pulling || this.#deleted || this.#plan.home.gone) return;
     const { home, name } = this.#plan;
     if (!home.running) {
       this.#later(100, 600, () => this.#pull());
@@ -421,6 +437,7 @@ export class Listener {
 
   #attach(): void {
     const { schedule } = this.#ports;
+    if (this.home.gone) return;
     if (!this.home.running) {
       schedule.after(this.#chance.between(100, 800), () => this.#attach());
       return;
@@ -453,6 +470,7 @@ export class Undertaker {
 
   constructor(home: SimMesher, { schedule }: WorkloadPorts) {
     const pull = (): void => {
+      if (home.gone) return;
       if (!home.running) {
         schedule.after(500, pull);
         return;

@@ -1,0 +1,170 @@
+// Who runs a mesher, and since when: meshers join in the middle of a run, are stopped for good, lose their disk (and with it
+// their key: another comes in their place), or get an older disk back. What that loses by definition is told to the history.
+
+import type { NodeId } from '../../node/core/event.ts';
+import type { Limits } from '../../node/core/limits.ts';
+import type { Timing } from '../../node/core/timing.ts';
+import type { Chance } from './chance.ts';
+import { unrest } from './checkers.ts';
+import { dutiesLost, dutiesOn } from './duties.ts';
+import type { KeyRing } from './fake-keys.ts';
+import type { History } from './history.ts';
+import { type Backup, SimMesher } from './mesher.ts';
+import type { SimNetwork } from './network.ts';
+import type { SimRegistry } from './registry.ts';
+import type { Schedule } from './schedule.ts';
+import type { Subscriber } from './workload.ts';
+
+export interface PopulationOptions {
+  readonly federation: string;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  /** For those that join: as many of them as their cluster has meshers. */
+  readonly replicas: number;
+  readonly verifyJournal: boolean;
+}
+
+export interface PopulationPorts {
+  readonly schedule: Schedule;
+  readonly network: () => SimNetwork;
+  readonly registry: SimRegistry;
+  readonly history: History;
+  readonly ring: KeyRing;
+  /** Everybody who ever lived, by node: filled here. */
+  readonly byNode: Map<NodeId, SimMesher>;
+  readonly subscribers: readonly Subscriber[];
+  /** A mesher has joined in the middle of the run. */
+  settled(mesher: SimMesher): void;
+}
+
+/** More are slow to simulate and show nothing new. */
+const MESHERS_MAX = 12;
+const NEW_CLUSTERS = ['e', 'f', 'g'] as const;
+/** Names of those that join are not those of a seed's first meshers. */
+const FIRST_JOINER = 10;
+const LOOK_EVERY_MS = 50;
+
+export class Population {
+  /** Those that are there, for a while or for good; who left is taken out. Shared with all who pick one. */
+  readonly meshers: SimMesher[] = [];
+  readonly #options: PopulationOptions;
+  readonly #ports: PopulationPorts;
+  #joined = FIRST_JOINER;
+
+  constructor(options: PopulationOptions, ports: PopulationPorts) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  /** `chance`: for its own use. */
+  add(node: NodeId, cluster: string, replicas: number, secret: string, chance: Chance): SimMesher {
+    const { federation, limits, timing, verifyJournal } = this.#options;
+    const { schedule, network, registry, history, ring, byNode } = this.#ports;
+    const mesher = new SimMesher(
+      { federation, cluster, keys: ring.make(node, secret), limits, timing, replicas, verifyJournal },
+      { schedule, chance, network, registry, observer: history },
+    );
+    this.meshers.push(mesher);
+    byNode.set(node, mesher);
+    return mesher;
+  }
+
+  /** A new mesher, in a cluster that is there or in one of its own. */
+  join(chance: Chance): void {
+    const cluster = chance.is(0.7) ? chance.pick(this.meshers).cluster : chance.pick(NEW_CLUSTERS);
+    this.joinCluster(cluster, chance);
+  }
+
+  joinCluster(cluster: string, chance: Chance): void {
+    if (this.meshers.length >= MESHERS_MAX) return;
+    const node = `${cluster}${this.#joined++}`;
+    const replicas = Math.min(this.#options.replicas, this.#staying(cluster).length + 1);
+    const mesher = this.add(node, cluster, replicas, `secret-${chance.next()}`, chance.fork(node));
+    mesher.start();
+    this.#ports.settled(mesher);
+  }
+
+  /** Deletes its subscriptions, lets it hand everything on, then stops it for good: nothing is lost. */
+  leaveEmpty(mesher: SimMesher): void {
+    if (!this.#mayGo(mesher)) return;
+    mesher.leaving = true;
+    const look = (): void => {
+      if (mesher.gone) return;
+      mesher.start();
+      const own = this.#subscribersOf(mesher);
+      for (const subscriber of own) subscriber.delete();
+      if (own.every((subscriber) => subscriber.isDeleted) && unrest([mesher]).length === 0) {
+        const left = [...dutiesOn(mesher.disk)];
+        if (left.length > 0)
+          this.#ports.history.broken(
+            'an emptied mesher holds nothing',
+            `${mesher.node} still has ${left.length} events, ${left[0]?.[0]} for ${[...(left[0]?.[1] ?? [])].join()}`,
+          );
+        this.#stop(mesher, 'emptied');
+        return;
+      }
+      this.#ports.schedule.after(LOOK_EVERY_MS, look);
+    };
+    look();
+  }
+
+  /** Stopped for good with whatever it holds; its subscriptions are deleted just before, or stay where they were. */
+  leaveAtOnce(mesher: SimMesher, deletes: boolean): void {
+    if (!this.#mayGo(mesher)) return;
+    mesher.leaving = true;
+    if (deletes) for (const subscriber of this.#subscribersOf(mesher)) subscriber.delete();
+    this.#ports.schedule.after(deletes ? 1_000 : 0, () => this.#stop(mesher, 'at once'));
+  }
+
+  #stop(mesher: SimMesher, why: string): void {
+    this.#ports.registry.deregister(mesher.node);
+    this.#bury(mesher, false, `stopped for good, ${why}`);
+  }
+
+  /** Disk and key are gone. False: it must stay. */
+  wipe(mesher: SimMesher): boolean {
+    if (!this.#mayGo(mesher)) return false;
+    this.#bury(mesher, true, 'its disk is wiped');
+    return true;
+  }
+
+  #bury(mesher: SimMesher, power: boolean, why: string): void {
+    mesher.leaving = mesher.gone = true;
+    mesher.crash(power, why);
+    this.#ports.history.diskLost(dutiesOn(mesher.disk));
+    this.meshers.splice(this.meshers.indexOf(mesher), 1);
+    for (const subscriber of this.#subscribersOf(mesher)) subscriber.giveUp();
+  }
+
+  /**
+   * Its disk becomes that of the backup; whoever puts one back starts it where the registry can be reached, which alone knows
+   * how high its incarnation had come.
+   */
+  restore(mesher: SimMesher, backup: Backup, power: boolean): void {
+    if (mesher.gone) return;
+    mesher.crash(power, 'its disk is put back to a backup');
+    this.#ports.history.diskPutBack(mesher, dutiesLost(dutiesOn(mesher.disk), dutiesOn(backup.disk)));
+    mesher.putBack(backup);
+    for (const subscriber of this.#subscribersOf(mesher)) {
+      const { name, acked, ended } = subscriber.subscribed;
+      if (backup.disk.subscriptions.has(name)) {
+        if (ended) subscriber.deleteAgain();
+      } else if (acked && !ended) subscriber.giveUp();
+    }
+  }
+
+  /** Somebody must stay, and in each cluster nobody or as many as its meshers want to have copies on. */
+  #mayGo(mesher: SimMesher): boolean {
+    if (mesher.leaving || this.meshers.filter(({ leaving }) => !leaving).length <= 2) return false;
+    const others = this.#staying(mesher.cluster).filter((other) => other !== mesher);
+    return others.every(({ options }) => options.replicas <= others.length);
+  }
+
+  #staying(cluster: string): SimMesher[] {
+    return this.meshers.filter((mesher) => mesher.cluster === cluster && !mesher.leaving);
+  }
+
+  #subscribersOf({ node }: SimMesher): Subscriber[] {
+    return this.#ports.subscribers.filter(({ subscribed }) => subscribed.mesher === node);
+  }
+}
