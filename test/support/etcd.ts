@@ -1,5 +1,6 @@
 // Real etcd for tests: one member or three, in temporary folders, on free ports of 127.0.0.1. Needs `etcd` and `etcdctl`
-// on PATH (Debian: etcd-server, etcd-client), which the test script sees to.
+// on PATH (Debian: etcd-server, etcd-client), which the test script sees to. With `hosts` each member has an address of
+// its own.
 //
 //   const etcd = await startEtcd({ members: 3, tls: true, auth: true });   // all default to one plain member
 //   etcd.address          etcd://127.0.0.1:p1,127.0.0.1:p2,… (etcds:// with TLS)
@@ -36,11 +37,24 @@ export interface EtcdTestOptions {
   readonly auth?: boolean;
   /** Further arguments for every member. */
   readonly args?: readonly string[];
+  /** Where each member runs, not with `tls`: certificates are for 127.0.0.1, where all run if this is left out. */
+  readonly hosts?: readonly EtcdHost[];
+  /** Folder in which theirs is made; left out: the system's for what is temporary. */
+  readonly parent?: string;
 }
+
+export interface EtcdHost {
+  readonly address: string;
+  /** A command that runs what follows it there, and leaves it its process id. */
+  readonly wrapper: readonly string[];
+}
+
+const LOOPBACK: EtcdHost = { address: '127.0.0.1', wrapper: [] };
 
 interface Member {
   readonly name: string;
   readonly dataDir: string;
+  readonly host: EtcdHost;
   readonly clientPort: number;
   readonly peerPort: number;
   process: ChildProcess | undefined;
@@ -119,12 +133,13 @@ class EtcdCluster implements TestEtcd {
     this.#members = ports.slice(0, ports.length / 2).map((clientPort, at) => ({
       name: `m${String(at)}`,
       dataDir: join(folder, `m${String(at)}`),
+      host: wanted.hosts?.[at] ?? LOOPBACK,
       clientPort,
       peerPort: ports[ports.length / 2 + at] ?? 0,
       process: undefined,
       output: '',
     }));
-    this.endpoints = this.#members.map(({ clientPort }) => `127.0.0.1:${String(clientPort)}`);
+    this.endpoints = this.#members.map(endpointOf);
     this.address = `${wanted.tls === true ? 'etcds' : 'etcd'}://${this.endpoints.join(',')}`;
     this.options = {
       ...(wanted.auth === true ? mesher : {}),
@@ -135,7 +150,7 @@ class EtcdCluster implements TestEtcd {
   }
 
   static async make(wanted: EtcdTestOptions): Promise<EtcdCluster> {
-    const folder = await mkdtemp(join(tmpdir(), 'causeway-etcd-'));
+    const folder = await mkdtemp(join(wanted.parent ?? tmpdir(), 'causeway-etcd-'));
     return new EtcdCluster(wanted, folder, await freePorts(2 * (wanted.members ?? 1)));
   }
 
@@ -226,12 +241,14 @@ class EtcdCluster implements TestEtcd {
   #spawn(member: Member): void {
     if (this.#stopped) throw new Error('this etcd was stopped');
     const scheme = this.authority === undefined ? 'http' : 'https';
-    const peerUrl = ({ peerPort }: Member) => `http://127.0.0.1:${String(peerPort)}`;
-    const clientUrl = `${scheme}://127.0.0.1:${String(member.clientPort)}`;
+    const peerUrl = ({ host, peerPort }: Member) => `http://${host.address}:${String(peerPort)}`;
+    const clientUrl = `${scheme}://${endpointOf(member)}`;
     const file = (name: string) => join(this.#folder, name);
+    const [program, ...before] = [...member.host.wrapper, 'etcd'];
     const child = spawn(
-      'etcd',
+      program,
       [
+        before,
         ['--name', member.name],
         ['--data-dir', member.dataDir],
         ['--listen-client-urls', clientUrl],
@@ -269,7 +286,7 @@ class EtcdCluster implements TestEtcd {
   async #untilReady(members: readonly Member[]): Promise<void> {
     const giveUp = performance.now() + PATIENCE_MS;
     for (const member of members) {
-      const endpoint = `127.0.0.1:${String(member.clientPort)}`;
+      const endpoint = endpointOf(member);
       for (;;) {
         const child = member.process;
         if (child?.exitCode !== null || child.pid === undefined) {
@@ -363,6 +380,10 @@ class EtcdCluster implements TestEtcd {
       }).map(([name, bytes]) => writeFile(join(this.#folder, name), bytes, { mode: 0o600 })),
     );
   }
+}
+
+function endpointOf({ host, clientPort }: Member): string {
+  return `${host.address}:${String(clientPort)}`;
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -98,6 +98,11 @@ export class Program {
     this.#child?.kill(signal);
   }
 
+  /** Resolves when the process that runs now is gone, whoever ends it. */
+  async ended(): Promise<void> {
+    if (this.#child && this.running) await once(this.#child, 'exit');
+  }
+
   /** Resolves when the process is gone. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;

@@ -1,0 +1,90 @@
+// What clients saw and what was done to the mesh, one JSON line each, in the order it happened, with the monotonic time
+// of this process. Lines are only ever added. The checker reads them and nothing else.
+
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/** Queue, block and index of an event in its subscription's queue: the same for each delivery of the same place. */
+export type Place = string;
+
+/** Publisher, its number there, place, attempt, origin mesher, its sequence, 0 or 1: the data is what was published. */
+export type Received = readonly [string, number, Place, number, string, number, 0 | 1];
+
+export type Happening =
+  /** Who is who: subscriptions were known everywhere before the first event. */
+  | {
+      readonly op: 'start';
+      readonly seed: number;
+      readonly subscribers: Readonly<Record<string, string>>;
+      readonly publishers: Readonly<Record<string, string>>;
+    }
+  /** `publisher` asks its mesher to take events `first` … `first + count - 1`. */
+  | {
+      readonly op: 'publish';
+      readonly publisher: string;
+      readonly first: number;
+      readonly count: number;
+      readonly attempt: number;
+    }
+  /** Refused: surely not taken. Unknown: may have been taken, or may yet be. */
+  | {
+      readonly op: 'acked' | 'refused' | 'unknown';
+      readonly publisher: string;
+      readonly first: number;
+      readonly attempt: number;
+      readonly why?: string;
+    }
+  | { readonly op: 'delivered'; readonly subscriber: string; readonly events: readonly Received[] }
+  | { readonly op: 'settle'; readonly subscriber: string; readonly places: readonly Place[] }
+  /** The answer to the `settle` before: all but the stale ones are settled. */
+  | { readonly op: 'settled'; readonly subscriber: string; readonly stale: readonly Place[] }
+  | { readonly op: 'unsettled'; readonly subscriber: string; readonly why: string }
+  /** As a mesher counts them since its start: events that landed in doubt; lanes that moved, by cluster. */
+  | {
+      readonly op: 'counted';
+      readonly mesher: string;
+      readonly doubtful: number;
+      readonly moves: Readonly<Record<string, number>>;
+    }
+  | { readonly op: 'started' | 'ended'; readonly mesher: string; readonly how: string }
+  | { readonly op: 'fault' | 'healed'; readonly nemesis: string; readonly facts: string }
+  /** From here on no fault is left and nothing is published. */
+  | { readonly op: 'quiet' }
+  /** Nothing more is waited for; `queued`: what the meshers still hold. */
+  | { readonly op: 'end'; readonly queued: Readonly<Record<string, number>> }
+  | { readonly op: 'broken'; readonly promise: string; readonly facts: string };
+
+export type Line = Happening & { readonly t: number };
+
+export class History {
+  readonly file: string;
+  readonly #stream: WriteStream;
+  readonly #startedAt = performance.now();
+  #error: Error | undefined;
+
+  constructor(file: string) {
+    this.file = file;
+    this.#stream = createWriteStream(file, { flags: 'ax' });
+    this.#stream.on('error', (error) => (this.#error = error));
+  }
+
+  get nowMs(): number {
+    return Math.round((performance.now() - this.#startedAt) * 10) / 10;
+  }
+
+  write(happening: Happening): void {
+    if (this.#error) throw new Error(`the history ${this.file} cannot be written`, { cause: this.#error });
+    this.#stream.write(`${JSON.stringify({ t: this.nowMs, ...happening })}\n`);
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.end((error?: Error | null) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+export async function* readHistory(file: string): AsyncGenerator<Line> {
+  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity }))
+    yield JSON.parse(line) as Line;
+}
