@@ -378,8 +378,10 @@ function isAcked({ attempts }: Batch): boolean {
 }
 
 function attemptsOf({ attempts }: Batch): string {
-  const words = attempts.map(({ at, outcome, endedAt }) => `${outcome} (${at} to ${endedAt} ms)`);
-  return `published ${words.join(', ')}`;
+  const taken = attempts.filter(({ outcome }) => outcome !== 'refused');
+  const words = taken.map(({ at, outcome, endedAt }) => `${outcome} (${at} to ${endedAt} ms)`);
+  const refused = attempts.length - taken.length;
+  return `published: ${words.join(', ')}${refused > 0 ? `, and refused ${refused} times` : ''}`;
 }
 
 /** Meshers are named for their cluster: b2 is the second of b. */

@@ -9,7 +9,7 @@
 //
 // Exit code 1: a promise was broken. The history and a JSON of the run are written to .causeway/faults/.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -164,7 +164,9 @@ async function inside(asked: Asked, folder: string): Promise<number> {
   const report: Report = { command, seed, clusters, rate, impossible, history, done };
   printReport(report, say);
   writeReport(report, join(OUTPUT, `${name}.json`));
-  return done.verdict.breachCount === 0 ? 0 : 1;
+  const isClean = done.verdict.breachCount === 0;
+  if (isClean && short) rmSync(history); // every npm test makes one
+  return isClean ? 0 : 1;
 }
 
 async function outside(): Promise<number> {
