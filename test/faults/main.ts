@@ -96,18 +96,18 @@ function parse(args: readonly string[]): Asked {
 function choose(
   only: readonly string[],
   machine: Machine,
-): { chosen: Nemesis[]; impossible: Record<string, string> } {
+): { chosen: Nemesis[]; leftOut: Record<string, string> } {
   const wanted = nemeses.filter(
     ({ name }) => only.length === 0 || only.some((start) => name.startsWith(start)),
   );
   if (wanted.length === 0) fail(`no nemesis begins with ${only.join(' or ')}; --list names them`);
-  const impossible: Record<string, string> = {};
-  const chosen = wanted.filter(({ name, cannot }) => {
-    const why = cannot(machine);
-    if (why !== undefined) impossible[name] = why;
+  const leftOut: Record<string, string> = {};
+  const chosen = wanted.filter(({ name, cannot, leftOut: reason }) => {
+    const why = cannot(machine) ?? (only.length === 0 ? reason : undefined);
+    if (why !== undefined) leftOut[name] = why;
     return why === undefined;
   });
-  return { chosen, impossible };
+  return { chosen, leftOut };
 }
 
 /** Durations that a run of minutes gets to see; on a slow machine longer, so that healthy links and leases hold. */
@@ -136,8 +136,8 @@ async function inside(asked: Asked, folder: string): Promise<number> {
   createInterface({ input: process.stdin }).on('line', () => stop.abort());
   await furnish();
   const machine = await examine(folder);
-  const { chosen, impossible } = choose(asked.only, machine);
-  for (const [name, why] of Object.entries(impossible)) say(`cannot be done here: ${name}: ${why}`);
+  const { chosen, leftOut } = choose(asked.only, machine);
+  for (const [name, why] of Object.entries(leftOut)) say(`left out: ${name}: ${why}`);
   if (asked.list) {
     for (const { name, seconds } of chosen) say(`${name.padEnd(22)} ${seconds.join(' to ')} s`);
     return 0;
@@ -161,7 +161,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
     stop: stop.signal,
     say,
   });
-  const report: Report = { command, seed, clusters, rate, impossible, history, done };
+  const report: Report = { command, seed, clusters, rate, leftOut, history, done };
   printReport(report, say);
   writeReport(report, join(OUTPUT, `${name}.json`));
   const isClean = done.verdict.breachCount === 0;

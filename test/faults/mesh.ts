@@ -87,7 +87,7 @@ export class FaultyMesher {
   }
 
   #endedByItself(): void {
-    const words = this.running.program.output.slice(-LAST_WORDS_CHARACTERS);
+    const words = this.#lastWords();
     this.#history.write({ op: 'ended', mesher: this.name, how: `by itself: ${words}` });
     const facts = `${this.name} ended though nobody had stopped it; it printed last: ${words}`;
     this.#history.write({ op: 'broken', promise: 'a mesher lives until it is stopped', facts });
@@ -102,6 +102,22 @@ export class FaultyMesher {
   /** From now on it may end by itself: its disk was touched. */
   allowEnd(): void {
     this.#mayBeDown = true;
+  }
+
+  /** It has ended by itself: what it printed last must say where its journal is damaged. */
+  mustHaveNamed(place: RegExp): void {
+    const words = this.#lastWords();
+    this.#history.write({ op: 'ended', mesher: this.name, how: `by itself: ${words}` });
+    if (!place.test(words))
+      this.#history.write({
+        op: 'broken',
+        promise: 'a damaged journal is named',
+        facts: `${this.name} ended with: ${words}`,
+      });
+  }
+
+  #lastWords(): string {
+    return this.running.program.output.slice(-LAST_WORDS_CHARACTERS);
   }
 
   get isRunning(): boolean {

@@ -9,8 +9,8 @@ export interface Report {
   readonly seed: number;
   readonly clusters: Readonly<Record<string, number>>;
   readonly rate: number;
-  /** Nemesis → why this machine cannot give it. */
-  readonly impossible: Readonly<Record<string, string>>;
+  /** Nemesis → why it was left out: mostly, that this machine cannot give it. */
+  readonly leftOut: Readonly<Record<string, string>>;
   readonly history: string;
   readonly done: Done;
 }

@@ -1,5 +1,6 @@
 // All nemeses, by name.
 
+import { damageNemeses } from './damage.ts';
 import { diskNemeses } from './disks.ts';
 import { etcdNemeses } from './etcd.ts';
 import type { Nemesis } from './nemesis.ts';
@@ -13,4 +14,5 @@ export const nemeses: readonly Nemesis[] = [
   ...packetNemeses,
   ...etcdNemeses,
   ...diskNemeses,
+  ...damageNemeses,
 ];

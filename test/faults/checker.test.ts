@@ -1,0 +1,140 @@
+// The checker sees each kind of breach in a history made by hand, and lets pass what has a reason.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Checker, type Verdict } from './checker.ts';
+import type { Happening, Received } from './load/history.ts';
+
+/** Two meshers in two clusters; `a1` publishes, `all-b1` is what is looked at. */
+class Story {
+  readonly #checker = new Checker();
+  #t = 0;
+
+  constructor() {
+    this.tell({ op: 'start', seed: 1, subscribers: { 'all-b1': 'b1' }, publishers: { a1: 'a1' } });
+  }
+
+  tell(...happenings: readonly Happening[]): this {
+    for (const happening of happenings) this.#checker.take({ t: (this.#t += 10), ...happening });
+    return this;
+  }
+
+  /** One event, one attempt. */
+  publish(n: number, outcome: 'acked' | 'refused' | 'unknown' = 'acked', attempt = 1): this {
+    return this.tell(
+      { op: 'publish', publisher: 'a1', first: n, count: 1, attempt },
+      { op: outcome, publisher: 'a1', first: n, attempt },
+    );
+  }
+
+  deliver(n: number, place: string, { attempt = 1, sequence = n + 1, same = 1 }: Come = {}): this {
+    const received: Received = ['a1', n, place, attempt, 'node-a1', sequence, same];
+    return this.tell({ op: 'delivered', subscriber: 'all-b1', events: [received] });
+  }
+
+  settle(place: string): this {
+    return this.tell(
+      { op: 'settle', subscriber: 'all-b1', places: [place] },
+      { op: 'settled', subscriber: 'all-b1', stale: [] },
+    );
+  }
+
+  verdict(): Verdict {
+    return this.#checker.verdict();
+  }
+}
+
+interface Come {
+  readonly attempt?: number;
+  readonly sequence?: number;
+  readonly same?: 0 | 1;
+}
+
+function promises({ breaches }: Verdict): string[] {
+  return breaches.map(({ promise }) => promise);
+}
+
+test('what was acked and came once breaks nothing, nor does what was refused and never came', () => {
+  const verdict = new Story().publish(0).deliver(0, '2.0.0').settle('2.0.0').publish(1, 'refused').verdict();
+  assert.deepEqual(promises(verdict), []);
+  assert.deepEqual([verdict.attempted, verdict.acked, verdict.delivered], [2, 1, 1]);
+});
+
+test('an acked event that never came is lost; one without an answer is not', () => {
+  assert.deepEqual(promises(new Story().publish(0).verdict()), ['no acked event is lost']);
+  assert.deepEqual(promises(new Story().publish(0, 'unknown').verdict()), []);
+});
+
+test('an event that never came while a later one of its key did is told as a hole', () => {
+  const story = new Story();
+  for (let n = 0; n <= 8; n++) story.publish(n);
+  for (let n = 1; n <= 8; n++) story.deliver(n, `2.0.${n}`);
+  const { breaches } = story.verdict();
+  assert.deepEqual(
+    breaches.map(({ promise }) => promise),
+    ['no acked event is lost (a hole: later but not earlier)'],
+  );
+  assert.match(
+    breaches[0]?.facts ?? '',
+    /a1-0 never came to all-b1; published: acked .* a1-8 of the same key came/,
+  );
+});
+
+test('an event in two places needs a repeated publish or a counted doubt', () => {
+  const twice = (story: Story): Story => story.deliver(0, '2.0.0').deliver(0, '2.1.0');
+  assert.deepEqual(promises(twice(new Story().publish(0)).verdict()), ['nothing twice without doubt']);
+  const repeated = twice(new Story().publish(0, 'unknown').publish(0, 'acked', 2)).verdict();
+  assert.deepEqual(promises(repeated), []);
+  assert.deepEqual(repeated.explained, { 'twice: its publish was in doubt and was repeated': 1 });
+  const refused = twice(new Story().publish(0, 'refused').publish(0, 'acked', 2)).verdict();
+  assert.deepEqual(promises(refused), ['nothing twice without doubt']);
+  const counted = twice(new Story().publish(0)).tell({ op: 'counted', mesher: 'b1', doubtful: 1, moves: {} });
+  assert.deepEqual(promises(counted.verdict()), []);
+});
+
+test('counters begin anew with each life of a mesher, and those of another cluster explain nothing', () => {
+  const story = new Story().publish(0).publish(1);
+  for (const n of [0, 1]) story.deliver(n, `2.0.${n}`).deliver(n, `2.1.${n}`);
+  const counted = (mesher: string): Happening => ({ op: 'counted', mesher, doubtful: 1, moves: {} });
+  story.tell(counted('b1'), { op: 'started', mesher: 'b1', how: '' }, counted('b1'));
+  assert.deepEqual(promises(story.verdict()), []);
+  const other = new Story().publish(0).deliver(0, '2.0.0').deliver(0, '2.1.0').tell(counted('a1'));
+  assert.deepEqual(promises(other.verdict()), ['nothing twice without doubt']);
+});
+
+test('what is settled never comes back; what was not may', () => {
+  const again = new Story()
+    .publish(0)
+    .deliver(0, '2.0.0')
+    .settle('2.0.0')
+    .deliver(0, '2.0.0', { attempt: 2 });
+  assert.deepEqual(promises(again.verdict()), ['what is settled never comes back']);
+  const unsettled = new Story().publish(0).deliver(0, '2.0.0').deliver(0, '2.0.0', { attempt: 2 }).verdict();
+  assert.deepEqual(promises(unsettled), []);
+  assert.equal(unsettled.redelivered, 1);
+});
+
+test('order per key may be lost where a lane moved, and nowhere else', () => {
+  const story = (): Story => {
+    const begun = new Story();
+    for (let n = 0; n <= 8; n++) begun.publish(n);
+    for (let n = 1; n <= 8; n++) begun.deliver(n, `2.0.${n}`);
+    return begun.deliver(0, '2.1.0');
+  };
+  assert.deepEqual(promises(story().verdict()), ['order per key']);
+  const moved = story().tell({ op: 'counted', mesher: 'a1', doubtful: 0, moves: { b: 1 } });
+  assert.deepEqual(promises(moved.verdict()), []);
+  const otherKey = new Story().publish(0).publish(1).deliver(1, '2.0.0').deliver(0, '2.0.1');
+  assert.deepEqual(promises(otherKey.verdict()), []);
+});
+
+test('other data, unpublished events, full queues at the end and what the run itself saw are breaches', () => {
+  assert.deepEqual(promises(new Story().publish(0).deliver(0, '2.0.0', { same: 0 }).verdict()), [
+    'events come as they were published',
+  ]);
+  assert.deepEqual(promises(new Story().deliver(0, '2.0.0').verdict()), ['nothing unexpected']);
+  assert.deepEqual(promises(new Story().tell({ op: 'end', queued: { 'b1: all-b1': 3 } }).verdict()), [
+    'nothing is left over',
+  ]);
+  assert.deepEqual(promises(new Story().tell({ op: 'broken', promise: 'p', facts: 'f' }).verdict()), ['p']);
+});
