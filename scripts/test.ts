@@ -26,7 +26,7 @@ const testTimeoutMs = 60 * 60_000;
 const fileTimeoutMs = 90 * 60_000;
 
 // These kinds use virtual time and nothing outside their process; or, as the benchmark, only what npm installs.
-const withoutSystemPackages = ['unit', 'scenarios', 'simulation', 'bench'];
+const withoutSystemPackages = ['unit', 'scenarios', 'simulation', 'fuzz', 'bench'];
 const twoAtATime = ['integration'];
 const oneAtATime = ['e2e', 'faults', 'bench'];
 

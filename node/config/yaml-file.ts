@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { LineCounter, isMap, isScalar, parseDocument } from 'yaml';
-import type { Node } from 'yaml';
+import type { Document, Node } from 'yaml';
 import { MeshError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { sections, settings, settingsByKey } from './settings.ts';
@@ -66,14 +66,29 @@ export function parseYaml(text: string, path: string): FileContent {
       const below = [...above, name];
       const key = below.join('.');
       const setting = settingsByKey.get(key);
-      if (setting !== undefined)
-        given.push({ setting, value: (value as Node | null)?.toJS(document) ?? null, place: place(keyNode) });
-      else if (sections.has(key)) walk(value, below);
+      if (setting !== undefined) {
+        const plain = valueOf(value as Node | null, document);
+        if (plain === undefined)
+          problems.push(
+            `${place(value)}: ${key} is an alias (*name) whose anchor (&name) does not come before it, or that grows too large`,
+          );
+        else given.push({ setting, value: plain.value, place: place(keyNode) });
+      } else if (sections.has(key)) walk(value, below);
       else problems.push(unknownKey(place(keyNode), key));
     }
   };
   if (document.contents !== null) walk(document.contents, []);
   return { given, problems };
+}
+
+/** Undefined: its aliases cannot be followed, which the library says as a ReferenceError. */
+function valueOf(node: Node | null, document: Document): { readonly value: unknown } | undefined {
+  try {
+    return { value: node?.toJS(document) ?? null };
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
 }
 
 function someKeys(above: readonly string[]): string[] {

@@ -31,9 +31,11 @@ export function parseToken(text: string): DeliveryToken | undefined {
     );
   if (!match) return undefined;
   const number = (digits: string | undefined): number => Number.parseInt(digits ?? '', 36);
+  const block = match[2] === '_' ? VOLATILE_BLOCK : number(match[2]);
+  if (!Number.isSafeInteger(block)) return undefined; // it would be written as another one
   return {
     queue: number(match[1]),
-    block: match[2] === '_' ? VOLATILE_BLOCK : number(match[2]),
+    block,
     index: number(match[3]),
     attempt: number(match[4]),
     session: match[5] === undefined ? undefined : number(match[5]),

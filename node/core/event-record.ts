@@ -293,8 +293,8 @@ function endOfText16(record: Buffer, at: number): number {
 function textAt(record: Buffer, start: number, end: number): string {
   if (start === end) return '';
   const text = record.toString('utf8', start, end);
-  // what is no UTF-8 became U+FFFD, of more bytes
-  if (text.includes('\ufffd') && Buffer.byteLength(text) !== end - start)
+  // What is no UTF-8 became U+FFFD, whose three bytes may be as many as stood there: f0 9f 98, the beginning of an emoji.
+  if (text.includes('\ufffd') && !Buffer.from(text).equals(record.subarray(start, end)))
     throw new RecordError('a text that is not UTF-8');
   return text;
 }

@@ -44,12 +44,10 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   const { host, port } = parseListen(options.listen);
   const scheduler = options.scheduler ?? realScheduler;
   const store = options.store ?? (await LevelStore.open(options.dataDir, scheduler));
-  const watches = new Watches(store, scheduler);
-  const server = buildServer(options, store, watches);
+  const server = buildRegistryServer(options, store, scheduler);
   try {
     await server.listen({ host, port });
   } catch (error) {
-    watches.close();
     await Promise.all([server.close(), store.close()]);
     throw new MeshError(
       'invalid-config',
@@ -65,24 +63,28 @@ export async function startRegistryServer(options: RegistryServerOptions): Promi
   return {
     address: `${options.tls === undefined ? 'http' : 'https'}://${boundHost}:${String(bound.port)}`,
     async close() {
-      watches.close();
       await server.close();
       await store.close();
     },
   };
 }
 
-function buildServer(
-  options: RegistryServerOptions,
+/** The server without a socket, for `inject`. Closing it ends the watches, and leaves the store open. */
+export function buildRegistryServer(
+  options: Pick<RegistryServerOptions, 'tls' | 'user' | 'password' | 'log'>,
   store: RegistryStore,
-  watches: Watches,
+  scheduler: Scheduler,
 ): FastifyInstance {
+  const watches = new Watches(store, scheduler);
   const base = {
     bodyLimit: REGISTRY_LIMITS.requestBytesMax,
     requestTimeout: 15_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+    // Of paths that cannot be decoded.
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply, meshError(error, options.log)),
   } as const;
   const { tls } = options;
   const server: FastifyInstance =
@@ -96,6 +98,10 @@ function buildServer(
             ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true }),
           },
         });
+  server.addHook('preClose', (done) => {
+    watches.close();
+    done();
+  });
   server.removeContentTypeParser('text/plain');
   server.setErrorHandler((error: FastifyError | MeshError, _request, reply) => {
     sendProblem(reply, meshError(error, options.log));
@@ -291,7 +297,10 @@ function send(stream: ServerResponse, text: string): void {
   stream.write(text);
 }
 
-function addPasswordCheck(server: FastifyInstance, { user, password }: RegistryServerOptions): void {
+function addPasswordCheck(
+  server: FastifyInstance,
+  { user, password }: Pick<RegistryServerOptions, 'user' | 'password'>,
+): void {
   if (user === undefined && password === undefined) return;
   const wanted = digest(`Basic ${Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')}`);
   const refusal = new MeshError(

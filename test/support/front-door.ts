@@ -21,6 +21,7 @@ import type {
 import type { Subscription, SubscriptionState } from '../../node/core/subscription.ts';
 import { eventsOfBatch } from '../../node/wire/cloud-event-batch.ts';
 import { decodeCloudEvent, encodeCloudEvent } from '../../node/wire/cloud-event-protobuf.ts';
+import { WireError } from '../../node/wire/wire-error.ts';
 import { LIMITS } from '../../node/core/limits.ts';
 import { checkFilter, checkTopic, matches, topicOfType } from '../../node/core/topic.ts';
 
@@ -88,11 +89,11 @@ export class FakeFrontDoor implements FrontDoor {
     { bytes, topics }: EncodedBatch,
     { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
   ): Promise<PublishResult[]> {
-    const places = eventsOfBatch(bytes);
+    const places = readable(() => eventsOfBatch(bytes));
     const named = topics.flatMap(({ count, topic }) => Array.from({ length: count }, () => topic));
     const results: PublishResult[] = [];
     for (const [i, topic] of named.entries()) {
-      const event = decodeCloudEvent(bytes.subarray(places[2 * i], places[2 * i + 1]));
+      const event = readable(() => decodeCloudEvent(bytes.subarray(places[2 * i], places[2 * i + 1])));
       results.push(...(await this.publish([event], { qos, topic: topic === '' ? undefined : topic })));
     }
     return report ? results : [];
@@ -386,6 +387,16 @@ export class FakeFrontDoor implements FrontDoor {
 function hand(events: SessionEvents, deliveries: readonly DecodedDelivery[]): void {
   if ('deliver' in events) events.deliver(deliveries);
   else events.deliverEncoded(deliveries);
+}
+
+/** What is no Protobuf is refused as what is no event. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw new MeshError('invalid-event', error.message, { cause: error });
+  }
 }
 
 function notFound(name: string): MeshError {

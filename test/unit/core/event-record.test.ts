@@ -183,4 +183,7 @@ test('what was decoded can be encoded again: its texts are UTF-8, and far below 
   const notUtf8 = Buffer.from(storedEvent({ topic: 'aaaa' }).record);
   notUtf8[40] = 0xff;
   assert.throws(() => decodeRecord(notUtf8), RecordError);
+  // The beginning of a character, as long as the U+FFFD that stands for it.
+  notUtf8.set(Buffer.from('f09f98', 'hex'), 40);
+  assert.throws(() => decodeRecord(notUtf8), RecordError);
 });

@@ -1,45 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import protobuf from 'protobufjs';
 import type { AttributeValue, CloudEvent } from '../../../node/core/cloud-event.ts';
 import { decodeCloudEvent, encodeCloudEvent } from '../../../node/wire/cloud-event-protobuf.ts';
 import { WireError, type WireReason } from '../../../node/wire/wire-error.ts';
+import { OFFICIAL_EVENT as OFFICIAL } from '../../support/official-protobuf.ts';
 import { cloudEvent } from './arbitraries.ts';
-
-// cloudevents/formats/cloudevents.proto of CloudEvents 1.0.2, with the two imported messages written out.
-const OFFICIAL = protobuf
-  .parse(
-    `syntax = "proto3";
-   package io.cloudevents.v1;
-   message Any { string type_url = 1; bytes value = 2; }
-   message Timestamp { int64 seconds = 1; int32 nanos = 2; }
-   message CloudEvent {
-     string id = 1;
-     string source = 2;
-     string spec_version = 3;
-     string type = 4;
-     map<string, CloudEventAttributeValue> attributes = 5;
-     oneof data {
-       bytes binary_data = 6;
-       string text_data = 7;
-       Any proto_data = 8;
-     }
-     message CloudEventAttributeValue {
-       oneof attr {
-         bool ce_boolean = 1;
-         int32 ce_integer = 2;
-         string ce_string = 3;
-         bytes ce_bytes = 4;
-         string ce_uri = 5;
-         string ce_uri_ref = 6;
-         Timestamp ce_timestamp = 7;
-       }
-     }
-   }`,
-    { keepCase: true },
-  )
-  .root.lookupType('io.cloudevents.v1.CloudEvent');
 
 const FIELDS = {
   boolean: 'ce_boolean',
