@@ -11,7 +11,7 @@ import { LIMITS } from '../../../node/core/limits.ts';
 import { signMember } from '../../../node/core/membership.ts';
 import { MesherCore } from '../../../node/core/mesher-core.ts';
 import type { LinkMessage } from '../../../node/core/messages.ts';
-import type { MemberRecord, Recovered } from '../../../node/core/ports.ts';
+import type { MemberRecord, RecoveredMesher } from '../../../node/core/ports.ts';
 import { encodeHead, type RouteOp, signDelta } from '../../../node/core/route-record.ts';
 import type { Effect, Input } from '../../../node/core/steps.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
@@ -19,6 +19,7 @@ import { TIMING } from '../../../node/core/timing.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
 import { decodeMessage, encodeMessage } from '../../../node/wire/link-messages.ts';
 import * as codec from '../../../node/journal/codec.ts';
+import { decodeContent, encodeOps } from '../../../node/journal/copy-content.ts';
 import * as journalKeys from '../../../node/journal/keys.ts';
 import type { Chance } from '../../simulation/chance.ts';
 import { KeyRing } from '../../simulation/fake-keys.ts';
@@ -28,7 +29,7 @@ import { Choices, piece, sampled, type Target, unlessRefused } from '../target.t
 
 const STEPS_MAX = 96;
 const WALL = 1_750_000_000_000;
-const NOTHING: Recovered = {
+const NOTHING: RecoveredMesher = {
   nextBlock: 1,
   queues: [],
   unclaimedBlocks: [],
@@ -36,6 +37,7 @@ const NOTHING: Recovered = {
   subscriptions: [],
   members: [],
   routes: [],
+  copies: [],
 };
 const EVIL = 'evil';
 const HONEST = 'honest';
@@ -53,7 +55,8 @@ const member = (node: keyof typeof keys, cluster: string): MemberRecord =>
     labels: {},
     version: '0',
   });
-const MEMBERS = [member('a', 'eu'), member(EVIL, 'us'), member(HONEST, 'eu')];
+const SELF = member('a', 'eu');
+const CLUSTERS = ['us', 'eu'] as const;
 
 const anyMessage = sampled(linkMessage, encodeMessage);
 /** Messages that fit each other: few lanes, positions, versions, filters. */
@@ -78,6 +81,28 @@ const fittingMessage = sampled(
       credit: fc.nat({ max: 100_000 }),
     }),
     fc.record({ kind: fc.constant('gap' as const), ...lane, last: position }),
+    fc.record({ kind: fc.constant('copy-open' as const), incarnation: small }),
+    fc.record({
+      kind: fc.constantFrom('copy-ready' as const, 'copy-ack' as const),
+      incarnation: small,
+      batch: small,
+      cursor: fc.constantFrom('', '1', '400', '9'),
+    }),
+    fc.record({
+      kind: fc.constant('copy-start' as const),
+      incarnation: small,
+      batch: small,
+      nextBlock: small,
+    }),
+    fc.record({
+      kind: fc.constant('copy-batch' as const),
+      incarnation: small,
+      batch: small,
+      part: fc.nat({ max: 1 }),
+      last: fc.boolean(),
+      nextBlock: small,
+      content: fc.constant(Buffer.alloc(0)),
+    }),
     fc.record({ kind: fc.constant('route-pull' as const), ...version }),
     fc.record({
       kind: fc.constant('route-bucket-pull' as const),
@@ -93,6 +118,7 @@ const fittingMessage = sampled(
   encodeMessage,
 );
 
+const PIECE_BYTES = 64 * 1024;
 const MESSAGE = 0;
 const GOSSIP = 1;
 const DELTA = 2;
@@ -112,13 +138,18 @@ export const target: Target = {
     Buffer.of(0, 0, 1),
     Buffer.of(4, 5, 6, 7, 8),
   ],
-  sample: (chance) => Buffer.concat(Array.from({ length: 3 + chance.below(12) }, () => sampleStep(chance))),
+  sample: (chance) =>
+    Buffer.concat([
+      Buffer.of(chance.below(4)),
+      ...Array.from({ length: 3 + chance.below(12) }, () => sampleStep(chance)),
+    ]),
   quick: 800,
   operationsFree: 400_000,
   operationsPerByte: 2_000,
   run: (input) => {
-    const bench = new Bench();
     const choices = new Choices(input);
+    const first = choices.byte();
+    const bench = new Bench(CLUSTERS[first & 1] ?? 'us', 1 + ((first >> 1) & 1));
     let taken = true;
     for (let steps = 0; choices.left > 0 && steps < STEPS_MAX; steps++) taken = bench.step(choices) && taken;
     bench.end();
@@ -143,25 +174,33 @@ class Bench {
   readonly #disk = new DiskInHand();
   readonly #appends: Extract<Effect, { kind: 'append' }>[] = [];
   readonly #loads: Extract<Effect, { kind: 'load' }>[] = [];
+  readonly #copyWrites: Extract<Effect, { kind: 'copy-write' }>[] = [];
   readonly #interests = new InterestSet();
+  readonly #cluster: string;
   #monotonic = 1;
   #request = 1;
   #isLinked = false;
 
-  constructor() {
+  /** `cluster`: of the hostile member; in that of the core it may also keep copies, and have copies kept. */
+  constructor(cluster: (typeof CLUSTERS)[number], replicas: number) {
+    this.#cluster = cluster;
     this.#core = new MesherCore(
       {
-        self: MEMBERS[0] ?? member('a', 'eu'),
+        self: SELF,
         limits: LIMITS,
         timing: TIMING,
         keys: keys.a,
         random: () => 0.5,
+        replicas,
         rejoining: false,
       },
       NOTHING,
       this.#now(),
     );
-    this.#input({ kind: 'members', list: { revision: 1, members: MEMBERS } });
+    this.#input({
+      kind: 'members',
+      list: { revision: 1, members: [SELF, member(EVIL, cluster), member(HONEST, 'eu')] },
+    });
     this.#input({ kind: 'link-up', peer: HONEST, cluster: 'eu', incarnation: 1 });
     this.#link(true);
     const subscription = {
@@ -284,7 +323,7 @@ class Bench {
 
   #link(up: boolean): void {
     this.#isLinked = up;
-    if (up) this.#input({ kind: 'link-up', peer: EVIL, cluster: 'us', incarnation: 1 });
+    if (up) this.#input({ kind: 'link-up', peer: EVIL, cluster: this.#cluster, incarnation: 1 });
     else this.#input({ kind: 'link-down', peer: EVIL, reason: 'test' });
   }
 
@@ -296,6 +335,8 @@ class Bench {
   }
 
   #load(): void {
+    const write = this.#copyWrites.shift();
+    if (write) this.#input({ kind: 'copy-written', owner: write.owner, head: write.head });
     const load = this.#loads.shift();
     if (load)
       this.#input({ kind: 'loaded', queue: load.queue, entries: this.#disk.load(load.queue, load.blocks) });
@@ -310,6 +351,11 @@ class Bench {
       for (const op of effect.ops) checkWritable(op);
       this.#appends.push(effect);
     } else if (effect.kind === 'load') this.#loads.push(effect);
+    else if (effect.kind === 'copy-write') this.#copyWrites.push(effect);
+    else if (effect.kind === 'copy')
+      for (const piece of encodeOps(effect.ops, PIECE_BYTES)) decodeContent(piece);
+    else if (effect.kind === 'copy-range')
+      this.#input({ kind: 'copy-ranged', peer: effect.peer, from: effect.from });
     else if (effect.kind === 'control' || effect.kind === 'data')
       decodeMessage(encodeMessage(effect.message));
     else if (effect.kind === 'deliver') for (const { event } of effect.deliveries) decodeRecord(event.record);
@@ -317,7 +363,11 @@ class Bench {
 
   /** All that is under way ends. */
   end(): void {
-    for (let rounds = 0; this.#appends.length + this.#loads.length > 0 && rounds < 1_000; rounds++) {
+    for (
+      let rounds = 0;
+      this.#appends.length + this.#loads.length + this.#copyWrites.length > 0 && rounds < 1_000;
+      rounds++
+    ) {
       this.#append();
       this.#load();
     }

@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict';
 import { CorruptionError, seal, unseal } from '../../../node/journal/bytes.ts';
 import * as codec from '../../../node/journal/codec.ts';
+import { decodeContent, encodeOps } from '../../../node/journal/copy-content.ts';
 import * as keys from '../../../node/journal/keys.ts';
+import type { JournalOp } from '../../../node/core/ports.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
 import { storedEvents } from '../../support/events.ts';
 import type { Chance } from '../../simulation/chance.ts';
@@ -32,6 +34,9 @@ const texts = (chance: Chance): string[] =>
   Array.from({ length: chance.below(4) }, () => chance.pick(['', 'orders/#', 'billing', 'ü', '12D3KooW']));
 const number = (chance: Chance): number => chance.pick([0, 1, 127, 128, 65_536, 2 ** 32, 2 ** 53 - 1]);
 const position = (chance: Chance) => ({ incarnation: number(chance), sequence: number(chance) });
+
+/** What goes to a copy of a journal has no checksum of its own: its values have. */
+const COPY_CONTENT = 0x40;
 
 const KINDS: readonly [Kind, ...Kind[]] = [
   {
@@ -136,6 +141,7 @@ export const target: Target = {
   bytesMax: 4_096,
   dictionary: ['{"delivery":{}}', '"labels":{}', '__proto__', 'null', Buffer.of(1, 0, 0, 0, 1)],
   sample: (chance) => {
+    if (chance.is(0.1)) return Buffer.concat([Buffer.of(COPY_CONTENT), copyContent(chance)]);
     const which = chance.below(KINDS.length);
     return Buffer.concat([Buffer.of(which), (KINDS[which] ?? KINDS[0]).sample(chance)]);
   },
@@ -144,16 +150,39 @@ export const target: Target = {
     const first = input[0] ?? 0;
     const value = Buffer.from(input.subarray(1));
     checkKeys(value);
+    if ((first & COPY_CONTENT) !== 0)
+      return unlessRefused([CorruptionError], () => checkCopy(value)) !== undefined;
     if ((first & WRONG_CHECKSUM) !== 0)
       return unlessRefused([CorruptionError], () => unseal(KEY, value)) !== undefined;
     if (value.length >= 5) seal(KEY, value);
-    const { decode, encode } = KINDS[(first & 0x7f) % KINDS.length] ?? KINDS[0];
+    const { decode, encode } = KINDS[(first & 0x3f) % KINDS.length] ?? KINDS[0];
     const decoded = unlessRefused([CorruptionError], () => decode(value));
     if (!decoded) return false;
     if (encode) assert.deepEqual(plain(decode(encode(decoded.value as never))), plain(decoded.value));
     return true;
   },
 };
+
+function copyContent(chance: Chance): Buffer {
+  const ops: JournalOp[] = [
+    { op: 'block', block: 1, events: storedEvents(1 + chance.below(3), { bytes: 8 }) },
+    { op: 'entry', queue: 2, block: 1, entry: { indices: [0], first: undefined, directives: [] } },
+    { op: 'queue', queue: 2, name: 's:billing' },
+    { op: 'drop-entry', queue: 2, block: 1 },
+    { op: 'drop-queue', queue: 2 },
+  ];
+  const [content = Buffer.alloc(0)] = encodeOps(
+    ops.filter(() => chance.is(0.5)),
+    64 * 1024,
+  );
+  return content;
+}
+
+/** Only what is copied is written into a copy: never what is a journal's own. */
+function checkCopy(content: Buffer): void {
+  for (const change of decodeContent(content))
+    assert(change.type === 'drop-queue' || (change.key[0] ?? 0) > 1, 'a key that is copied');
+}
 
 /** As recovery reads keys back: any bytes, as long as they are in the range of their kind. */
 function checkKeys(key: Buffer): void {

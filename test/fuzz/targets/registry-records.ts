@@ -6,7 +6,7 @@ import { LIMITS } from '../../../node/core/limits.ts';
 import { MeshError } from '../../../node/core/errors.ts';
 import { memberBytes, signMember } from '../../../node/core/membership.ts';
 import { MesherCore } from '../../../node/core/mesher-core.ts';
-import type { MemberRecord, Recovered } from '../../../node/core/ports.ts';
+import type { MemberRecord, RecoveredMesher } from '../../../node/core/ports.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { encodeMember, parseMember } from '../../../registry/record.ts';
 import { REGISTRY_LIMITS } from '../../../registry/limits.ts';
@@ -17,7 +17,7 @@ import { plain, type Target, unlessRefused } from '../target.ts';
 const ring = new KeyRing();
 const ours = ring.make('a', 'secret');
 const theirs = ring.make('b', 'another');
-const NOTHING: Recovered = {
+const NOTHING: RecoveredMesher = {
   nextBlock: 1,
   queues: [],
   unclaimedBlocks: [],
@@ -25,6 +25,7 @@ const NOTHING: Recovered = {
   subscriptions: [],
   members: [],
   routes: [],
+  copies: [],
 };
 const BARE: Omit<MemberRecord, 'signature'> = {
   federation: 'acme',
@@ -75,7 +76,7 @@ export const target: Target = {
     }
     memberBytes(record);
     const core = new MesherCore(
-      { self, limits: LIMITS, timing: TIMING, keys: ours, random: () => 0.5, rejoining: false },
+      { self, limits: LIMITS, timing: TIMING, keys: ours, random: () => 0.5, replicas: 1, rejoining: false },
       NOTHING,
       NOW,
     );
