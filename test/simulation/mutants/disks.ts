@@ -1,0 +1,120 @@
+// Bugs of what rests on the disk: acks, settlements, blocks and incarnations.
+
+import { BlockClaims } from '../../../node/core/block-claims.ts';
+import { Commits } from '../../../node/core/commits.ts';
+import { Counters } from '../../../node/core/counters.ts';
+import { Queue } from '../../../node/core/queue.ts';
+import { Replication } from '../../../node/core/replication.ts';
+import { MemoryJournal } from '../../../node/journal/memory-journal.ts';
+import { SimMesher } from '../mesher.ts';
+import { SimRegistry } from '../registry.ts';
+import { all, BUG, type Mutant, NO_LOSS, replace, REST, SETTLED, TWICE } from './mutant.ts';
+
+export const OF_DISKS: readonly Mutant[] = [
+  {
+    name: 'acks what is not on disk yet',
+    caughtBy: [NO_LOSS, SETTLED, 'a token names one event'],
+    infect: () =>
+      replace(
+        SimMesher.prototype,
+        'append',
+        () =>
+          function append(this: SimMesher, effect) {
+            this.write(effect, false);
+            this.input({ kind: 'appended', batch: effect.batch });
+          },
+      ),
+  },
+  {
+    name: 'answers publishers before the batch is written',
+    caughtBy: [NO_LOSS, SETTLED],
+    infect: () =>
+      replace(
+        Commits.prototype,
+        'whenDurable',
+        () =>
+          function whenDurable(this: Commits, then) {
+            then();
+          },
+      ),
+  },
+  {
+    name: 'acks before the copies that were promised are on their disks',
+    caughtBy: ['what is acked is on as many disks as was promised'],
+    infect: () =>
+      replace(
+        Replication.prototype,
+        'whenCopied',
+        () =>
+          function whenCopied(_batch, _replicas, then) {
+            then();
+          },
+      ),
+  },
+  {
+    name: 'starts with the incarnation of its life before, also after an older disk was put back',
+    caughtBy: [NO_LOSS, TWICE, REST, BUG, 'route tables agree', 'a token names one event'],
+    infect: () =>
+      all(
+        replace(
+          SimRegistry.prototype,
+          'nextRevision',
+          (right) =>
+            function nextRevision(this: SimRegistry, node, life, answer) {
+              right.call(this, node, life, (revision) => answer(revision === undefined ? undefined : 0));
+            },
+        ),
+        replace(
+          MemoryJournal.prototype,
+          'getMetaNow',
+          (right) =>
+            function getMetaNow(this: MemoryJournal, key) {
+              const persisted = right.call(this, key);
+              return persisted === undefined ? undefined : String(Number(persisted) - 1);
+            },
+        ),
+      ),
+  },
+  {
+    name: 'settles what it hands out before anybody has said to have it',
+    caughtBy: [NO_LOSS, REST, BUG],
+    infect: () =>
+      replace(
+        Queue.prototype,
+        'take',
+        (right) =>
+          function take(this: Queue) {
+            const item = right.call(this);
+            if (item && this.name.startsWith('s:')) this.settle(item);
+            return item;
+          },
+      ),
+  },
+  {
+    name: 'drops blocks that others still want',
+    caughtBy: [NO_LOSS, BUG],
+    infect: () =>
+      replace(
+        BlockClaims.prototype,
+        'release',
+        (right) =>
+          function release(this: BlockClaims, block) {
+            right.call(this, block);
+            return true;
+          },
+      ),
+  },
+  {
+    name: 'takes what expired for delivered, and counts nothing',
+    caughtBy: ['every undelivered event has a counted reason'],
+    infect: () =>
+      replace(
+        Counters.prototype,
+        'add',
+        (right) =>
+          function add(this: Counters, name, count, ...labels) {
+            if (labels[0] !== 'expired') right.call(this, name, count, ...labels);
+          },
+      ),
+  },
+];
