@@ -334,7 +334,9 @@ export function checkCopies({ history, meshers }: Found): void {
     const own = textOfDisk(owner.disk);
     const views = owner.core.replication.views();
     for (const { node, state, complete, behind } of views) {
-      const copy = meshers.find((mesher) => mesher.node === node)?.copies.diskOf(owner.node);
+      const holder = meshers.find((mesher) => mesher.node === node);
+      if (!holder) continue; // it has left, and its owner does not know it yet
+      const copy = holder.copies.diskOf(owner.node);
       const isSame = copy !== undefined && textOfDisk(copy) === own;
       if (state === 'streaming' && complete && behind === 0 && isSame) continue;
       history.broken(

@@ -57,6 +57,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'restored-backup': { era: 'machines', weight: 3, inject: (on) => on.restoreBackup() },
   'wiped-disk': { era: 'members', weight: 2, inject: (on) => on.wipeDisk() },
   'member-joins': { era: 'members', weight: 4, inject: (on) => on.join() },
+  'hostile-member': { era: 'members', weight: 2, inject: (on) => on.joinHostile() },
   'member-leaves-empty': { era: 'members', weight: 2, inject: (on) => on.leaveEmpty() },
   'member-leaves-at-once': { era: 'members', weight: 2, inject: (on) => on.leaveAtOnce() },
 };
@@ -103,9 +104,10 @@ export class Faults {
   /** Everything heals, and whoever is down comes back. */
   healAll(): void {
     this.#ended = true;
-    const { network, registry, meshers } = this.#ports;
+    const { network, registry, population, meshers } = this.#ports;
     network.healAll();
     registry.heal();
+    population.stopHostile();
     for (const mesher of meshers) {
       mesher.thaw();
       mesher.setClock(0, 1);
@@ -303,6 +305,10 @@ export class Faults {
 
   join(): void {
     this.#ports.population.join(this.#chance);
+  }
+
+  joinHostile(): void {
+    this.#ports.population.joinHostile(this.#chance);
   }
 
   leaveEmpty(): void {

@@ -466,9 +466,26 @@ function knows(
 
 /** The interest of another mesher's subscription as this one's table has it. */
 function holds(core: MesherCore, mesher: NodeId, { topic, group = '' }: Subscription): Route | undefined {
-  for (const route of core.table.routesOf(mesher))
-    if (route.filter === topic && route.group === group) return route;
-  return undefined;
+  const { revision } = core.table;
+  let held = heldBy.get(core);
+  if (held?.revision !== revision) {
+    const routes = new Map<string, Route>();
+    for (const owner of core.table.versions().keys())
+      for (const route of core.table.routesOf(owner))
+        routes.set(routeKey(owner, route.filter, route.group), route);
+    heldBy.set(core, (held = { revision, routes }));
+  }
+  return held.routes.get(routeKey(mesher, topic, group));
+}
+
+/** Looked for after every step, and seldom changed. */
+const heldBy = new WeakMap<
+  MesherCore,
+  { readonly revision: number; readonly routes: ReadonlyMap<string, Route> }
+>();
+
+function routeKey(node: NodeId, filter: string, group: string): string {
+  return `${node} ${group} ${filter}`;
 }
 
 function describe(step: Input | Effect): string {

@@ -3,9 +3,11 @@
 // independently, and each end notices at a time of its own. Gossip is a lossy, unordered, repeating broadcast.
 
 import type { NodeId } from '../../node/core/event.ts';
+import { KnownHeaders } from '../../node/core/event-record.ts';
 import { type DataMessage, isData, type LinkMessage } from '../../node/core/messages.ts';
 import type { Input } from '../../node/core/steps.ts';
 import { decodeMessage, encodeMessage } from '../../node/wire/link-messages.ts';
+import { WireError } from '../../node/wire/wire-error.ts';
 import type { Chance } from './chance.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -33,6 +35,8 @@ interface Packet {
 
 interface Stream {
   readonly queue: Packet[];
+  /** What its reader remembers from message to message. */
+  readonly known: KnownHeaders;
   lastArrival: number;
   bytes: number;
   full: boolean;
@@ -181,6 +185,19 @@ export class SimNetwork {
     }
   }
 
+  /** What no honest mesher would send: nobody is told of it before it arrives. */
+  sendBytes(from: NodeId, to: NodeId, asData: boolean, bytes: Uint8Array): void {
+    const link = this.#links.get(pairOf(from, to));
+    if (!link) return;
+    const [own] = this.#endsOf(link, from);
+    if (own.alive && own.greeted) this.#push(link, own, asData ? own.data : own.control, bytes);
+  }
+
+  /** Straight to a mesher's core: for what no network would ever say. */
+  tell(node: NodeId, input: Input): void {
+    this.#hosts.get(node)?.input(input);
+  }
+
   /** To everybody who can be reached over links, hop by hop. */
   gossip(from: NodeId, bytes: Uint8Array): void {
     this.lastGossip = bytes;
@@ -296,7 +313,12 @@ export class SimNetwork {
     ) {
       stream.queue.shift();
       stream.bytes -= packet.bytes.length;
-      const message = decodeMessage(packet.bytes);
+      const message = this.#read(packet.bytes, stream, stream === sender.data);
+      if (!message || (message.kind === 'hello' && receiver.greeted)) {
+        receiver.host.input({ kind: 'refused', reason: 'bad-message' });
+        this.#die(link, 'refused: bad-message', () => 0);
+        return;
+      }
       if (message.kind !== 'hello') this.#arrive(sender, receiver, message);
       else {
         receiver.greeted = true;
@@ -312,6 +334,17 @@ export class SimNetwork {
     if (stream.full && stream.bytes < STREAM_BYTES_MAX / 2) {
       stream.full = false;
       if (sender.alive) sender.host.input({ kind: 'drained', peer: receiver.host.node });
+    }
+  }
+
+  /** Undefined: what no session takes. */
+  #read(bytes: Uint8Array, { known }: Stream, asData: boolean): LinkMessage | undefined {
+    try {
+      const message = decodeMessage(bytes, known);
+      return isData(message) === asData ? message : undefined;
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      return undefined;
     }
   }
 
@@ -377,7 +410,7 @@ function newEnd(host: Host): End {
 }
 
 function newStream(): Stream {
-  return { queue: [], lastArrival: 0, bytes: 0, full: false };
+  return { queue: [], known: new KnownHeaders(), lastArrival: 0, bytes: 0, full: false };
 }
 
 function pairOf(a: string, b: string): string {

@@ -9,8 +9,9 @@ import { unrest } from './checkers.ts';
 import { dutiesLost, dutiesOn } from './duties.ts';
 import type { KeyRing } from './fake-keys.ts';
 import type { History } from './history.ts';
+import { HostileMember } from './hostile.ts';
 import { type Backup, SimMesher } from './mesher.ts';
-import type { SimNetwork } from './network.ts';
+import type { Host, SimNetwork } from './network.ts';
 import type { SimRegistry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subscriber } from './workload.ts';
@@ -32,6 +33,8 @@ export interface PopulationPorts {
   readonly ring: KeyRing;
   /** Everybody who ever lived, by node: filled here. */
   readonly byNode: Map<NodeId, SimMesher>;
+  /** The same, and those who are no meshers: filled here. */
+  readonly hosts: Map<NodeId, Host>;
   readonly subscribers: readonly Subscriber[];
   /** A mesher has joined in the middle of the run. */
   settled(mesher: SimMesher): void;
@@ -42,9 +45,11 @@ const MESHERS_MAX = 12;
 const NEW_CLUSTERS = ['e', 'f', 'g'] as const;
 /** Names of those that join are not those of a seed's first meshers. */
 const FIRST_JOINER = 10;
+const HOSTILE_MAX = 2;
 const LOOK_EVERY_MS = 50;
 
 export class Population {
+  readonly #hostile: HostileMember[] = [];
   /** Those that are there, for a while or for good; who left is taken out. Shared with all who pick one. */
   readonly meshers: SimMesher[] = [];
   readonly #options: PopulationOptions;
@@ -59,13 +64,14 @@ export class Population {
   /** `chance`: for its own use. */
   add(node: NodeId, cluster: string, replicas: number, secret: string, chance: Chance): SimMesher {
     const { federation, limits, timing, verifyJournal } = this.#options;
-    const { schedule, network, registry, history, ring, byNode } = this.#ports;
+    const { schedule, network, registry, history, ring, byNode, hosts } = this.#ports;
     const mesher = new SimMesher(
       { federation, cluster, keys: ring.make(node, secret), limits, timing, replicas, verifyJournal },
       { schedule, chance, network, registry, observer: history },
     );
     this.meshers.push(mesher);
     byNode.set(node, mesher);
+    hosts.set(node, mesher);
     return mesher;
   }
 
@@ -82,6 +88,29 @@ export class Population {
     const mesher = this.add(node, cluster, replicas, `secret-${chance.next()}`, chance.fork(node));
     mesher.start();
     this.#ports.settled(mesher);
+  }
+
+  /** A member that means harm, of a cluster of its own. */
+  joinHostile(chance: Chance): void {
+    if (this.#hostile.length >= HOSTILE_MAX) return;
+    const { schedule, network, registry, ring, hosts } = this.#ports;
+    const node = `h${this.#hostile.length}`;
+    const keys = ring.make(node, `secret-${chance.next()}`);
+    const victims = (): readonly SimMesher[] => this.meshers;
+    const member = new HostileMember(keys, this.#options.federation, node, {
+      schedule,
+      chance: chance.fork(node),
+      network: network(),
+      registry,
+      victims,
+    });
+    this.#hostile.push(member);
+    hosts.set(node, member);
+    member.start();
+  }
+
+  stopHostile(): void {
+    for (const member of this.#hostile) member.stop();
   }
 
   /** Deletes its subscriptions, lets it hand everything on, then stops it for good: nothing is lost. */

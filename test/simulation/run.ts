@@ -20,7 +20,7 @@ import { KeyRing } from './fake-keys.ts';
 import { type Era, Faults } from './faults.ts';
 import { type Breach, History } from './history.ts';
 import type { SimMesher } from './mesher.ts';
-import { SimNetwork } from './network.ts';
+import { type Host, SimNetwork } from './network.ts';
 import { Population } from './population.ts';
 import { SimRegistry } from './registry.ts';
 import { Schedule } from './schedule.ts';
@@ -92,9 +92,10 @@ class World {
     this.#chance = chance;
     this.#quiet = options.quiet ?? options.seed % 4 === 0;
     const byNode = new Map<string, SimMesher>();
+    const hosts = new Map<string, Host>();
     this.history = new History(this.schedule, byNode, options.trace);
     this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
-    this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, byNode, this.history);
+    this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, hosts, this.history);
     const busyMs = chance.between(15_000, 60_000);
     const ring = new KeyRing();
     const limits = drawLimits(chance);
@@ -117,6 +118,7 @@ class World {
         history: this.history,
         ring,
         byNode,
+        hosts,
         subscribers: this.#subscribers,
         settled: (mesher) => this.#settle(mesher),
       },
