@@ -11,11 +11,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ensureSystemPackages, forTracing } from '../../scripts/system-packages.ts';
+import { type Asked, BadArguments, chooseScenarios, readArguments, USAGE } from './asked.ts';
 import { type Baseline, judge, updateBaseline } from './harness/check.ts';
 import { describeMachine } from './harness/machine.ts';
 import { NotMeasured } from './harness/not-measured.ts';
+import { inputSource } from './harness/payloads.ts';
 import { runRow, type Ran } from './harness/pairs.ts';
 import {
   type NotMeasuredRow,
@@ -29,97 +30,28 @@ import {
 import { goFirst } from './harness/priority.ts';
 import { askForProfiles } from './harness/profile.ts';
 import { dataFolder } from './harness/run.ts';
-import type { Row, Scenario, Size } from './harness/scenario.ts';
+import type { Row, Scenario } from './harness/scenario.ts';
 import { showNumber, showRatio } from './report/figures.ts';
+import { machineLine } from './report/machine-line.ts';
 import { formatFigures, writePages } from './report/pages.ts';
 import { scenarios } from './scenarios.ts';
-
-const USAGE = `npm run bench -- [scenario …] [options]
-  --row <id>      only this row; may be given more than once
-  --pairs <n>     pairs of subject and reference a row (default 5; with --short 3)
-  --short         the short rows only, each run a few seconds
-  --check         compare ratios with test/bench/baseline.json; a row that fails is measured again, twice at most
-  --baseline      write the ratios of the short rows to test/bench/baseline.json
-  --write         write docs/performance.md and docs/performance.json
-  --json <file>   write everything measured to this file
-  --first         at a higher priority than all else on this machine, where the system allows it (as root)
-  --profile       says of each run where its CPU time went (by perf); not with --write, --check or --baseline
-  --list          name scenarios and rows, and run nothing
-`;
 
 /** Where npm was called, which is what a user's path is relative to. */
 const CALLED_IN = process.env['INIT_CWD'] ?? process.cwd();
 const BASELINE = join(import.meta.dirname, 'baseline.json');
-/** Of two, one that a busy machine made up would be half of the median. */
-const PAIRS = { full: 5, short: 3 } as const;
 /** One for the caches of disk and machine; the short form has no time for it. */
 const WARM_UPS = { full: 1, short: 0 } as const;
 /** A row that fails the check is measured this often before it is believed. */
 const ATTEMPTS = 3;
 
-interface Asked {
-  readonly names: readonly string[];
-  readonly rows: readonly string[];
-  readonly size: Size;
-  readonly pairs: number;
-}
+/** Below it a goal is not judged: of few pairs one that something else slowed decides. */
+const PAIRS_TO_JUDGE = 5;
 
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
   process.once(signal, () => process.exit(code)); // what runs is ended by each run's own hook
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    row: { type: 'string', multiple: true, default: [] },
-    pairs: { type: 'string' },
-    short: { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-    baseline: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    first: { type: 'boolean', default: false },
-    profile: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-
-function fail(why: string): never {
-  process.stderr.write(`bench: ${why}\n\n${USAGE}`);
-  process.exit(2);
-}
-
-function asked(): Asked {
-  const size: Size = values.short ? 'short' : 'full';
-  const pairs = values.pairs === undefined ? PAIRS[size] : Number(values.pairs);
-  if (!Number.isInteger(pairs) || pairs < 1)
-    fail(`--pairs must be a whole number from 1, not ${values.pairs}`);
-  if ((values.check || values.baseline) && size !== 'short')
-    fail('--check and --baseline are about the short rows: add --short');
-  if (values.profile && (values.write || values.check || values.baseline))
-    fail('--profile slows what it looks at: leave out --write, --check and --baseline');
-  if (values.write && values.row.length > 0) fail('--write needs whole scenarios: leave out --row');
-  return { names: positionals, rows: values.row, size, pairs };
-}
-
-async function chooseScenarios({ names, rows, size }: Asked): Promise<readonly Scenario[]> {
-  const all = (await Promise.all(scenarios.map((load) => load()))).map(({ scenario }) => scenario);
-  const unknown = names.find((name) => all.every((scenario) => scenario.name !== name));
-  if (unknown !== undefined)
-    fail(`there is no scenario ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`);
-  const wanted = (row: Row & { readonly short: boolean }): boolean =>
-    (size === 'full' || row.short) && (rows.length === 0 || rows.includes(row.id));
-  const chosen = all
-    .filter(({ name }) => names.length === 0 || names.includes(name))
-    .map((scenario) => ({ ...scenario, rows: scenario.rows.filter(wanted) }))
-    .filter((scenario) => scenario.rows.length > 0)
-    .sort((a, b) => a.number - b.number);
-  if (chosen.length === 0) fail('no row is left to run');
-  return chosen;
-}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -133,12 +65,13 @@ function tellRun({ row, pair, subject, sample, tookMs }: Ran): void {
   );
 }
 
-function tellRow({ id, unit, medians, ratio, goal }: RowResult): void {
+function tellRow({ id, unit, medians, ratio, goal, pairs }: RowResult): void {
   const ours = `${showNumber(medians.subject.value)} ${unit}`;
   const against = ratio
     ? `, ${showRatio(ratio.median)} the reference (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`
     : '';
-  say(`  ${id}: ${ours}${against}${goal ? `; goal ${goal.text}: ${goal.met ? 'met' : 'not met'}` : ''}`);
+  const verdict = pairs.length < PAIRS_TO_JUDGE ? 'too few pairs to judge' : goal?.met ? 'met' : 'not met';
+  say(`  ${id}: ${ours}${against}${goal ? `; goal ${goal.text}: ${verdict}` : ''}`);
 }
 
 /** Measures the row; where it is checked, again while all its pairs so far fail. */
@@ -168,6 +101,7 @@ async function runScenario(
 ): Promise<{ readonly result: ScenarioResult; readonly regressed: readonly string[] }> {
   say(`${scenario.number}. ${scenario.title}`);
   const machine = describeMachine(dataFolder());
+  say(`  on ${machineLine(machine, (text) => text.toUpperCase())}`);
   const programs = (await scenario.programs?.()) ?? {};
   const rows: RowResult[] = [];
   const regressed: string[] = [];
@@ -180,7 +114,8 @@ async function runScenario(
       if (!measured.passed) regressed.push(row.id);
     }
   }
-  const facts = { at: new Date().toISOString(), size: want.size, machine, programs, rows };
+  const at = new Date().toISOString();
+  const facts = { at, size: want.size, machine, inputs: inputSource(), programs, rows };
   return {
     result: scenarioResult(scenario, { ...facts, ...(notMeasured.length > 0 && { notMeasured }) }),
     regressed,
@@ -193,30 +128,31 @@ function whyNot({ id, what, goal }: Row, error: unknown): NotMeasuredRow {
   return { id, what, why: error.message, ...(goal && { goal: goal.text }) };
 }
 
-async function main(): Promise<void> {
-  const want = asked();
-  const chosen = await chooseScenarios(want);
-  if (values.list) {
+async function run(want: Asked): Promise<void> {
+  const all = (await Promise.all(scenarios.map((load) => load()))).map(({ scenario }) => scenario);
+  const chosen = chooseScenarios(all, want);
+  if (want.list) {
     for (const { name, rows } of chosen) say(`${name}: ${rows.map(({ id }) => id).join(' ')}`);
     return;
   }
-  if (values.first) goFirst();
-  if (values.profile) askForProfiles();
+  if (want.first) goFirst();
+  if (want.profile) askForProfiles();
+  say(inputSource());
   const lacking = want.size === 'full' ? ensureSystemPackages(forTracing) : undefined;
   if (lacking !== undefined) say(`fsyncs of programs that do not count them are left out: ${lacking}`);
   const stored = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline;
   const results: ScenarioResult[] = [];
   const regressed: string[] = [];
   for (const scenario of chosen) {
-    const one = await runScenario(scenario, want, values.check ? stored : undefined);
+    const one = await runScenario(scenario, want, want.check ? stored : undefined);
     results.push(one.result);
     regressed.push(...one.regressed);
     // at once: the next one may fail, or be interrupted
-    if (values.write) await writePages([{ scenario, result: one.result }]);
+    if (want.write) await writePages([{ scenario, result: one.result }]);
   }
-  if (values.json !== undefined)
-    writeFileSync(resolve(CALLED_IN, values.json), await formatFigures(rounded({ scenarios: results })));
-  if (values.baseline) {
+  if (want.json !== undefined)
+    writeFileSync(resolve(CALLED_IN, want.json), await formatFigures(rounded({ scenarios: results })));
+  if (want.baseline) {
     const rows = results.flatMap((result) => result.rows);
     writeFileSync(BASELINE, await formatFigures(updateBaseline(stored, rows)));
   }
@@ -226,5 +162,12 @@ async function main(): Promise<void> {
   }
 }
 
-if (values.help) say(USAGE);
-else await main();
+try {
+  const want = readArguments(process.argv.slice(2));
+  if (want.help) say(USAGE);
+  else await run(want);
+} catch (error) {
+  if (!(error instanceof BadArguments)) throw error;
+  process.stderr.write(`bench: ${error.message}; \`npm run bench -- --help\` names all options\n`);
+  process.exitCode = 2;
+}

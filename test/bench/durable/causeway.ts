@@ -11,6 +11,9 @@ import { SUBSCRIPTION, TOPIC } from './topic.ts';
 export function causeway(payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Subject {
   return {
     name: 'Causeway',
+    ready: async () => {
+      if (fsyncSlowerMs !== undefined) await slowerFsync(fsyncSlowerMs);
+    },
     run: (size) =>
       withRun('durable', async (run) => {
         const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);

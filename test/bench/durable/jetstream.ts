@@ -5,6 +5,7 @@ import { withRun } from '../harness/run.ts';
 import type { Subject } from '../harness/scenario.ts';
 import { startNatsClusters } from '../references/nats/clusters.ts';
 import type { Sync } from '../references/nats/configuration.ts';
+import { natsServer } from '../references/nats/install.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
 import { type Disk, slowerFsync } from './slower-fsync.ts';
 import { measureThroughput } from './throughput.ts';
@@ -14,6 +15,10 @@ const ROLES = join(import.meta.dirname, '../references/nats');
 export function jetStream(sync: Sync, payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Subject {
   return {
     name: sync === 'always' ? 'JetStream, `sync_interval: always`' : 'JetStream, default sync',
+    ready: async () => {
+      await natsServer();
+      if (fsyncSlowerMs !== undefined) await slowerFsync(fsyncSlowerMs);
+    },
     run: (size) =>
       withRun('durable', async (run) => {
         const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);

@@ -7,10 +7,7 @@ import { benchEvent } from './bench-event.ts';
 import { fillWindow } from './publishing.ts';
 import type { PublisherRole } from './roles.ts';
 import { TOPIC } from './topic.ts';
-import { EVENTS_UNDER_WAY, Window } from './window.ts';
-
-/** As many bytes as keep the mesher's window full. */
-const WINDOW_BYTES = 8 * 1024 * 1024;
+import { BYTES_UNDER_WAY, EVENTS_UNDER_WAY, Window } from './window.ts';
 
 interface Opened {
   readonly window: Window;
@@ -24,7 +21,7 @@ playRole<PublisherRole>({
   open: async ({ address, payloadBytes, topics = [TOPIC], first = 0 }) => {
     const mesh = await connect(address);
     const payloads = new Payloads({ bytes: payloadBytes });
-    const window = new Window(Math.min(EVENTS_UNDER_WAY, WINDOW_BYTES / payloadBytes));
+    const window = new Window(Math.min(EVENTS_UNDER_WAY, BYTES_UNDER_WAY / payloadBytes));
     const options = topics.map((topic) => ({ topic }));
     const acked = (): void => window.leave();
     const failed = (cause: unknown): void => window.fail(new Error('not acked', { cause }));

@@ -11,7 +11,8 @@ export interface Ends {
   readonly subscriber: Role<SubscriberRole>;
 }
 
-const SECONDS = { full: { warmUp: 3, window: 6 }, short: { warmUp: 1, window: 2 } } as const;
+/** Each pass publishes for so long, and then takes as long as it takes. */
+export const SECONDS = { full: { warmUp: 3, window: 6 }, short: { warmUp: 1, window: 2 } } as const;
 /** Traced for its fsyncs, after the window. */
 export const TRACED_EVENTS = 2000;
 

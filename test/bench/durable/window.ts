@@ -3,6 +3,8 @@
 
 /** Events that a publisher has under way, as many as one of the reference. */
 export const EVENTS_UNDER_WAY = 4096;
+/** And no more bytes of payloads than these: as many as keep a mesher's window full. */
+export const BYTES_UNDER_WAY = 8 * 1024 * 1024;
 
 export class Window {
   readonly #size: number;

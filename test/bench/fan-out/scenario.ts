@@ -1,6 +1,6 @@
 // Scenario 7: what one more subscriber costs, at the publisher's mesher and in other clusters.
 
-import { payloadSource, SIZES } from '../harness/payloads.ts';
+import { SIZES } from '../harness/payloads.ts';
 import type { Row, Scenario } from '../harness/scenario.ts';
 import type { Qos } from '../latency/roles.ts';
 import { bytesPerLink } from './clusters.ts';
@@ -74,7 +74,7 @@ export const scenario: Scenario = {
     },
   ],
   notes: `
-Publishers and subscribers use the streaming client; all subscribers of a run are in one process. Payloads are ${payloadSource()}.
+Publishers and subscribers use the streaming client; all subscribers of a run are in one process.
 
 - \`7.best-effort-…\` and \`7.durable-…\`: one mesher. Events come in bursts of 20, each when every subscriber has the last one whole (and, if durable, when its acks are on disk). Only the
   mesher's CPU time counts, all of it: taking the events from the publisher, storing them, delivering them and settling their acks. Each subscription must bring every event, once.

@@ -116,14 +116,15 @@ One mesher (two for the lanes: one with the backlog, and one in another cluster)
   fsyncs. LevelDB then compacts them, as it would have meanwhile. It is done once for each backlog; a run starts a mesher on links to those tables, and copies of the few other files. A run reads them through the
   system's page cache: the disk itself is not what is measured.
 - **Start** is from the moment at which the process is made until the mesher says that it is ready, and it must then hold as many events as were written. The reference is a mesher that has nothing:
-  most of the time goes into loading the program. The memory is the most that the process had by then.
+  most of the time goes into loading the program. The memory is the most that the process had by then. Events that came in batches are read back as blocks, and 10⁷ of them take hardly longer than none. Events that came _one by one_ are a
+  block each: 10⁶ of those took 3.98 s, nearly three of them for the events, so 10⁷ would take some 30 s. The goal of ${START_MAX_S} s holds for blocks, whatever their number, and for single events up to some 1.3 million.
 - **Publishing** adds to the backlog, and nobody takes: afterwards as many more events must be queued as were acknowledged. **Taking** begins at the front of the backlog; what was taken and what is left must be
   all of it, and nothing comes twice (between clusters: no less than all, where what was on its way when the sender was stopped is in both). It compares with ${NAMES['1e6']}, since ${NAMES['1e5']} are gone in half a second.
 - **Subscriptions** are written beforehand too. One busy among ${(10_000).toLocaleString('en')} is compared with one alone: the shares of a profile are the same for both. Where each of ${(10_000).toLocaleString('en')} wants its share, an event is a key of its own in the
   journal, with its own entry in a queue, where one subscription has one for a whole block; by a profile the mesher collected garbage for 44 % of the time that it was busy. To cost less there,
   many queues would have to share an entry.
-- **Memory** is that of the largest mesher, at its peak. A mesher that has done nothing has 210 MB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MB each, two halves of
-  V8's young generation, 16 MB each, and 16 MB each of blocks written and read lately, whatever the backlog is. When it was looked into (November 2026, 590 MB where one mesher sends to another), V8's heap was at 155 MB and buffers at 74: the rest lay
+- **Memory** is that of the largest mesher, at its peak; the table has it in MiB, of 2²⁰ bytes, and the goal is in MB, of 10⁶: ${RSS_MAX_BYTES / 1e6} MB are ${Math.floor(RSS_MAX_BYTES / 2 ** 20)} MiB. A mesher that has done nothing has some 210 MiB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MiB each, two halves of
+  V8's young generation, 16 MiB each, and 16 MiB each of blocks written and read lately, whatever the backlog is. When it was looked into (November 2026, 590 MiB where one mesher sends to another), V8's heap was at 155 MiB and buffers at 74: the rest lay
   outside of V8, in LevelDB and in what the C library keeps of buffers that were let go.
 `,
 };

@@ -24,8 +24,12 @@ export interface Ran {
   readonly tookMs: number;
 }
 
+/** Throws NotMeasured, before any run, where the subject or the reference cannot be run here. */
 export async function runRow(row: Row, options: PairOptions): Promise<RowResult> {
   const { pairs, warmUps, size, told = () => undefined } = options;
+  // first of all: what lacks a program should not be found out after minutes of the other's warm-up
+  await row.subject.ready?.();
+  await row.reference?.ready?.();
   const ran: Pair[] = [];
   for (let i = -warmUps; i < pairs; i++) {
     const run = async (subject: Subject): Promise<Sample> => {

@@ -74,9 +74,11 @@ export function timeOf(n: number): string {
   return new Date(Date.UTC(2026, 0, 1) + n).toISOString();
 }
 
-/** For people: where payloads come from on this machine. */
-export function payloadSource(): string {
-  return existsSync(REAL_EVENTS_FILE) ? 'records of real events' : 'records made up from a seed';
+/** For people: what payloads, and the topics that are made at scale (matching/topic-shapes.ts), come from on this machine. */
+export function inputSource(): string {
+  return existsSync(REAL_EVENTS_FILE)
+    ? 'payloads and topic shapes from the file of real events'
+    : 'payloads made up from a seed, topic shapes from GitHub webhook examples (the file of real events is absent)';
 }
 
 /** All after the number, so that the payload has `bytes` bytes. */

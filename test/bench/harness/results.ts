@@ -32,6 +32,8 @@ export interface ScenarioResult {
   readonly at: string;
   readonly size: Size;
   readonly machine: Machine;
+  /** For people: what payloads and topics were made of (see `inputSource` in payloads.ts). */
+  readonly inputs: string;
   /** Other programs that took part, with their versions. */
   readonly programs: Readonly<Record<string, string>>;
   readonly rows: readonly RowResult[];
@@ -85,7 +87,7 @@ export function ratioOf(better: Row['better'], { subject, reference }: Pair): nu
 
 export function scenarioResult(
   { name, number, title }: Scenario,
-  facts: Pick<ScenarioResult, 'at' | 'size' | 'machine' | 'programs' | 'rows' | 'notMeasured'>,
+  facts: Pick<ScenarioResult, 'at' | 'size' | 'machine' | 'inputs' | 'programs' | 'rows' | 'notMeasured'>,
 ): ScenarioResult {
   return { name, number, title, ...facts };
 }

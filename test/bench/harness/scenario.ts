@@ -22,6 +22,8 @@ export interface Sample {
 
 export interface Subject {
   readonly name: string;
+  /** Asked before anything of the row is run. Rejects with NotMeasured where something is missing that every run needs. */
+  ready?(): Promise<void>;
   /**
    * Rejects when something was lost, or when the run could not be made (with NotMeasured where that is no fault, such as a
    * program that is not installed); never returns a made-up figure.

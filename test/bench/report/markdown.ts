@@ -1,10 +1,10 @@
 // Results as Markdown: one section for each scenario, and a table of the goals over all of them. Pure.
 
-import type { Machine } from '../harness/machine.ts';
 import type { Pair, RowResult, ScenarioResult } from '../harness/results.ts';
 import type { Sample } from '../harness/scenario.ts';
 import { spreadOf } from '../harness/statistics.ts';
 import { showBytes, showName, showNumber, showRatio } from './figures.ts';
+import { machineLine } from './machine-line.ts';
 
 /** `notes`: the scenario's own, Markdown. */
 export function scenarioSection(result: ScenarioResult, notes: string): string {
@@ -101,17 +101,11 @@ function notMeasured({ notMeasured: rows = [] }: ScenarioResult): string {
   return rows.map(({ id, what, why }) => `- \`${id}\` (${what}): **not measured**. ${why}.`).join('\n');
 }
 
-function measuredOn({ at, size, machine, programs, rows }: ScenarioResult): string {
+function measuredOn({ at, size, machine, inputs, programs, rows }: ScenarioResult): string {
   const pairs = rows.length === 0 ? 0 : Math.min(...rows.map((row) => row.pairs.length));
   const others = Object.entries(programs).map(([name, version]) => `, ${name} ${version}`);
   const form = size === 'short' ? 'the short form, ' : '';
-  return `Measured ${at.slice(0, 10)} at commit ${machine.commit}, ${form}${pairs} pairs, on ${describe(machine)}${others.join('')}.`;
-}
-
-function describe(machine: Machine): string {
-  const { cpu, cores, memoryBytes, system, fileSystem, fsyncMs, loadBefore, node } = machine;
-  const busy = loadBefore > cores ? ', **busy with other work**' : '';
-  return `${cores} × ${cpu}, ${showBytes(memoryBytes)}, ${system}, data on ${fileSystem} (fsync of 4 KiB: ${showNumber(fsyncMs)} ms), load average before ${showNumber(loadBefore)}${busy}, Node ${node}`;
+  return `Measured ${at.slice(0, 10)} at commit ${machine.commit}, ${form}${pairs} pairs, on ${machineLine(machine, (text) => `**${text}**`)}${others.join('')}; ${inputs}.`;
 }
 
 /** Every row that has a goal. */

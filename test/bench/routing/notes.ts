@@ -26,7 +26,7 @@ nothing was run but the records of a thousand pulled by one mesher (\`10.records
 20 ms. What fits in a few GB and a minute: 10 clusters with 10⁴ filters each, 30 with 10³, 100 with 10². Of 100 and of
 1,000 with 10⁴, one mesher alone is real (\`10.records-…\`): its route table pulls all records from their owners', each made for that and let go. At rest and under
 churn the number of filters makes no difference: what is sent is versions and changes, never contents. A simulation is the same each time, so it
-is lived through once and its pairs are equal. The churn is new interests, one after the other at different meshers. Gossip is a **model** in it: a delta
+is lived through once and its pairs are one result repeated: their number and quartiles say nothing. Rows that begin with _simulated_ hold the formulas to the simulation: their goal says that both agree, not that anything is fast. The churn is new interests, one after the other at different meshers. Gossip is a **model** in it: a delta
 reaches everybody in one hop of 20 ms, as gossipsub's flood publishing sends it (so \`10.spread-…\` is just that, and what it took \`without gossip\` is what says something), and ${LOSS * 100} % of deltas are lost on the way to one mesher (an assumption), and repaired. The bytes that
 gossipsub sends for those deltas are computed: they stand beside what went over links (\`gossip bytes per second\`), and the dots of the drawing are both together.
 

@@ -51,7 +51,7 @@ function rowsOf(id: keyof typeof POINTS): OwnRow[] {
   const churnRows = point.churn.map((changes, i): OwnRow => ({
     ...common,
     id: `10.churn${changes}-${id}`,
-    what: `control bytes of a mesher on links, ${shown(point)}, ${changes} changes/s in all`,
+    what: `simulated: control bytes of a mesher on links, ${shown(point)}, ${changes} changes/s in all`,
     unit: 'bytes/s',
     subject: simulated(point, (lived) => churnSample(meshers, lived, i)),
     reference: computed(() => computedOnLinks(meshers, changes)),
@@ -62,7 +62,7 @@ function rowsOf(id: keyof typeof POINTS): OwnRow[] {
     {
       ...common,
       id: `10.rest-${id}`,
-      what: `control bytes of a mesher, ${shown(point)}, at rest`,
+      what: `simulated: control bytes of a mesher, ${shown(point)}, at rest`,
       unit: 'bytes/s',
       subject: simulated(point, ({ rest, steps }) => ({
         value: sum(rest),
@@ -79,7 +79,7 @@ function rowsOf(id: keyof typeof POINTS): OwnRow[] {
     {
       ...common,
       id: `10.join-${id}`,
-      what: `bytes that a mesher receives to join ${shown(point)}`,
+      what: `simulated: bytes that a mesher receives to join ${shown(point)}`,
       unit: 'bytes',
       subject: simulated(point, ({ join: { received, sent, tookMs }, steps }) => ({
         value: sum(received, isRoute),
@@ -92,7 +92,7 @@ function rowsOf(id: keyof typeof POINTS): OwnRow[] {
     {
       ...common,
       id: `10.spread-${id}`,
-      what: `until the last of ${meshers} meshers knows a change, 20 ms from each other, median`,
+      what: `simulated: until the last of ${meshers} meshers knows a change, 20 ms from each other, median`,
       unit: 'ms',
       subject: simulated(point, ({ churn, exchangedMs, steps }) => {
         const busiest = churn.at(-1);

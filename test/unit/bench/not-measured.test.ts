@@ -22,6 +22,7 @@ const RESULT: ScenarioResult = {
   at: '2026-01-01T00:00:00.000Z',
   size: 'full',
   machine: MACHINE,
+  inputs: 'payloads from a test',
   programs: {},
   rows: [],
   notMeasured: [{ id: '1.durable', what: 'durable, 256 B', why: 'NATS: Go is not installed', goal: '≥ 1 ×' }],

@@ -4,6 +4,7 @@ import type { Machine } from '../../bench/harness/machine.ts';
 import { rowResult, type ScenarioResult } from '../../bench/harness/results.ts';
 import type { Row, Sample } from '../../bench/harness/scenario.ts';
 import { showBytes, showName, showNumber, showRatio } from '../../bench/report/figures.ts';
+import { machineLine } from '../../bench/report/machine-line.ts';
 import { goalsSection, scenarioSection } from '../../bench/report/markdown.ts';
 import { mergeResults } from '../../bench/report/pages.ts';
 import { putSection } from '../../bench/report/sections.ts';
@@ -44,6 +45,7 @@ function scenarioResult(name: string, number: number, ratios: readonly number[])
     at: '2026-05-01T10:00:00.000Z',
     size: 'full',
     machine,
+    inputs: 'payloads from a test',
     programs: { thing: '1.2' },
     rows,
   };
@@ -86,7 +88,8 @@ suite('results as Markdown', () => {
       '2026-05-01 at commit abc, 3 pairs',
       'fsync of 4 KiB: 0.51 ms',
       'load average before 2.5, **busy with other work**',
-      'thing 1.2',
+      'on 2 vCPUs (Testor 1), 16 GiB',
+      'thing 1.2; payloads from a test.',
     ])
       assert.ok(text.includes(part), `${part} is missing in:\n${text}`);
   });
@@ -105,6 +108,15 @@ suite('results as Markdown', () => {
     ];
     assert.deepEqual(mergeResults([b, a], [fresh]), [fresh, b]);
   });
+});
+
+test('a machine is one line, which says where other work had more than its vCPUs', () => {
+  const loud = (text: string): string => text.toUpperCase();
+  assert.match(
+    machineLine(machine, loud),
+    /^2 vCPUs \(Testor 1\), .*load average before 2.5, BUSY WITH OTHER WORK, Node v24/,
+  );
+  assert.doesNotMatch(machineLine({ ...machine, loadBefore: 2 }, loud), /busy/i);
 });
 
 test('figures have three digits and a unit that fits', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { NotMeasured } from '../../bench/harness/not-measured.ts';
 import { runRow } from '../../bench/harness/pairs.ts';
 import { rounded, rowResult } from '../../bench/harness/results.ts';
 import type { Row, Sample, Subject } from '../../bench/harness/scenario.ts';
@@ -85,6 +86,20 @@ suite('a row', () => {
     const options = { size: 'short', pairs: 1, warmUps: 0 } as const;
     await assert.rejects(runRow(row({ subject: subject('ours', [NaN]) }), options), /ours gave no figure/);
     await assert.rejects(runRow(row({ subject: subject('ours', [0]) }), options), /ours gave no figure/);
+  });
+
+  test('whose reference lacks something runs nothing: not even the subject, which would be minutes of warm-up', async () => {
+    const ran: string[] = [];
+    const theirs: Subject = {
+      ...subject('theirs', [1, 1], ran),
+      ready: () => Promise.reject(new NotMeasured('Go is not installed')),
+    };
+    const options = { size: 'full', pairs: 1, warmUps: 1 } as const;
+    await assert.rejects(
+      runRow(row({ subject: subject('ours', [1, 1], ran), reference: theirs }), options),
+      NotMeasured,
+    );
+    assert.deepEqual(ran, []);
   });
 
   test('is written down with four digits; counts stay whole', () => {

@@ -5,14 +5,11 @@
 import { connect, createInbox, type Msg } from '@nats-io/transport-node';
 import { fillWindow } from '../../durable/publishing.ts';
 import type { PublisherRole } from '../../durable/roles.ts';
-import { Window } from '../../durable/window.ts';
+import { EVENTS_UNDER_WAY, Window } from '../../durable/window.ts';
 import { Payloads } from '../../harness/payloads.ts';
 import { playRole } from '../../harness/role.ts';
-import { SUBJECT } from './names.ts';
+import { BYTES_UNDER_WAY, SUBJECT } from './names.ts';
 
-/** From 512 to 16,384 events under way the CPU per event is the same, with 256 B each; of 16 KiB fewer do better. */
-const WINDOW = 4096;
-const WINDOW_BYTES = 2 * 1024 * 1024;
 /** How an ack begins; what refuses has an error first, and what nobody takes is empty. */
 const ACK_HEAD = Buffer.from('{"stream"');
 
@@ -28,7 +25,7 @@ playRole<PublisherRole>({
   open: async ({ address, payloadBytes }) => {
     const connection = await connect({ servers: address, reconnect: false });
     const payloads = new Payloads({ bytes: payloadBytes });
-    const window = new Window(Math.min(WINDOW, WINDOW_BYTES / payloadBytes));
+    const window = new Window(Math.min(EVENTS_UNDER_WAY, BYTES_UNDER_WAY / payloadBytes));
     const inbox = createInbox();
     connection.subscribe(`${inbox}.*`, {
       callback: (error, message) => {

@@ -10,10 +10,8 @@ import type { SubscriberRole } from '../../durable/roles.ts';
 import { whenArrived } from '../../durable/taking.ts';
 import { monotonicUs } from '../../harness/latencies.ts';
 import { playRole } from '../../harness/role.ts';
-import { CONSUMER, STREAM } from './names.ts';
+import { CONSUMER, MESSAGES_AHEAD, STREAM } from './names.ts';
 
-/** Asked for ahead; from 500 to 5,000 the CPU per event is the same. */
-const MESSAGES_AHEAD = 1000;
 const ASK_EVERY_MS = 2;
 
 const ledger = new Ledger();
