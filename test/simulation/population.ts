@@ -182,11 +182,15 @@ export class Population {
     }
   }
 
-  /** Somebody must stay, and in each cluster nobody or as many as its meshers want to have copies on. */
+  /** Somebody must stay; and of its cluster as many as the others want copies on, also those that hand on what they have yet. */
   #mayGo(mesher: SimMesher): boolean {
     if (mesher.leaving || this.meshers.filter(({ leaving }) => !leaving).length <= 2) return false;
-    const others = this.#staying(mesher.cluster).filter((other) => other !== mesher);
-    return others.every(({ options }) => options.replicas <= others.length);
+    const staying = this.#staying(mesher.cluster).filter((other) => other !== mesher);
+    const others = this.meshers.filter(({ cluster }) => cluster === mesher.cluster);
+    return others.every(
+      (other) =>
+        other === mesher || staying.filter((one) => one !== other).length >= other.options.replicas - 1,
+    );
   }
 
   #staying(cluster: string): SimMesher[] {
