@@ -142,9 +142,9 @@ export class Driver {
   }
 
   readonly networkEvents: NetworkEvents = {
-    linkUp: (peer, { cluster, incarnation }) => {
-      this.#ports.log.info({ peer, cluster }, 'link up');
-      this.input({ kind: 'link-up', peer, cluster, incarnation });
+    linkUp: (peer, { cluster, incarnation, version }) => {
+      this.#ports.log.info({ peer, cluster, version }, 'link up');
+      this.input({ kind: 'link-up', peer, cluster, incarnation, version });
     },
     linkDown: (peer, reason) => {
       this.#ports.log.warn({ peer, reason }, 'link down');

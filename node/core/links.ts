@@ -2,13 +2,17 @@
 // measure it and notice that it is dead though nobody said so.
 
 import type { NodeId } from './event.ts';
+import type { LinkMessage } from './messages.ts';
 import type { Emit, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
 import type { LinkView } from './views.ts';
+import { speaks } from './wire-version.ts';
 
 export interface Link {
   readonly peer: NodeId;
   cluster: string;
+  /** What both ends speak (wire-version.ts). */
+  version: number;
   up: boolean;
   reason: string;
   since: number;
@@ -42,6 +46,12 @@ export class Links {
     return this.#links.get(peer);
   }
 
+  /** The link is up, and of a version that has such messages. */
+  speaks(peer: NodeId, kind: LinkMessage['kind']): boolean {
+    const link = this.#links.get(peer);
+    return link !== undefined && link.up && speaks(link.version, kind);
+  }
+
   isUp(peer: NodeId): boolean {
     return this.#links.get(peer)?.up ?? false;
   }
@@ -51,12 +61,13 @@ export class Links {
     return this.#linked;
   }
 
-  up(peer: NodeId, cluster: string, now: Now): void {
+  up(peer: NodeId, cluster: string, version: number, now: Now): void {
     let link = this.#links.get(peer);
     if (!link) {
       link = {
         peer,
         cluster,
+        version,
         up: false,
         reason: '',
         since: 0,
@@ -74,6 +85,7 @@ export class Links {
     }
     Object.assign(link, {
       cluster,
+      version,
       up: true,
       reason: '',
       since: now.monotonic,

@@ -309,7 +309,7 @@ export class MesherCore {
         this.#settle(input);
         return;
       case 'link-up':
-        this.#linkUp(input.peer);
+        this.#linkUp(input.peer, input.version);
         return;
       case 'link-down':
         this.links.down(input.peer, input.reason, now);
@@ -669,10 +669,10 @@ export class MesherCore {
 
   // ─────────────────────────────────────────────────────────── links
 
-  #linkUp(peer: NodeId): void {
+  #linkUp(peer: NodeId, version: number): void {
     const cluster = this.members.clusterOf(peer);
     if (cluster === undefined) return; // the network lets only members in; one was forgotten meanwhile
-    this.links.up(peer, cluster, this.#now);
+    this.links.up(peer, cluster, version, this.#now);
     this.members.linkUp(peer, this.#now);
     this.table.linkUp(peer, this.#now);
     this.replication.linkUp(peer, this.#now);

@@ -235,8 +235,11 @@ export interface Registry {
 
 /** What the network tells the mesher. All calls are made from the event loop, one at a time. */
 export interface NetworkEvents {
-  /** Both directions of the link stand and the peer's hello has come. A link that comes back calls this again. */
-  linkUp(peer: NodeId, hello: { cluster: string; incarnation: number }): void;
+  /**
+   * Both directions of the link stand and the peer's hello has come; `version` is what both ends speak (wire-version.ts). A link that
+   * comes back calls this again.
+   */
+  linkUp(peer: NodeId, hello: { cluster: string; incarnation: number; version: number }): void;
   /** After linkUp only, once. `reason` is for people. */
   linkDown(peer: NodeId, reason: string): void;
   /** Messages that came in one read, in order. */

@@ -151,8 +151,9 @@ export class Replication {
 
   linkUp(peer: NodeId, now: Now): void {
     const copy = this.#copies.get(peer);
-    if (copy) this.#open(copy, now);
-    else this.#dismiss(peer);
+    if (!copy) this.#dismiss(peer);
+    else if (this.#options.links.speaks(peer, 'copy-open')) this.#open(copy, now);
+    else this.#copies.delete(peer); // it came back as an older version: another is chosen
   }
 
   linkDown(peer: NodeId, now: Now): void {
@@ -199,7 +200,8 @@ export class Replication {
     const able: NodeId[] = [];
     for (const { record, status } of members.all()) {
       const { node } = record;
-      if (record.cluster !== cluster || status !== 'alive' || !links.isUp(node)) continue;
+      if (record.cluster !== cluster || status !== 'alive') continue;
+      if (!links.speaks(node, 'copy-open')) continue;
       if (!this.#copies.has(node)) able.push(node);
     }
     return rendezvous(able, hash32(self), (node) => node);
@@ -215,8 +217,8 @@ export class Replication {
 
   /** What a mesher that is not chosen any more holds of ours grows old: it must not be taken for the truth. */
   #dismiss(peer: NodeId): void {
-    const { members, cluster, emit } = this.#options;
-    if (this.#settled && members.clusterOf(peer) === cluster)
+    const { members, links, cluster, emit } = this.#options;
+    if (this.#settled && members.clusterOf(peer) === cluster && links.speaks(peer, 'copy-drop'))
       emit({ kind: 'control', peer, message: { kind: 'copy-drop' } });
   }
 

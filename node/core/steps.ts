@@ -75,6 +75,8 @@ export type Input =
       readonly peer: NodeId;
       readonly cluster: string;
       readonly incarnation: number;
+      /** What both ends speak (wire-version.ts). */
+      readonly version: number;
     }
   | { readonly kind: 'link-down'; readonly peer: NodeId; readonly reason: string }
   | { readonly kind: 'messages'; readonly peer: NodeId; readonly messages: readonly LinkMessage[] }

@@ -179,7 +179,8 @@ export class Links {
     clearTimeout(peer.timer);
     peer.timer = undefined;
     this.#ports.linkUp(peer.id, session.connection);
-    this.#ports.events.linkUp(peer.id, { cluster: hello.cluster, incarnation: hello.incarnation });
+    const { cluster, incarnation } = hello;
+    this.#ports.events.linkUp(peer.id, { cluster, incarnation, version: session.version });
   }
 
   #onMessages(session: Session, messages: readonly LinkMessage[]): void {

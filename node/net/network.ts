@@ -6,6 +6,7 @@ import type { NodeId } from '../core/event.ts';
 import { type Limits, LOOSE_STEP_BYTES_MAX } from '../core/limits.ts';
 import type { ControlMessage, DataMessage } from '../core/messages.ts';
 import type { Network, NetworkEvents, Random } from '../core/ports.ts';
+import { WIRE_VERSIONS } from '../core/wire-version.ts';
 import { SpareChunks } from './chunks.ts';
 import { connectionGater } from './gater.ts';
 import { Gossip } from './gossip.ts';
@@ -23,6 +24,8 @@ export interface NetworkOptions {
   /** Multiaddrs under which others reach it, where they differ from those; empty for none. */
   readonly announce: readonly string[];
   readonly encryption: Encryption;
+  /** Of what is said on links, the newest first; undefined: all that are known. */
+  readonly versions?: readonly number[];
   readonly limits: Pick<
     Limits,
     'linkFrameBytesMax' | 'gossipBytesMax' | 'lanesPerCluster' | 'laneInFlightBytes'
@@ -71,14 +74,16 @@ export class Libp2pNetwork implements Network {
       { topic: `/causeway/${federation}/routes/1`, bytesMax: limits.gossipBytesMax },
       { received: (bytes) => events.gossip(bytes), refused: (peer, reason) => events.refused(peer, reason) },
     );
-    const controlProtocol = `/causeway/${federation}/control/1`;
-    const dataProtocol = `/causeway/${federation}/data/1`;
+    const protocols = (this.#options.versions ?? WIRE_VERSIONS).map((version) => ({
+      version,
+      control: `/causeway/${federation}/control/${version}`,
+      data: `/causeway/${federation}/data/${version}`,
+    }));
     const links = new Links(
       {
         node: this.#ports.keys.node,
         federation,
-        controlProtocol,
-        dataProtocol,
+        protocols,
         frameBytesMax: limits.linkFrameBytesMax,
         spareChunks: new SpareChunks(takesBytesAtOnce(this.#options.encryption)),
         outboxBytesMax: outboxBytesMax(limits),
@@ -107,8 +112,10 @@ export class Libp2pNetwork implements Network {
       }),
     });
     links.allow(this.#allowed);
-    await host.handle(controlProtocol, (stream, connection) => links.takeControl(stream, connection));
-    await host.handle(dataProtocol, (stream, connection) => links.takeData(stream, connection));
+    for (const { control, data } of protocols) {
+      await host.handle(control, (stream, connection) => links.takeControl(stream, connection));
+      await host.handle(data, (stream, connection) => links.takeData(stream, connection));
+    }
     // Before it listens: a link may be up, and answered, before `start` has resolved.
     this.#running = { host, links, gossip, timer: setInterval(() => gossip.check(), GOSSIP_CHECK_MS) };
     try {

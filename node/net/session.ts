@@ -11,6 +11,7 @@ import {
   type StreamMessageEvent,
   UnsupportedProtocolError,
 } from '@libp2p/interface';
+import { invariant } from '../core/errors.ts';
 import { KnownHeaders } from '../core/event-record.ts';
 import {
   type ControlMessage,
@@ -19,15 +20,23 @@ import {
   type LinkMessage,
   isData,
 } from '../core/messages.ts';
+import { speaks } from '../core/wire-version.ts';
 import { FrameReader } from '../wire/frames.ts';
 import { decodeMessage } from '../wire/link-messages.ts';
 import { WireError } from '../wire/wire-error.ts';
 import type { SpareChunks } from './chunks.ts';
 import { Outbox } from './outbox.ts';
 
+/** The names of a link's two streams in one version of what is said on them. */
+export interface LinkProtocol {
+  readonly version: number;
+  readonly control: string;
+  readonly data: string;
+}
+
 export interface SessionOptions {
-  readonly controlProtocol: string;
-  readonly dataProtocol: string;
+  /** What can be spoken, the newest first: both sides take the first that both have. */
+  readonly protocols: readonly LinkProtocol[];
   readonly hello: () => Hello;
   /** limits.linkFrameBytesMax */
   readonly frameBytesMax: number;
@@ -62,6 +71,7 @@ export class Session {
   #state: 'opening' | 'up' | 'closed' = 'opening';
   #opened = false;
   #spokeFirst = false;
+  #protocol: LinkProtocol | undefined;
   #control: Outbox | undefined;
   #data: Outbox | undefined;
   #inboundControl: Stream | undefined;
@@ -80,6 +90,11 @@ export class Session {
 
   get state(): 'opening' | 'up' | 'closed' {
     return this.#state;
+  }
+
+  /** What is spoken to the peer, once it is up. */
+  get version(): number {
+    return this.#protocol?.version ?? 0;
   }
 
   /** We opened streams on this connection before the peer said hello on it. */
@@ -112,12 +127,17 @@ export class Session {
   }
 
   sendControl(message: ControlMessage): void {
-    if (this.#state === 'up') this.#control?.send(message);
+    if (this.#state === 'up' && this.#speaks(message)) this.#control?.send(message);
   }
 
   sendData(message: DataMessage): boolean {
-    if (this.#state !== 'up' || !this.#data) return true;
+    if (this.#state !== 'up' || !this.#data || !this.#speaks(message)) return true;
     return this.#data.send(message);
+  }
+
+  /** What it does not was meant for a link before this one, of a newer version, and is lost with that. */
+  #speaks({ kind }: LinkMessage): boolean {
+    return speaks(this.version, kind);
   }
 
   /** Sends what waits, as far as the streams take it, and is over; the connection is left to the host. */
@@ -149,22 +169,26 @@ export class Session {
 
   async #openStreams(): Promise<void> {
     try {
-      const control = await this.#openStream(this.#options.controlProtocol);
+      const control = await this.#openStream(this.#options.protocols.map((each) => each.control));
+      const protocol = this.#options.protocols.find((each) => each.control === control.protocol);
+      invariant(protocol, `${control.protocol} was asked for`);
+      this.#protocol = protocol;
       const controlBox = this.#outbox(control);
       controlBox.send(this.#options.hello());
-      const data = await this.#openStream(this.#options.dataProtocol);
+      const data = await this.#openStream([protocol.data]);
       this.#control = controlBox;
       this.#data = this.#outbox(data);
       this.#upIfComplete();
     } catch (error) {
-      // The federation is part of the protocol's name, so a mesher of another one does not speak it.
+      // The federation is part of the protocol's name, so a mesher of another one does not speak it; nor does one of ours whose
+      // versions are all others.
       if (error instanceof UnsupportedProtocolError) return this.#refuse('wrong-federation');
       this.close(`a stream could not be opened: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
-  async #openStream(protocol: string): Promise<Stream> {
-    const stream = await this.connection.newStream(protocol, {
+  async #openStream(protocols: string[]): Promise<Stream> {
+    const stream = await this.connection.newStream(protocols, {
       signal: AbortSignal.timeout(OPENING_TIMEOUT_MS),
     });
     stream.maxReadBufferLength = UNWANTED_READ_BYTES_MAX;
@@ -182,8 +206,7 @@ export class Session {
       },
       {
         drained: () => {
-          if (stream.protocol === this.#options.dataProtocol && this.#state === 'up')
-            this.#events.drained(this);
+          if (stream.protocol === this.#protocol?.data && this.#state === 'up') this.#events.drained(this);
         },
         overflowed: () => this.close('the peer reads too slowly'),
       },
@@ -201,13 +224,16 @@ export class Session {
   #read(stream: Stream, deliver: (messages: LinkMessage[]) => void): void {
     const reader = new FrameReader(this.#options.frameBytesMax);
     const known = new KnownHeaders();
+    const version = this.#options.protocols.find(
+      ({ control, data }) => stream.protocol === control || stream.protocol === data,
+    )?.version;
     stream.addEventListener('message', (event: StreamMessageEvent) => {
       if (this.#state === 'closed') return;
       const messages: LinkMessage[] = [];
       let bad: WireError | undefined;
       try {
         for (const chunk of event.data instanceof Uint8Array ? [event.data] : event.data) {
-          for (const frame of reader.push(chunk)) messages.push(decodeMessage(frame, known));
+          for (const frame of reader.push(chunk)) messages.push(decodeMessage(frame, known, version));
         }
       } catch (error) {
         if (!(error instanceof WireError)) throw error;

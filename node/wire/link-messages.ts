@@ -1,6 +1,7 @@
 // The bytes of every message that meshers send each other over a link (core/messages.ts says what they mean).
 //
-//   message     := kind:u8 body                    the numbers of `KINDS`; never reused for something else
+//   message     := kind:u8 body                    the numbers of `KINDS`; never reused for something else. Which versions of a link
+//                                                  have which kinds is said in core/wire-version.ts
 //   hello       := federation:text cluster:text incarnation:uint
 //   lane-open   := lane base:position
 //   lane-ready  := lane mark:position credit:uint
@@ -20,6 +21,7 @@ import type { LaneName, Position } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
 import { KnownHeaders } from '../core/event-record.ts';
 import type { LinkMessage } from '../core/messages.ts';
+import { speaks, WIRE_VERSION } from '../core/wire-version.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { estimateEvents, readEvents, writeEvents } from './forwarded-events.ts';
@@ -76,13 +78,18 @@ export function writeMessage(writer: ByteWriter, message: LinkMessage): void {
 
 /**
  * Events, deltas and heads are views of `bytes`, which must not change afterwards. `known`: to be given again with the
- * messages that come after this one from the same peer. Throws WireError only.
+ * messages that come after this one from the same peer. `version`: of the link. Throws WireError only.
  */
-export function decodeMessage(bytes: Uint8Array, known = new KnownHeaders()): LinkMessage {
+export function decodeMessage(
+  bytes: Uint8Array,
+  known = new KnownHeaders(),
+  version: number = WIRE_VERSION,
+): LinkMessage {
   const reader = new ByteReader(bytes);
   const number = reader.byte();
   const kind = KINDS[number - 1];
-  if (kind === undefined) throw new WireError('unknown-kind', `no message has the kind ${number}`);
+  if (kind === undefined || !speaks(version, kind))
+    throw new WireError('unknown-kind', `no message of version ${version} has the kind ${number}`);
   const message = readBody(reader, kind, known);
   reader.end();
   return message;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { NO_GROUPS } from '../../node/core/event.ts';
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import type { LaneData, LinkMessage } from '../../node/core/messages.ts';
 import { storedEvent } from '../support/events.ts';
 import { allowAll, join, type Node } from './network-harness.ts';
@@ -22,8 +23,20 @@ export function networkContract(name: string, makeNode: MakeNode): void {
       const a = await makeNode(t, { cluster: 'east', incarnation: 7 });
       const b = await makeNode(t, { cluster: 'west', incarnation: 2 ** 53 - 1 });
       await join(a, b);
-      assert.deepEqual(a.told.at(-1), { what: 'up', peer: b.id, cluster: 'west', incarnation: 2 ** 53 - 1 });
-      assert.deepEqual(b.told.at(-1), { what: 'up', peer: a.id, cluster: 'east', incarnation: 7 });
+      assert.deepEqual(a.told.at(-1), {
+        what: 'up',
+        peer: b.id,
+        cluster: 'west',
+        incarnation: 2 ** 53 - 1,
+        version: WIRE_VERSION,
+      });
+      assert.deepEqual(b.told.at(-1), {
+        what: 'up',
+        peer: a.id,
+        cluster: 'east',
+        incarnation: 7,
+        version: WIRE_VERSION,
+      });
     });
 
     test('a link stands where only one of the two dials', async (t) => {

@@ -7,7 +7,13 @@ import type { Network, NetworkEvents } from '../../node/core/ports.ts';
 const PATIENCE_MS = 60_000;
 
 export type Told =
-  | { readonly what: 'up'; readonly peer: string; readonly cluster: string; readonly incarnation: number }
+  | {
+      readonly what: 'up';
+      readonly peer: string;
+      readonly cluster: string;
+      readonly incarnation: number;
+      readonly version: number;
+    }
   | { readonly what: 'down'; readonly peer: string; readonly reason: string }
   | { readonly what: 'stranger' | 'drained'; readonly peer: string }
   | { readonly what: 'refused'; readonly peer: string | undefined; readonly reason: string };
@@ -37,7 +43,7 @@ export class Node implements NetworkEvents {
     this.network.connect(other.id, other.network.addresses);
   }
 
-  linkUp(peer: string, hello: { cluster: string; incarnation: number }): void {
+  linkUp(peer: string, hello: { cluster: string; incarnation: number; version: number }): void {
     assert(!this.up.has(peer), 'linkUp once');
     this.up.add(peer);
     this.#tell({ what: 'up', peer, ...hello });

@@ -16,6 +16,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { MeshError } from '../../node/core/errors.ts';
 import type { Hello } from '../../node/core/messages.ts';
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { ephemeralKeys, loadOrCreateKeys, type NodeKeys } from '../../node/net/keys.ts';
 import { frameHeader } from '../../node/wire/frames.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
@@ -66,6 +67,36 @@ test('a peer that reads nothing costs a bounded queue, then its link', async (t)
   await a.until(() => a.up.has(b.id), 'and linked again');
 });
 
+test('links speak the highest version that both ends know, and say nothing that it does not have', async (t) => {
+  const today = await startLibp2pNode(t);
+  const newer = await startLibp2pNode(t);
+  const older = await startLibp2pNode(t, { versions: [WIRE_VERSION - 1] });
+  await join(today, newer, older);
+  const versionOf = (node: Node, peer: Node): number | undefined =>
+    node.told.flatMap((each) => (each.what === 'up' && each.peer === peer.id ? [each.version] : [])).at(-1);
+  assert.deepEqual([versionOf(today, newer), versionOf(newer, today)], [WIRE_VERSION, WIRE_VERSION]);
+  for (const node of [today, newer])
+    assert.deepEqual([versionOf(node, older), versionOf(older, node)], [WIRE_VERSION - 1, WIRE_VERSION - 1]);
+  for (const peer of [newer, older]) {
+    today.network.sendControl(peer.id, { kind: 'copy-open', incarnation: 1 });
+    today.network.sendControl(peer.id, { kind: 'ping', sentAt: 1 });
+  }
+  await newer.until(() => newer.received.length === 2, 'both');
+  await older.until(() => older.received.length === 1, 'what it knows');
+  assert.equal(older.received[0]?.kind, 'ping');
+  assert.deepEqual(older.reasons(), []);
+});
+
+test('a mesher of another version only has no link, and is told why', async (t) => {
+  const a = await startLibp2pNode(t);
+  const future = await startLibp2pNode(t, { versions: [WIRE_VERSION + 1] });
+  allowAll(a, future);
+  a.connect(future);
+  future.connect(a);
+  await a.until(() => a.reasons().includes('wrong-federation'), 'refused');
+  assert.equal(a.up.size, 0);
+});
+
 test('links and gossip come back after the peer is killed and started anew', async (t) => {
   const folder = await keyFolder(t);
   const { node: childId } = await loadOrCreateKeys(folder);
@@ -77,7 +108,7 @@ test('links and gossip come back after the peer is killed and started anew', asy
     await a.until(() => a.up.has(childId), 'up');
     assert.deepEqual(
       a.told.findLast((each) => each.what === 'up'),
-      { what: 'up', peer: childId, cluster: 'child', incarnation },
+      { what: 'up', peer: childId, cluster: 'child', incarnation, version: WIRE_VERSION },
     );
     await echoed(a, childId);
     await gossipUntilHeard(a, [a, c]);

@@ -11,6 +11,7 @@ import type { Keys, MemberRecord } from '../../node/core/ports.ts';
 import type { Effect, Input } from '../../node/core/steps.ts';
 import { DELIVERY_DEFAULTS, type DeliverySettings } from '../../node/core/subscription.ts';
 import { TIMING } from '../../node/core/timing.ts';
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
 import { decodeMessage, encodeMessage } from '../../node/wire/link-messages.ts';
 import { KeyRing } from '../simulation/fake-keys.ts';
@@ -207,13 +208,14 @@ export class Bench {
     this.#step(
       a,
       { kind: 'link-down', peer: b, reason: 'replaced' },
-      { kind: 'link-up', peer: b, cluster, incarnation },
+      { kind: 'link-up', peer: b, cluster, incarnation, version: WIRE_VERSION },
     );
     this.#step(b, {
       kind: 'link-up',
       peer: a,
       cluster: this.#core(a).cluster,
       incarnation: this.#core(a).incarnation,
+      version: WIRE_VERSION,
     });
   }
 
@@ -224,7 +226,7 @@ export class Bench {
       [b, a],
     ] as const) {
       const { cluster, incarnation } = this.#core(peer);
-      this.#step(at, { kind: 'link-up', peer, cluster, incarnation });
+      this.#step(at, { kind: 'link-up', peer, cluster, incarnation, version: WIRE_VERSION });
     }
   }
 

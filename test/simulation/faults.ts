@@ -1,5 +1,6 @@
 // What goes wrong, when and for how long: drawn from the seed, injected from outside. `healAll` ends all of it.
 
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import type { Chance } from './chance.ts';
@@ -12,7 +13,7 @@ import type { Schedule } from './schedule.ts';
 /**
  * Kinds that came later, in sets that a seed has or has not: one that has none of them lives as it did before they were there.
  */
-export type Era = 'machines' | 'members';
+export type Era = 'machines' | 'members' | 'versions';
 
 export interface FaultPorts {
   readonly schedule: Schedule;
@@ -55,6 +56,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   pause: { era: 'machines', weight: 2, inject: (on) => on.pause() },
   'clock-jump': { era: 'machines', weight: 2, inject: (on) => on.setClock() },
   'restored-backup': { era: 'machines', weight: 3, inject: (on) => on.restoreBackup() },
+  'other-version': { era: 'versions', weight: 4, inject: (on) => on.changeVersion() },
   'wiped-disk': { era: 'members', weight: 2, inject: (on) => on.wipeDisk() },
   'member-joins': { era: 'members', weight: 4, inject: (on) => on.join() },
   'hostile-member': { era: 'members', weight: 2, inject: (on) => on.joinHostile() },
@@ -69,12 +71,14 @@ export class Faults {
   readonly #ports: FaultPorts;
   readonly #note: (what: string) => void;
   readonly #kinds: readonly string[];
+  readonly #eras: ReadonlySet<Era>;
   readonly #pauseMs: number;
   #ended = false;
 
   constructor(chance: Chance, eras: ReadonlySet<Era>, ports: FaultPorts, note: (what: string) => void) {
     this.#chance = chance;
     this.#ports = ports;
+    this.#eras = eras;
     this.#note = note;
     this.#pauseMs = chance.skewed(150, 6_000);
     // each run has its own mixture, so that some see much of little
@@ -84,15 +88,20 @@ export class Faults {
   }
 
   start(): void {
+    if (this.#eras.has('versions')) this.#startMixed();
     if (this.#kinds.length > 0) this.#later(this.#pauseMs, () => this.#next());
   }
 
   #next(): void {
     const kind = this.#chance.pick(this.#kinds);
-    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
+    this.#count(kind);
     this.#note(`fault: ${kind}`);
     KINDS[kind]?.inject(this);
     this.#later(this.#pauseMs * this.#chance.between(0.1, 1.9), () => this.#next());
+  }
+
+  #count(kind: string): void {
+    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
   }
 
   #later(ms: number, then: () => void): void {
@@ -115,6 +124,7 @@ export class Faults {
       mesher.input({ kind: 'disk', state: 'ok' });
       mesher.start();
     }
+    if (this.#eras.has('versions')) this.#upgradeAll();
   }
 
   #mesher(): SimMesher {
@@ -291,6 +301,38 @@ export class Faults {
       this.#ports.population.restore(mesher, backup, power);
       this.#restart(mesher);
     });
+  }
+
+  // ─────────────────────────────────────────────────────────── versions
+
+  /** Half of the meshers are of the version before; nobody runs yet. */
+  #startMixed(): void {
+    for (const mesher of this.#ports.meshers) {
+      if (this.#chance.is(0.5)) continue;
+      mesher.wireVersion = WIRE_VERSION - 1;
+      this.#count('older-version');
+    }
+  }
+
+  /** Upgraded, or put back to the version before. */
+  changeVersion(): void {
+    const mesher = this.#mesher();
+    mesher.crash(false, 'another version is installed');
+    mesher.wireVersion = mesher.wireVersion === WIRE_VERSION ? WIRE_VERSION - 1 : WIRE_VERSION;
+    this.#restart(mesher);
+  }
+
+  /** Without copies a mixed federation may stay as it is for ever; those that are to have some need meshers that know of copies. */
+  #upgradeAll(): void {
+    const { meshers } = this.#ports;
+    for (const mesher of meshers) {
+      const mates = meshers.filter(({ cluster }) => cluster === mesher.cluster);
+      if (mesher.wireVersion === WIRE_VERSION || mates.every(({ options }) => options.replicas === 1))
+        continue;
+      mesher.crash(false, 'a newer version is installed');
+      mesher.wireVersion = WIRE_VERSION;
+      mesher.start();
+    }
   }
 
   // ─────────────────────────────────────────────────────────── members

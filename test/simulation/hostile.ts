@@ -11,6 +11,7 @@ import { COPY_COMPLETE, isData } from '../../node/core/messages.ts';
 import type { Keys } from '../../node/core/ports.ts';
 import { encodeHead, type RouteOp, signDelta } from '../../node/core/route-record.ts';
 import type { Input } from '../../node/core/steps.ts';
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
 import type { Chance } from './chance.ts';
 import type { Host, SimNetwork } from './network.ts';
@@ -39,6 +40,7 @@ export class HostileMember implements Host, Client {
   readonly cluster: string;
   readonly frozen = false;
   readonly incarnation = 1_000_000;
+  readonly wireVersion = WIRE_VERSION;
   running = true;
   readonly #keys: Keys;
   readonly #federation: string;

@@ -8,6 +8,7 @@ import { MesherCore } from '../../node/core/mesher-core.ts';
 import type { Delivery, Keys } from '../../node/core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
 import type { Timing } from '../../node/core/timing.ts';
+import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { encodeOps } from '../../node/journal/copy-content.ts';
 import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
@@ -93,6 +94,8 @@ export class SimMesher implements Host, Client {
   /** Counts starts: what an earlier life asked for is not answered to a later one. */
   life = 0;
   incarnation = 0;
+  /** Of what its program says on links. */
+  wireVersion: number = WIRE_VERSION;
   /** Its machine is given up: no more clients are sent to it, and once it is down it never comes back. */
   leaving = false;
   gone = false;

@@ -6,6 +6,7 @@ import type { NodeId } from '../../node/core/event.ts';
 import { KnownHeaders } from '../../node/core/event-record.ts';
 import { type DataMessage, isData, type LinkMessage } from '../../node/core/messages.ts';
 import type { Input } from '../../node/core/steps.ts';
+import { speaks } from '../../node/core/wire-version.ts';
 import { decodeMessage, encodeMessage } from '../../node/wire/link-messages.ts';
 import { WireError } from '../../node/wire/wire-error.ts';
 import type { Chance } from './chance.ts';
@@ -19,6 +20,8 @@ export interface Host {
   /** Stopped by a signal: shakes no hands. */
   readonly frozen: boolean;
   readonly incarnation: number;
+  /** The newest version that it speaks; it speaks all before. */
+  readonly wireVersion: number;
   allows(peer: NodeId): boolean;
   input(input: Input): void;
 }
@@ -54,6 +57,8 @@ interface End {
 
 interface Link {
   readonly ends: readonly [End, End];
+  /** What both ends speak. */
+  readonly version: number;
   dead: boolean;
 }
 
@@ -176,6 +181,7 @@ export class SimNetwork {
     if (!link) return;
     const [own, other] = this.#endsOf(link, from);
     if (!own.alive || !own.greeted) return;
+    if (!speaks(link.version, message.kind)) return; // it was meant for the link before, of a newer version
     const stream = isData(message) ? own.data : own.control;
     if (isData(message)) this.#observer.dataSent(own.host, other.host, message);
     this.#push(link, own, stream, encodeMessage(message));
@@ -272,7 +278,8 @@ export class SimNetwork {
     if (!a.allows(to)) return false;
     const old = this.#links.get(pairOf(from, to));
     if (old) this.#die(old, 'replaced by a new link', () => 0);
-    const link: Link = { ends: [newEnd(a), newEnd(b)], dead: false };
+    const version = Math.min(a.wireVersion, b.wireVersion);
+    const link: Link = { ends: [newEnd(a), newEnd(b)], version, dead: false };
     this.#links.set(pairOf(from, to), link);
     for (const end of link.ends) {
       const { cluster, incarnation } = end.host;
@@ -313,7 +320,7 @@ export class SimNetwork {
     ) {
       stream.queue.shift();
       stream.bytes -= packet.bytes.length;
-      const message = this.#read(packet.bytes, stream, stream === sender.data);
+      const message = this.#read(packet.bytes, stream, stream === sender.data, link.version);
       if (!message || (message.kind === 'hello' && receiver.greeted)) {
         receiver.host.input({ kind: 'refused', reason: 'bad-message' });
         this.#die(link, 'refused: bad-message', () => 0);
@@ -327,6 +334,7 @@ export class SimNetwork {
           peer: sender.host.node,
           cluster: message.cluster,
           incarnation: message.incarnation,
+          version: link.version,
         });
         this.#pump(link, sender, sender.data);
       }
@@ -338,9 +346,9 @@ export class SimNetwork {
   }
 
   /** Undefined: what no session takes. */
-  #read(bytes: Uint8Array, { known }: Stream, asData: boolean): LinkMessage | undefined {
+  #read(bytes: Uint8Array, { known }: Stream, asData: boolean, version: number): LinkMessage | undefined {
     try {
-      const message = decodeMessage(bytes, known);
+      const message = decodeMessage(bytes, known, version);
       return isData(message) === asData ? message : undefined;
     } catch (error) {
       if (!(error instanceof WireError)) throw error;

@@ -313,6 +313,7 @@ function drawEras(chance: Chance): ReadonlySet<Era> {
   const eras = new Set<Era>();
   if (chance.is(0.35)) eras.add('machines');
   if (chance.is(0.25)) eras.add('members');
+  if (chance.is(0.15)) eras.add('versions');
   return eras;
 }
 

@@ -9,6 +9,7 @@ import { MesherCore } from '../../../node/core/mesher-core.ts';
 import type { MemberRecord } from '../../../node/core/ports.ts';
 import type { Effect, Input, Now } from '../../../node/core/steps.ts';
 import { TIMING, type Timing } from '../../../node/core/timing.ts';
+import { WIRE_VERSION } from '../../../node/core/wire-version.ts';
 import { FRAME_HEADER_BYTES } from '../../../node/wire/frames.ts';
 import { decodeMessage, encodeMessage } from '../../../node/wire/link-messages.ts';
 import { Schedule } from '../../simulation/schedule.ts';
@@ -146,7 +147,7 @@ export class Fabric {
       [b, a],
     ] as const) {
       const { node, cluster, incarnation } = other.record;
-      this.#step(one, [{ kind: 'link-up', peer: node, cluster, incarnation }]);
+      this.#step(one, [{ kind: 'link-up', peer: node, cluster, incarnation, version: WIRE_VERSION }]);
     }
   }
 

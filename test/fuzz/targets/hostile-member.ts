@@ -16,6 +16,7 @@ import { encodeHead, type RouteOp, signDelta } from '../../../node/core/route-re
 import type { Effect, Input } from '../../../node/core/steps.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
 import { TIMING } from '../../../node/core/timing.ts';
+import { WIRE_VERSION } from '../../../node/core/wire-version.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
 import { decodeMessage, encodeMessage } from '../../../node/wire/link-messages.ts';
 import * as codec from '../../../node/journal/codec.ts';
@@ -201,7 +202,7 @@ class Bench {
       kind: 'members',
       list: { revision: 1, members: [SELF, member(EVIL, cluster), member(HONEST, 'eu')] },
     });
-    this.#input({ kind: 'link-up', peer: HONEST, cluster: 'eu', incarnation: 1 });
+    this.#input({ kind: 'link-up', peer: HONEST, cluster: 'eu', incarnation: 1, version: WIRE_VERSION });
     this.#link(true);
     const subscription = {
       name: 's',
@@ -323,7 +324,14 @@ class Bench {
 
   #link(up: boolean): void {
     this.#isLinked = up;
-    if (up) this.#input({ kind: 'link-up', peer: EVIL, cluster: this.#cluster, incarnation: 1 });
+    if (up)
+      this.#input({
+        kind: 'link-up',
+        peer: EVIL,
+        cluster: this.#cluster,
+        incarnation: 1,
+        version: WIRE_VERSION,
+      });
     else this.#input({ kind: 'link-down', peer: EVIL, reason: 'test' });
   }
 

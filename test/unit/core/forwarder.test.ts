@@ -10,6 +10,7 @@ import type { Membership } from '../../../node/core/membership.ts';
 import type { BestEffort } from '../../../node/core/messages.ts';
 import type { Effect } from '../../../node/core/steps.ts';
 import { TIMING } from '../../../node/core/timing.ts';
+import { WIRE_VERSION } from '../../../node/core/wire-version.ts';
 import { storedEvent } from '../../support/events.ts';
 
 const NOW = { wall: 1_750_000_000_000, monotonic: 1 };
@@ -27,7 +28,7 @@ function framesOf(
     if (effect.kind === 'data' && effect.message.kind === 'best-effort') frames.push(effect.message);
   };
   const links = new Links(TIMING, emit);
-  links.up(PEER, 'eu', NOW);
+  links.up(PEER, 'eu', WIRE_VERSION, NOW);
   const forwarder = new Forwarder({
     self: 'a',
     cluster: 'eu',

@@ -273,6 +273,17 @@ test('runs that do not cover the events are refused', () => {
   });
 });
 
+test('a link of an older version has none of the messages that came later', () => {
+  const later = encodeMessage({ kind: 'copy-open', incarnation: 1 });
+  assert.equal(decodeMessage(later, undefined, 2).kind, 'copy-open');
+  assert.throws(
+    () => decodeMessage(later, undefined, 1),
+    (error) => error instanceof WireError && error.reason === 'unknown-kind',
+  );
+  const known = encodeMessage({ kind: 'ping', sentAt: 1 });
+  assert.equal(decodeMessage(known, undefined, 1).kind, 'ping');
+});
+
 test('the replacement character itself may be sent', () => {
   const hello: LinkMessage = { kind: 'hello', federation: '\ufffd', cluster: 'ä', incarnation: 1 };
   assert.deepEqual(decodeMessage(encodeMessage(hello)), hello);
