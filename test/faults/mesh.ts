@@ -1,6 +1,6 @@
 // The mesh under faults: three members of etcd and some clusters of meshers, every one of them a real process on a host of
 // its own with, where the machine allows it, a disk of its own. Nemeses claim a mesher before they touch its process or
-// disk, so that two of them never work on the same.
+// disk, so that two of them never work on the same. Nobody stops the mesh: it ends with the namespaces that it runs in.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -104,14 +104,14 @@ export class FaultyMesher {
     this.#mayBeDown = true;
   }
 
-  /** It has ended by itself: what it printed last must say where its journal is damaged. */
-  mustHaveNamed(place: RegExp): void {
+  /** It has ended by itself, as it may: what it printed last must say why. */
+  mustHaveNamed(cause: RegExp): void {
     const words = this.#lastWords();
     this.#history.write({ op: 'ended', mesher: this.name, how: `by itself: ${words}` });
-    if (!place.test(words))
+    if (!cause.test(words))
       this.#history.write({
         op: 'broken',
-        promise: 'a damaged journal is named',
+        promise: 'who ends by itself says why',
         facts: `${this.name} ended with: ${words}`,
       });
   }
@@ -274,14 +274,6 @@ export class Mesh {
       for (const { name: queue, depth } of await running.queues())
         if (depth > 0) held[`${name}: ${queue}`] = depth;
     return held;
-  }
-
-  async stop(): Promise<void> {
-    for (const mesher of this.meshers) mesher.allowEnd();
-    await Promise.all(this.meshers.map(({ running }) => running.kill()));
-    await this.etcd.stop();
-    this.network.stop();
-    for (const { disk } of this.meshers) await disk?.unmount();
   }
 }
 

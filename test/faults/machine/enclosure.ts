@@ -6,15 +6,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { command, lacking } from './command.ts';
 
 const PREFIX = 'causeway-faults-';
-/** Process number, outside, of who made the folder. */
-const OWNER = 'owner';
 /** Set inside. */
 const FOLDER = 'FAULTS_FOLDER';
 /** After a signal the run brings its report to an end; then it is killed. */
@@ -45,9 +43,8 @@ export function enclosedFolder(): string | undefined {
 /** Outside: runs `main` with `args` inside, passes signals on, and resolves with its exit code. */
 export async function enclose(main: string, args: readonly string[]): Promise<number> {
   removeStaleFolders();
-  const folder = await mkdtemp(join(tmpdir(), PREFIX));
+  const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   try {
-    await writeFile(join(folder, OWNER), String(process.pid));
     const inside = [process.execPath, main, ...args];
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...UNSHARE, ...inside], {
       stdio: ['pipe', 'inherit', 'inherit'],
@@ -75,19 +72,20 @@ export async function furnish(): Promise<void> {
   await command('ip', ['link', 'set', 'lo', 'up']);
 }
 
+/** Their names bear the process that made them. */
 function removeStaleFolders(): void {
   for (const name of readdirSync(tmpdir())) {
-    if (!name.startsWith(PREFIX)) continue;
-    const folder = join(tmpdir(), name);
-    if (!isOwned(folder)) rmSync(folder, { recursive: true, force: true });
+    const [, owner] = /^causeway-faults-(\d+)-/.exec(name) ?? [];
+    if (owner !== undefined && !isAlive(Number(owner)))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 
-function isOwned(folder: string): boolean {
+function isAlive(pid: number): boolean {
   try {
-    process.kill(Number(readFileSync(join(folder, OWNER), 'utf8')), 0);
+    process.kill(pid, 0);
     return true;
   } catch {
-    return false; // the run is over; or begins this very moment, in which case it makes its folder again
+    return false; // all runs are root's: it is gone
   }
 }

@@ -105,10 +105,6 @@ export class Network {
     return this.#wire.counts();
   }
 
-  stop(): void {
-    this.#wire.stop();
-  }
-
   async #rules(verb: 'add' | 'del', priority: number, ways: readonly Way[], kind: string): Promise<void> {
     const lines = ways.map(
       ({ from, to }) => `rule ${verb} priority ${priority} from ${from.address} to ${to.address} ${kind}`,

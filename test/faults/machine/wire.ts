@@ -90,8 +90,4 @@ export class Wire {
     const [counts] = (await answer) as [Record<string, number>];
     return counts;
   }
-
-  stop(): void {
-    this.#process?.kill('SIGKILL');
-  }
 }
