@@ -58,6 +58,8 @@ export class Wire {
       `link add ${this.inlet} mtu 1500 type vxlan id 7 remote ${OUTER.there} dstport ${RELAY_PORT} nolearning`,
       `link add wire-out mtu 1500 address ${OUTLET_MAC} type vxlan id 7 remote ${OUTER.there} dstport ${OUTLET_PORT} nolearning`,
       `address add 10.79.0.1/30 dev ${this.inlet}`,
+      // what TCP hands on in pieces of 64 KiB is cut into packets here: nobody below would do it
+      `link set ${this.inlet} gso_max_segs 1`,
       `link set ${this.inlet} up`,
       'link set wire-out up',
       // whatever is routed into the inlet is for the outlet
