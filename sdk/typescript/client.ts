@@ -1,8 +1,10 @@
 // The TypeScript client of a mesher: `import { connect } from 'causeway/client'`. What it speaks is docs/streaming.md.
 //
 //   const mesh = await connect('http://127.0.0.1:7400');
+//   const subscription = mesh.subscribe({ name: 'billing', topic: 'orders/#' });
+//   await subscription.opened();
 //   await mesh.publish({ source: '/shop', type: 'com.example.order.created', data: { order: 7 } }, { topic: 'orders/eu' });
-//   for await (const delivery of mesh.subscribe({ name: 'billing', topic: 'orders/#' })) {
+//   for await (const delivery of subscription) {
 //     console.log(delivery.topic, delivery.event.data);
 //     delivery.ack();
 //   }
@@ -22,6 +24,7 @@ export type {
   ConnectOptions,
   DeadLetter,
   Delivery,
+  DeliverySettings,
   EventInput,
   Mesh,
   MeshEvent,

@@ -1,7 +1,7 @@
 // What users of the client see, apart from `connect` and CausewayError. Times are in ms, sizes in bytes of UTF-8 or Protobuf.
+// It names no type of the mesher's own: those bring Buffer, and with it the types of Node, into every project that uses the client.
+// That both mean the same is checked by test/unit/sdk/types.test.ts.
 
-import type { PublishResult } from '../../node/core/delivery-types.ts';
-import type { DeliverySettings } from '../../node/core/subscription.ts';
 import type { CausewayError } from './errors.ts';
 
 /**
@@ -52,7 +52,42 @@ export interface PublishOptions {
 }
 
 /** Where an event went, as `POST /v1/events` answers it. */
-export type PublishReport = PublishResult;
+export interface PublishReport {
+  readonly source: string;
+  readonly id: string;
+  /** The mesher that took it. */
+  readonly origin: string;
+  /** Its number there. */
+  readonly sequence: number;
+  readonly destinations: {
+    /** Subscriptions (durable and ephemeral) on this mesher. */
+    readonly subscriptions: number;
+    /** Other meshers of this cluster, by node id. */
+    readonly meshers: readonly string[];
+    /** Remote clusters, by name. */
+    readonly clusters: readonly string[];
+  };
+}
+
+/** How a durable subscription is delivered; the HTTP API's description (`/docs`) has the defaults. */
+export interface DeliverySettings {
+  /** How long a delivered event may stay unsettled before it is delivered again, ms. */
+  readonly ackTimeoutMs: number;
+  /** Deliveries after the first before the event goes to the dead-letter topic. */
+  readonly retries: number;
+  /** Wait before the first retry, ms; doubles each time up to one minute; jitter takes up to half of it. */
+  readonly backoffMs: number;
+  /** Events delivered and not yet settled, over all sessions of this subscription. */
+  readonly maxInFlight: number;
+  /** Events with the same ordering key are delivered one after the other's settlement. */
+  readonly ordered: boolean;
+  /** Where rejected events go; where none is named, and where nobody listens there, they are kept in `$dead-letters`. */
+  readonly deadLetterTopic: string | undefined;
+  /** Events the queue may hold; undefined: as many as the disk takes. */
+  readonly queueEventsMax: number | undefined;
+  /** What happens to events beyond `queueEventsMax`. */
+  readonly whenFull: 'drop-oldest' | 'drop-newest';
+}
 
 export interface SubscribeOptions {
   /** Of a durable subscription. Left out: an ephemeral one, which lives as long as this connection. */

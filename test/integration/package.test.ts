@@ -14,6 +14,7 @@ import { promisify } from 'node:util';
 import * as imported from 'causeway/client';
 import * as sources from '../../sdk/typescript/client.ts';
 
+const PATIENCE_MS = 60_000;
 const root = dirname(dirname(import.meta.dirname));
 const run = promisify(execFile);
 
@@ -64,6 +65,18 @@ async function readmeExample(): Promise<string> {
   return code;
 }
 
+const BARE = `
+import { connect, encodeEvent, type DeliverySettings, type PublishReport } from 'causeway/client';
+
+export async function send(delivery: Partial<DeliverySettings>): Promise<PublishReport | undefined> {
+  const mesh = await connect('http://127.0.0.1:7400', { signal: AbortSignal.timeout(1_000) });
+  mesh.subscribe({ name: 'orders', topic: 'orders/#', delivery });
+  const bytes: Uint8Array = encodeEvent({ source: '/shop', type: 't' });
+  const [report] = await mesh.publish([bytes], { report: true });
+  return report;
+}
+`;
+
 const PLAIN = `
 import { connect } from 'causeway/client';
 const mesh = await connect(process.argv[1]);
@@ -80,6 +93,26 @@ async function onMachinesNode(t: TestContext, folder: string, http: string): Pro
   t.diagnostic(`node ${version.trim()} on PATH`);
   if (Number(/\d+/.exec(version)?.[0]) < 20) return;
   await run('node', ['--input-type=module', '--eval', PLAIN, http], { cwd: folder, env });
+}
+
+/** What it prints first; it goes on for ever. */
+async function firstLine(
+  module: string,
+  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv },
+): Promise<unknown> {
+  const child = spawn(process.execPath, [module], { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    const lines = createInterface({ input: child.stdout });
+    const [line] = (await Promise.race([
+      once(lines, 'line', { signal: AbortSignal.timeout(PATIENCE_MS) }),
+      ended,
+    ])) as [unknown];
+    return line;
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
 }
 
 test('a packed and installed package has the command, and the client with its types', async (t) => {
@@ -112,20 +145,31 @@ test('a packed and installed package has the command, and the client with its ty
   const { http } = JSON.parse(String(line)) as { http: string };
 
   await writeFile(join(folder, 'snippet.ts'), SNIPPET);
-  await writeFile(join(folder, 'readme.ts'), await readmeExample());
+  await writeFile(join(folder, 'readme.ts'), (await readmeExample()).replace('http://127.0.0.1:7400', http));
   const { stdout } = await run(process.execPath, ['snippet.ts', http], { cwd: folder, env });
   assert.deepEqual(JSON.parse(stdout), { reached: 1, topic: 'orders/eu', data: { order: 7 } });
 
   await onMachinesNode(t, folder, http);
+  assert.equal(await firstLine('readme.ts', { cwd: folder, env }), 'orders/eu { order: 7 }');
 
   const options = { module: 'nodenext', target: 'es2022', types: ['node'], strict: true, noEmit: true };
   const config = { compilerOptions: { ...options, skipLibCheck: false }, files: ['snippet.ts', 'readme.ts'] };
+  await typeCheck(folder, config);
+
+  // the same types where those of Node are not: the client's are its own
+  await writeFile(join(folder, 'bare.ts'), BARE);
+  const bare = { ...options, types: [], lib: ['es2022', 'esnext.disposable', 'dom'] };
+  await typeCheck(folder, { compilerOptions: { ...bare, skipLibCheck: false }, files: ['bare.ts'] });
+});
+
+async function typeCheck(folder: string, config: object): Promise<void> {
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const env = ownEnvironment();
   await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env }).catch((error: unknown) => {
     assert.fail(error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error));
   });
-});
+}
 
 test('a clone imports the client by the name of the package, and it is that of the sources', () => {
   const values = (module: Readonly<Record<string, unknown>>): unknown[] =>
