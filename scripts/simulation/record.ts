@@ -25,6 +25,7 @@ export interface RunRecord {
   events: number;
   deliveries: number;
   readonly faults: Record<string, number>;
+  readonly met: Record<string, number>;
   readonly excused: Record<string, number>;
   readonly failures: Failure[];
 }
@@ -47,6 +48,7 @@ export function newRecord(firstSeed: number): RunRecord {
     events: 0,
     deliveries: 0,
     faults: {},
+    met: {},
     excused: {},
     failures: [],
   };
@@ -60,6 +62,7 @@ export function take(record: RunRecord, verdict: Verdict): void {
   record.events += verdict.events;
   record.deliveries += verdict.deliveries;
   addAll(record.faults, verdict.faults);
+  addAll(record.met, verdict.met);
   addAll(record.excused, verdict.excused);
   const [first] = verdict.breaches;
   if (first && record.failures.length < FAILURES_KEPT) record.failures.push({ seed: verdict.seed, ...first });
@@ -90,6 +93,7 @@ export function totals(): Totals {
     for (const key of ['seconds', 'seeds', 'quiet', 'virtualMs', 'meshers', 'events', 'deliveries'] as const)
       sum[key] += record[key];
     addAll(sum.faults, Object.entries(record.faults));
+    addAll(sum.met, Object.entries(record.met));
     addAll(sum.excused, Object.entries(record.excused));
     sum.failures.push(...record.failures);
   }

@@ -11,7 +11,7 @@ export function progressLine(record: RunRecord): string {
 }
 
 export function table(record: RunRecord): string {
-  const { seeds, quiet, seconds, virtualMs, meshers, events, deliveries, faults, excused } = record;
+  const { seeds, quiet, seconds, virtualMs, meshers, events, deliveries, faults, met, excused } = record;
   return [
     '',
     line('seeds', `${number(seeds)} (${number(quiet)} of them without faults)`),
@@ -21,6 +21,7 @@ export function table(record: RunRecord): string {
     line('events', number(events)),
     line('deliveries', number(deliveries)),
     ...counts('faults', faults),
+    ...counts('met on the way', met),
     ...counts('let pass, and why', excused),
     ...failuresOf(record),
   ].join('\n');

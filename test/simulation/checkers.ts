@@ -384,6 +384,8 @@ export function checkMemory(history: History, meshers: readonly SimMesher[]): vo
     const windowMax =
       limits.queueWindowEvents + 6 * limits.blockEventsMax + 64 + limits.laneInFlightBytes / RECORD_BYTES_MIN;
     for (const queue of [...core.subscriptions.all().map((one) => one.queue), ...core.forwarder.queues()]) {
+      if (queue.depth > queue.ready + limits.queueWindowEvents)
+        history.meet('queue larger than its window', `${node} ${queue.name}`);
       if (queue.ready > windowMax)
         history.broken(
           'memory is bounded',

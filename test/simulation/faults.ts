@@ -9,6 +9,7 @@ import type { SimNetwork } from './network.ts';
 import type { Population } from './population.ts';
 import type { SimRegistry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import type { Subscriber } from './workload.ts';
 
 /**
  * Kinds that came later, in sets that a seed has or has not: one that has none of them lives as it did before they were there.
@@ -20,6 +21,7 @@ export interface FaultPorts {
   readonly network: SimNetwork;
   readonly registry: SimRegistry;
   readonly population: Population;
+  readonly subscribers: readonly Subscriber[];
   readonly meshers: readonly SimMesher[];
 }
 
@@ -56,6 +58,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   pause: { era: 'machines', weight: 2, inject: (on) => on.pause() },
   'clock-jump': { era: 'machines', weight: 2, inject: (on) => on.setClock() },
   'restored-backup': { era: 'machines', weight: 3, inject: (on) => on.restoreBackup() },
+  'subscriber-stalls': { era: 'machines', weight: 3, inject: (on) => on.stallSubscriber() },
   'other-version': { era: 'versions', weight: 4, inject: (on) => on.changeVersion() },
   'wiped-disk': { era: 'members', weight: 2, inject: (on) => on.wipeDisk() },
   'member-joins': { era: 'members', weight: 4, inject: (on) => on.join() },
@@ -301,6 +304,12 @@ export class Faults {
       this.#ports.population.restore(mesher, backup, power);
       this.#restart(mesher);
     });
+  }
+
+  /** Its queue grows past its window, to the disk and back. */
+  stallSubscriber(): void {
+    const { subscribers } = this.#ports;
+    if (subscribers.length > 0) this.#chance.pick(subscribers).stall(this.#chance.skewed(2_000, 60_000));
   }
 
   // ─────────────────────────────────────────────────────────── versions

@@ -1,6 +1,7 @@
 // What happened, as clients and a watcher of the wire saw it: published events and where their custody went, subscriptions, and
 // what consumers got. Promises that can be judged at once are judged here; the rest at the end, in checkers.ts.
 
+import type { CounterName } from '../../node/core/counters.ts';
 import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import { isEvents, type DataMessage, type LinkMessage } from '../../node/core/messages.ts';
@@ -90,12 +91,33 @@ interface Kept {
 const NOBODY: ReadonlySet<NodeId> = new Set();
 const BREACHES_MAX = 20;
 
+/** What there should be some of in every thousand seeds, or the seeds are too easy. */
+const COUNTED: readonly CounterName[] = [
+  'lane_gaps_total',
+  'lane_moves_total',
+  'events_doubtful_total',
+  'events_duplicate_total',
+  'events_dropped_total',
+  'events_dead_lettered_total',
+  'events_redelivered_total',
+  'copies_started_total',
+  'copies_gaps_total',
+  'routes_gapped_total',
+  'routes_refused_total',
+  'members_refused_total',
+  'messages_refused_total',
+  'publish_refused_total',
+];
+
 export class History implements MesherObserver, NetworkObserver {
   readonly events = new Map<string, Published>();
   readonly subscriptions = new Map<string, Subscribed>();
   readonly breaches: Breach[] = [];
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
+  /** How many queues, meshers or events came into a situation that is worth to be seen. */
+  readonly met = new Map<string, number>();
+  readonly #metBy = new Set<string>();
   /** What disks held that were lost, and no other may have. */
   readonly lostWithDisks: Duties = new Map();
   readonly #schedule: Schedule;
@@ -125,6 +147,14 @@ export class History implements MesherObserver, NetworkObserver {
 
   trace(who: string, what: () => string): void {
     this.#trace?.(`${this.#schedule.now.toFixed(2).padStart(10)} ${who.padEnd(4)} ${what()}`);
+  }
+
+  /** Counted once for each `who`. */
+  meet(what: string, who: string): void {
+    const key = `${what} ${who}`;
+    if (this.#metBy.has(key)) return;
+    this.#metBy.add(key);
+    this.met.set(what, (this.met.get(what) ?? 0) + 1);
   }
 
   broken(promise: string, facts: string): void {
@@ -352,6 +382,16 @@ export class History implements MesherObserver, NetworkObserver {
     ];
     if (home !== undefined) nodes.push(home);
     return first !== undefined && nodes.some((node) => (this.#putBackAt.get(node) ?? -Infinity) > first.at);
+  }
+
+  /** Situations that meshers count themselves, over all lives of all that are there or were. */
+  meetCounted(): void {
+    for (const name of COUNTED) {
+      let sum = 0;
+      for (const [key, count] of this.counted) if (key.startsWith(`${name}/`)) sum += count;
+      for (const { core } of this.#meshers.values()) sum += core?.counters.total(name) ?? 0;
+      if (sum > 0) this.met.set(name, sum);
+    }
   }
 
   /** Over all lives of all meshers; `label`: the first one's value. */

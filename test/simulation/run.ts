@@ -42,6 +42,8 @@ export interface Verdict {
   readonly events: number;
   readonly deliveries: number;
   readonly faults: ReadonlyMap<string, number>;
+  /** Situations that the run came into, by name: what faults are for. */
+  readonly met: ReadonlyMap<string, number>;
   /** What checkers let pass, by reason. */
   readonly excused: ReadonlyMap<string, number>;
   /** Sum of what was seen: the same for the same seed and code. */
@@ -146,6 +148,7 @@ class World {
       {
         schedule,
         population: this.#population,
+        subscribers: this.#subscribers,
         network: this.#network,
         registry: this.#registry,
         meshers: this.#meshers,
@@ -282,6 +285,7 @@ class World {
   }
 
   verdict(): Verdict {
+    this.history.meetCounted();
     let deliveries = 0;
     let text = '';
     for (const { received, name } of this.history.subscriptions.values()) {
@@ -297,6 +301,7 @@ class World {
       events: this.history.events.size,
       deliveries,
       faults: this.#faults.injected,
+      met: this.history.met,
       excused: this.#excused,
       digest: hash32(text, this.schedule.count),
     };

@@ -199,6 +199,8 @@ export class Subscriber {
   #temper: Temper;
   #session: SessionId | undefined;
   #pulling = false;
+  /** Virtual time until which it handles nothing. */
+  #stalledUntil = 0;
   /** Of the last delivery that came: what a client resumes after. */
   #lastToken: DeliveryToken | undefined;
   #deleted = false;
@@ -260,8 +262,15 @@ export class Subscriber {
   /** From now on it behaves: the run comes to its end. */
   calm(): void {
     this.#temper = 'good';
+    this.#stalledUntil = 0;
     if (this.#session === undefined) return;
     this.#plan.home.input({ kind: 'grant', session: this.#session, count: 50 });
+  }
+
+  /** For so long it handles nothing of what it is given, and asks for no more. */
+  stall(ms: number): void {
+    this.#stalledUntil = Math.max(this.#stalledUntil, this.#ports.schedule.now + ms);
+    this.subscribed.disturbed = true;
   }
 
   /** New settings for the same filter. */
@@ -352,9 +361,12 @@ export class Subscriber {
       (reply) => {
         this.#pulling = false;
         if (reply?.kind === 'pulled') this.#take(reply.deliveries, undefined, life);
-        this.#later(5, reply?.kind === 'pulled' && this.#temper !== 'stalling' ? 50 : 1_500, () =>
-          this.#pull(),
+        const pause = this.#chance.between(
+          5,
+          reply?.kind === 'pulled' && this.#temper !== 'stalling' ? 50 : 1_500,
         );
+        const { schedule } = this.#ports;
+        schedule.at(Math.max(schedule.now, this.#stalledUntil) + pause, () => this.#pull());
       },
     );
   }
@@ -371,7 +383,10 @@ export class Subscriber {
       return;
     }
     const handling = this.#temper === 'slow' ? this.#chance.between(50, 1_500) : this.#chance.skewed(0.1, 30);
-    this.#ports.schedule.after(handling, () => this.#settle(deliveries, session, life));
+    const { schedule } = this.#ports;
+    schedule.at(Math.max(schedule.now, this.#stalledUntil) + handling, () =>
+      this.#settle(deliveries, session, life),
+    );
   }
 
   #settle(deliveries: readonly Delivery[], session: SessionId | undefined, life: number): void {
