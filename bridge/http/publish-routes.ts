@@ -15,6 +15,9 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 const NO_BODY = new Uint8Array(0);
 /** What a body whose length nobody has told counts for while it is read. */
 const UNKNOWN_BYTES = 1024 * 1024;
+/** After so long, a body that has come at less than this on average is not worth the room that another one lacks. */
+const LAG_MS = 2_000;
+const LAG_BYTES_PER_S = 32 * 1024;
 
 const publishSchema = {
   operationId: 'publishEvents',
@@ -155,9 +158,34 @@ function refuseLargeEvent(request: FastifyRequest, eventBytesMax: number): void 
   );
 }
 
-/** Bounds the bytes of all bodies being read at once, since the front door counts them only when they are whole. */
+/** A body that is being read. */
+interface Body {
+  readonly bytes: number;
+  readonly since: number;
+  readonly request: FastifyRequest['raw'];
+  /** What its connection had brought before. */
+  readonly readBefore: number;
+}
+
+/**
+ * Bounds the bytes of all bodies being read at once, since the front door counts them only when they are whole. What is announced
+ * counts; but a body that was announced and does not come is cut off as soon as another one wants its room.
+ */
 function bodyBudget(bytesMax: number) {
   let claimed = 0;
+  const bodies = new Set<Body>(); // the oldest first
+  const release = (body: Body): void => {
+    if (bodies.delete(body)) claimed -= body.bytes;
+  };
+  const cutOffLaggards = (bytes: number): void => {
+    const now = performance.now();
+    for (const body of bodies) {
+      if (claimed + bytes <= bytesMax) return;
+      if (!isLagging(body, now)) continue;
+      release(body);
+      body.request.destroy();
+    }
+  };
   return (request: FastifyRequest, reply: { readonly raw: NodeJS.EventEmitter }): void => {
     const length = request.headers['content-length'];
     const bytes =
@@ -168,19 +196,27 @@ function bodyBudget(bytesMax: number) {
         : Number(length);
     // What is larger than any body may be is refused by its length, not for lack of room.
     if (claimed > 0 && claimed + bytes > bytesMax && bytes <= bytesMax) {
-      throw new MeshError(
-        'overloaded',
-        `bodies of ${claimed} bytes are being read, the limit is ${bytesMax}; try again soon`,
-        {
-          details: { limit: bytesMax, unit: 'bytes' },
-        },
-      );
+      cutOffLaggards(bytes);
+      if (claimed > 0 && claimed + bytes > bytesMax)
+        throw new MeshError(
+          'overloaded',
+          `bodies of ${claimed} bytes are being read, the limit is ${bytesMax}; try again soon`,
+          {
+            details: { limit: bytesMax, unit: 'bytes' },
+          },
+        );
     }
+    const { raw } = request;
+    const body: Body = { bytes, since: performance.now(), request: raw, readBefore: raw.socket.bytesRead };
+    bodies.add(body);
     claimed += bytes;
-    reply.raw.once('close', () => {
-      claimed -= bytes;
-    });
+    reply.raw.once('close', () => release(body));
   };
+}
+
+function isLagging({ since, request, readBefore }: Body, now: number): boolean {
+  const ms = now - since;
+  return ms >= LAG_MS && request.socket.bytesRead - readBefore < (ms / 1_000) * LAG_BYTES_PER_S;
 }
 
 function topicOf(query: Readonly<Record<string, unknown>>): string | undefined {

@@ -43,6 +43,10 @@ const limits = {
     'ephemeralQueueEvents',
     'Events waiting for one ephemeral session. Above: the oldest is dropped.',
   ),
+  ephemeralQueueBytes: limit(
+    'ephemeralQueueBytes',
+    'Bytes of the events waiting for one ephemeral session. Above: the oldest are dropped.',
+  ),
   subscriptionsMax: limit(
     'subscriptionsMax',
     'Subscriptions of one mesher. Above: refused, `too-many-subscriptions`.',

@@ -68,6 +68,8 @@ export interface Limits {
   readonly linkFrameBytesMax: number;
   /** Events waiting for one ephemeral session. Above: the oldest is dropped, reason `slow-subscriber`. */
   readonly ephemeralQueueEvents: number;
+  /** Their bytes: thousands of consumers may have stopped reading. Above: the same, but for the newest. */
+  readonly ephemeralQueueBytes: number;
   /** Subscriptions of one mesher. Above: `too-many-subscriptions`. */
   readonly subscriptionsMax: number;
   /** Open sessions (streams, pulls) of one mesher. Above: `overloaded`. */
@@ -113,6 +115,7 @@ export const LIMITS: Limits = Object.freeze({
   frameEventsMax: 512,
   linkFrameBytesMax: 4 * 1024 * 1024,
   ephemeralQueueEvents: 8192,
+  ephemeralQueueBytes: 8 * 1024 * 1024,
   subscriptionsMax: 20_000,
   sessionsMax: 20_000,
   interestsMax: 1_000_000,

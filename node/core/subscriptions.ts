@@ -30,6 +30,7 @@ export interface EphemeralTarget extends LocalTarget {
   readonly durable: false;
   readonly session: SessionId;
   readonly waiting: Deque<StoredEvent>;
+  waitingBytes: number;
   credit: number;
 }
 
@@ -216,6 +217,7 @@ export class Subscriptions {
       durable: false,
       session,
       waiting: new Deque(),
+      waitingBytes: 0,
       credit,
     };
     this.#ephemeral.set(session, target);
@@ -257,11 +259,18 @@ export class Subscriptions {
   offer(target: EphemeralTarget, event: StoredEvent): void {
     if (target.waiting.size >= target.credit) event.detach(); // it will wait, and its batch with it
     target.waiting.pushBack(event);
-    if (target.waiting.size > this.#options.limits.ephemeralQueueEvents) {
-      target.waiting.popFront();
+    target.waitingBytes += event.bytes;
+    // Those that there is credit for leave with this step, and a single one is kept however large it is.
+    while (target.waiting.size > Math.max(1, target.credit) && this.#isTooMuch(target)) {
+      target.waitingBytes -= target.waiting.popFront()?.bytes ?? 0;
       this.#options.counters.add('events_dropped_total', 1, 'slow-subscriber');
     }
     this.#touched.add(target);
+  }
+
+  #isTooMuch({ waiting, waitingBytes }: EphemeralTarget): boolean {
+    const { ephemeralQueueEvents, ephemeralQueueBytes } = this.#options.limits;
+    return waiting.size > ephemeralQueueEvents || waitingBytes > ephemeralQueueBytes;
   }
 
   flushEphemeral(): void {
@@ -281,6 +290,7 @@ export class Subscriptions {
     while (target.credit > deliveries.length) {
       const event = target.waiting.popFront();
       if (!event) break;
+      target.waitingBytes -= event.bytes;
       const same = this.#handedLast[deliveries.length];
       deliveries.push(same?.event === event ? same : { event, token: NO_TOKEN, attempt: 1 });
     }

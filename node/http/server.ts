@@ -143,7 +143,7 @@ export async function buildHttpServer(
         const code = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request-timeout' : 'invalid-request';
         // A client that went away within its request was not refused.
         if (error.code !== 'HPE_INVALID_EOF_STATE') count(refusals, code);
-        socket.end(rawProblem(error));
+        endUnheard(socket, rawProblem(error));
       }
     },
   });
@@ -174,6 +174,13 @@ export async function buildHttpServer(
   for (const plugin of ports.plugins) await app.register(plugin);
   await app.ready();
   return app;
+}
+
+/** One that does not end its own side would keep the socket for as long as it goes on sending. */
+function endUnheard(socket: Socket, answer: string): void {
+  const timer = setTimeout(() => socket.destroy(), DISCARDING_MS);
+  socket.once('close', () => clearTimeout(timer));
+  socket.end(answer);
 }
 
 /** It was wanted when the parser asked, or nobody did: to a request that is out of the parser's hands no route can answer. */

@@ -33,6 +33,15 @@ export type RegistryServerOptions = {
     }
 );
 
+/** From a connection's first byte to the end of its headers. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Without a byte either way: longer than clients keep a connection for its next request, and than the beat of watches. */
+const IDLE_TIMEOUT_MS = 90_000;
+/** How often the server looks for connections over their time. */
+const TIMEOUT_CHECK_MS = 1_000;
+/** Room for the rest beside watches at their bound. Above: the connection is dropped. */
+const CONNECTIONS_MAX = REGISTRY_LIMITS.watchesMax + 4_096;
+
 export interface RegistryServer {
   /** `http(s)://host:port`, as a client on this machine may use it. */
   readonly address: string;
@@ -79,6 +88,7 @@ export function buildRegistryServer(
   const base = {
     bodyLimit: REGISTRY_LIMITS.requestBytesMax,
     requestTimeout: 15_000,
+    connectionTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
@@ -86,18 +96,21 @@ export function buildRegistryServer(
     frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply, meshError(error, options.log)),
   } as const;
+  const slowness = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS };
   const { tls } = options;
   const server: FastifyInstance =
     tls === undefined
-      ? Fastify(base)
+      ? Fastify({ ...base, http: slowness })
       : Fastify({
           ...base,
           https: {
+            ...slowness,
             cert: tls.cert,
             key: tls.key,
             ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true }),
           },
         });
+  server.server.maxConnections = CONNECTIONS_MAX;
   server.addHook('preClose', (done) => {
     watches.close();
     done();

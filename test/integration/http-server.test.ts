@@ -157,6 +157,36 @@ suite('slow and hostile clients', () => {
     slow.destroy();
     await until('there is room again', async () => (await publish()).status === 202);
   });
+
+  test('a body that was announced and does not come makes room for one that does', async (t) => {
+    const { url } = await startTestServer(t, {
+      limits: { stagedBytesMax: 1_000, batchBytesMax: 1_000, eventBytesMax: 1_000 },
+    });
+    const head = 'POST /v1/events HTTP/1.1\r\nHost: x\r\nce-id: 1\r\nContent-Length: 900\r\n';
+    const slow = await begin(t, url, head, 'a');
+    const isCutOff = once(slow, 'close');
+    await until('there is room', async () => {
+      const headers = { 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't', 'ce-specversion': '1.0' };
+      return (
+        (await fetch(`${url}/v1/events`, { method: 'POST', headers, body: 'x'.repeat(500) })).status === 202
+      );
+    });
+    await isCutOff;
+  });
+
+  test('who was refused and goes on sending is not listened to for ever', async (t) => {
+    const { url } = await startTestServer(t, { timing: { headersTimeoutMs: 300, requestTimeoutMs: 1_000 } });
+    const { hostname, port } = new URL(url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    t.after(() => socket.destroy());
+    socket.on('error', () => undefined); // reset, at last
+    socket.resume();
+    const isGone = new Promise((resolve) => socket.once('close', resolve));
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nX: ');
+    const trickle = setInterval(() => socket.write('a'), 50);
+    t.after(() => clearInterval(trickle));
+    await isGone;
+  });
 });
 
 suite('closing', () => {

@@ -89,3 +89,21 @@ test('ephemeral targets are handed what was offered to each, as far as their cre
   assert.equal(handed[3]?.deliveries[0], handed[2]?.deliveries[0]);
   assert.notEqual(handed[4]?.deliveries[0], handed[3]?.deliveries[1], 'of another step');
 });
+
+test('what waits for an ephemeral consumer is bounded by its bytes too, and what there is credit for is never dropped', () => {
+  const { subscriptions, effects, targets } = make();
+  const events = Array.from({ length: 20 }, (_, i) => storedEvent({ sequence: i + 1, bytes: 1_000_000 }));
+  for (const [session, credit] of [0, 20].entries()) subscriptions.attachEphemeral(session, '#', '', credit);
+  for (const target of targets) {
+    assert(target.durable === false);
+    for (const event of events) subscriptions.offer(target, event);
+  }
+  subscriptions.flushEphemeral();
+  subscriptions.grant(0, 100, NOW);
+  const handed = new Map(
+    effects.flatMap((effect) => (effect.kind === 'deliver' ? [[effect.session, effect.deliveries]] : [])),
+  );
+  assert.equal(handed.get(1)?.length, 20);
+  const kept = handed.get(0)?.map(({ event }) => event.sequence);
+  assert.deepEqual(kept, [13, 14, 15, 16, 17, 18, 19, 20], 'the newest, of 8 MiB together');
+});
