@@ -11,8 +11,11 @@ import { eventLine } from './event-line.ts';
 import { parseExactJson } from './exact-json.ts';
 import { asMeshErrors, connectMesh } from './mesh.ts';
 
-/** What the mesher sends ahead; what was not printed goes back at the end. */
-const creditMax = 256;
+/**
+ * What the mesher sends ahead. Of a durable subscription what was not printed goes back at the end, so it is little; to one that lives
+ * as long as the command the mesher drops what it can neither send nor hold, so it is much: some seconds of many events.
+ */
+const creditMax = { durable: 256, ephemeral: 16_384 } as const;
 
 export const command: Command = {
   name: 'subscribe',
@@ -20,7 +23,10 @@ export const command: Command = {
   usage: "'<filter>' [--group g] [--name durable] [--json] [flags]",
   description:
     "A filter is a topic in which '+' stands for one level and '#', at the end, for the rest. Without --name the\n" +
-    'subscription lives as long as the command; with it the mesher keeps it, and its events, until it is deleted.',
+    'subscription lives as long as the command; with it the mesher keeps it, and its events, until it is deleted.\n\n' +
+    'Without --name nothing waits for a slow reader: the mesher drops the oldest of what it cannot hand on, says so to\n' +
+    'nobody but its metrics (causeway_events_dropped_total, reason slow-subscriber), and --count goes on waiting for as\n' +
+    'many as it was told. What must not be missed wants --name.',
   positionals: { min: 1, max: 1 },
   flags: {
     group: {
@@ -31,7 +37,7 @@ export const command: Command = {
       value: 'name',
       description: 'Uses the durable subscription of this name, and makes it if need be.',
     },
-    count: { value: 'n', description: 'Ends after so many events.' },
+    count: { value: 'n', description: 'Ends after so many events; until then it waits.' },
     json: { value: undefined, description: 'Prints each event as one line of CloudEvents JSON.' },
     url: urlFlag,
   },
@@ -49,7 +55,7 @@ export const command: Command = {
       tellTroubles(mesh, printer, name === undefined ? `, events are missed until it is back` : '');
       const subscription = mesh.subscribe({
         topic: args.positionals[0] ?? '',
-        credit: Math.min(creditMax, count),
+        credit: Math.min(creditMax[name === undefined ? 'ephemeral' : 'durable'], count),
         ...(name === undefined ? {} : { name }),
         ...(group === undefined ? {} : { group }),
       });
