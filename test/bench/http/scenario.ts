@@ -161,7 +161,7 @@ One client process with ${CONNECTIONS} keep-alive connections (one in the last r
 - The rows with _durable_ are what most publishers do: each answer comes when the event is on disk, for one durable subscription that takes nothing meanwhile. Their reference is the same route, which has
   no disk to wait for: the ratio says what durability costs, and has no goal.
 - **Batches.** A client with one connection that waits for each answer gains what its waits were. With ${CONNECTIONS} connections there are no waits to save: what is left is
-  CPU time, of which a single request of 1 KiB takes some 25 µs and an event in a batch 13. By the profile of the mesher, of those 13 µs 45 % are JSON (3 µs checking that
+  CPU time, of which a single request of 1 KiB takes some 27 µs and an event in a batch 13. By the profile of the mesher, of those 13 µs 45 % are JSON (3 µs checking that
   data is JSON, the rest finding where it begins and ends), 15 % writing the event's bytes, 15 % collecting garbage, 7 % checking attributes, 5 % the core. Ten times the events of single requests
   would leave 2.7 µs for each (a tenth of what the server takes for a single one, \`server cpu us per event\`), and JSON.parse alone takes 2.5 µs and more for 1 KiB: checking, routing, encoding and all else would have to cost next to nothing. What carries producers past that is the binary batches of
   \`/v1/ws\`, which are checked and stored as the bytes that came.
