@@ -88,4 +88,28 @@ describe('the fuzzer finds', () => {
     const { square } = await import('./planted.ts');
     assert.equal((await found((input) => square(input)))?.kind, 'work');
   });
+
+  for (const [name, kind] of [
+    ['planted-endless', 'hang'],
+    ['planted-deadly', 'error'],
+  ] as const) {
+    test(`an input that ${kind === 'hang' ? 'never ends' : 'takes its thread with it'}`, async () => {
+      const findings: Finding[] = [];
+      const inputs = ['AB', 'EN', 'CD'].map((text) => Buffer.from(text));
+      await fuzz(
+        {
+          target: name,
+          seed: 1,
+          inputs,
+          bytesMax: 256,
+          executionsMax: 0,
+          msMax: Infinity,
+          patienceMs: 2_000,
+        },
+        { kept: () => undefined, found: (finding) => findings.push(finding) },
+      );
+      const [finding] = findings;
+      assert.deepEqual([finding?.kind, Buffer.from(finding?.input ?? []).toString()], [kind, 'EN']);
+    });
+  }
 });

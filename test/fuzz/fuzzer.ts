@@ -1,6 +1,8 @@
 // One target, over and over: takes an input of the corpus, changes it, runs it, and keeps it where it reached a block of
 // code that none before had reached. Everything follows from the seed, but for what the target itself leaves to chance.
 //
+// Jazzer.js would be the tool for this, but it instruments what `require` loads (4.0.0), and all here are ES modules.
+//
 // Promises that are the same for every target, and how they are looked at:
 //   ends        a watcher in another thread sees which input is under way (`started`) and for how long
 //   work        executions of blocks, which V8 counts: at most so many for each byte of the input (no time is measured)

@@ -60,7 +60,7 @@ export const target: Target = {
     const value = chance.is(0.7) ? events[0] : events;
     return Buffer.from(JSON.stringify(value, undefined, chance.is(0.2) ? 1 : 0));
   },
-  quick: 12_000,
+  quick: 5_000,
   run: (input) => {
     const text = decodeUtf8(input);
     if (text === undefined) return false;

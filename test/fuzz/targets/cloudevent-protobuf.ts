@@ -32,7 +32,7 @@ export const target: Target = {
   bytesMax: 4_096,
   dictionary: [...DICTIONARY, ...VALUES, Buffer.from('2a0c0a0474696d6512043a020801', 'hex')],
   sample: sampled(cloudEvent, encodeCloudEvent),
-  quick: 12_000,
+  quick: 8_000,
   run: (input) => {
     checkScan(input);
     checkBatch(input);

@@ -17,7 +17,7 @@ export const target: Target = {
     const records = Array.from({ length: 1 + chance.below(3) }, () => piece(recordOf(chance)));
     return Buffer.concat(chance.is(0.5) ? [...records, ...records] : records);
   },
-  quick: 25_000,
+  quick: 12_000,
   run: (input) => {
     const known = new KnownHeaders();
     const choices = new Choices(input);

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { VOLATILE_BLOCK, type DeliveryToken } from '../../../node/core/delivery-token.ts';
 import { decodeRecord } from '../../../node/core/event-record.ts';
 import { hash32 } from '../../../node/core/event.ts';
 import { InterestSet } from '../../../node/core/interest-set.ts';
@@ -119,6 +120,7 @@ const fittingMessage = sampled(
   encodeMessage,
 );
 
+const NUMBERS = [VOLATILE_BLOCK, 65_536, 2 ** 32, 2 ** 48, 2 ** 53 - 2, 2 ** 53 - 1];
 const PIECE_BYTES = 64 * 1024;
 const MESSAGE = 0;
 const GOSSIP = 1;
@@ -159,7 +161,7 @@ export const target: Target = {
 };
 
 function sampleStep(chance: Chance): Buffer {
-  if (chance.is(0.35)) return Buffer.of(4 + chance.below(9), chance.below(256));
+  if (chance.is(0.35)) return Buffer.of(4 + chance.below(10), chance.below(256));
   const message = chance.is(0.5) ? anyMessage(chance) : fittingMessage(chance);
   if (chance.is(0.6)) return Buffer.concat([Buffer.of(MESSAGE), piece(message)]);
   const filters = chance.pick(['orders/#', '#', 'a', 'orders/+/x']);
@@ -181,6 +183,7 @@ class Bench {
   #monotonic = 1;
   #request = 1;
   #isLinked = false;
+  readonly #sessions = new Set<number>();
 
   /** `cluster`: of the hostile member; in that of the core it may also keep copies, and have copies kept. */
   constructor(cluster: (typeof CLUSTERS)[number], replicas: number) {
@@ -220,7 +223,7 @@ class Bench {
 
   /** False: what the member sent was refused before the core saw it. */
   step(choices: Choices): boolean {
-    const kind = choices.byte() % 13;
+    const kind = choices.byte() % 14;
     switch (kind) {
       case MESSAGE: {
         const decoded = unlessRefused([WireError], () => decodeMessage(choices.piece()));
@@ -255,19 +258,24 @@ class Bench {
         this.#input({ kind: 'pull', request: this.#request++, name: 's', max: choices.byte(), waitMs: 0 });
         return true;
       case 10: {
-        const token = {
-          queue: choices.byte(),
-          block: choices.byte(),
-          index: choices.byte(),
-          attempt: choices.byte(),
-          session: undefined,
-        };
-        this.#input({
-          kind: 'settle',
-          request: this.#request++,
-          name: 's',
-          settlements: [{ kind: 'ack', token }],
-        });
+        const token = tokenOf(choices);
+        const settlements = [
+          choices.pick([
+            { kind: 'ack', token },
+            { kind: 'retry', token, delayMs: 0 },
+          ] as const),
+        ];
+        this.#input({ kind: 'settle', request: this.#request++, name: 's', settlements });
+        return true;
+      }
+      case 13: {
+        const session = choices.byte() % 4;
+        const resumeAfter = choices.byte() % 2 === 0 ? undefined : tokenOf(choices);
+        if (this.#sessions.delete(session)) this.#input({ kind: 'detach', session });
+        else {
+          this.#sessions.add(session);
+          this.#input({ kind: 'attach', session, name: 's', credit: choices.byte(), resumeAfter });
+        }
         return true;
       }
       case 11:
@@ -381,6 +389,16 @@ class Bench {
     }
     assert.equal(this.#appends.length, 0, 'writing comes to an end');
   }
+}
+
+/** As a client may have made it up. */
+function tokenOf(choices: Choices): DeliveryToken {
+  const number = (): number => {
+    const byte = choices.byte();
+    return byte < 250 ? byte : (NUMBERS[byte - 250] ?? 0);
+  };
+  const token = { queue: number(), block: number(), index: number(), attempt: number() };
+  return { ...token, session: choices.byte() % 2 === 0 ? undefined : number() };
 }
 
 /** As the journal on disk writes it. */

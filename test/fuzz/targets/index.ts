@@ -20,13 +20,20 @@ const TARGETS: Readonly<Record<string, () => Promise<{ readonly target: Target }
   config: () => import('./config.ts'),
   arguments: () => import('./arguments.ts'),
   'registry-records': () => import('./registry-records.ts'),
+  'registry-answers': () => import('./registry-answers.ts'),
   'registry-api': () => import('./registry-api.ts'),
 };
 
 export const TARGET_NAMES: readonly string[] = Object.keys(TARGETS);
 
+/** With faults, for the fuzzer's own tests. */
+const PLANTED: typeof TARGETS = {
+  'planted-endless': async () => ({ target: (await import('../planted.ts')).endless }),
+  'planted-deadly': async () => ({ target: (await import('../planted.ts')).deadly }),
+};
+
 export async function targetNamed(name: string): Promise<Target> {
-  const load = TARGETS[name];
+  const load = TARGETS[name] ?? PLANTED[name];
   if (load === undefined) throw new Error(`there is no target ${name}; there are ${TARGET_NAMES.join(', ')}`);
   return (await load()).target;
 }

@@ -145,7 +145,7 @@ export const target: Target = {
     const which = chance.below(KINDS.length);
     return Buffer.concat([Buffer.of(which), (KINDS[which] ?? KINDS[0]).sample(chance)]);
   },
-  quick: 25_000,
+  quick: 12_000,
   run: (input) => {
     const first = input[0] ?? 0;
     const value = Buffer.from(input.subarray(1));
