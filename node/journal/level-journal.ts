@@ -24,6 +24,7 @@ import type { Change } from './level-changes.ts';
 import { agreeOnLayout } from './level-layout.ts';
 import { read, recoverLevel, scan } from './level-recovery.ts';
 import type { Database } from './level-recovery.ts';
+import { checkLogs } from './log-check.ts';
 import { Scratch } from './scratch.ts';
 import { codeOf, located, mapped, storageFailed } from './storage-error.ts';
 import { WrittenBlock } from './written-block.ts';
@@ -93,6 +94,7 @@ export async function openLevelJournal(
 
 /** The database of a journal, or of a copy of one, in the newest layout. Rejects as `openLevelJournal` does. */
 export async function openDatabase(dir: string): Promise<Database> {
+  await checkLogs(dir); // before there is a Level: that opens itself, takes in what it can of a log, and deletes it
   const db: Database = new Level(dir, LEVEL_OPTIONS);
   try {
     await makeDirectory(dir);

@@ -161,7 +161,11 @@ export class FaultyMesher {
         (sum, [, value]) => sum + value,
         0,
       );
-      this.#history.write({ op: 'counted', mesher: this.name, doubtful, moves });
+      const drops: Record<string, number> = {};
+      for (const name of ['events_dropped_total', 'events_unwanted_total', 'events_dead_lettered_total']) {
+        for (const [labels, value] of samples(text, `causeway_${name}`)) drops[`${name}{${labels}}`] = value;
+      }
+      this.#history.write({ op: 'counted', mesher: this.name, doubtful, moves, drops });
     } catch {
       // it is down, paused or cut off: that is what the run is about
     }

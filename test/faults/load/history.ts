@@ -39,12 +39,13 @@ export type Happening =
   /** The answer to the `settle` before: all but the stale ones are settled. */
   | { readonly op: 'settled'; readonly subscriber: string; readonly stale: readonly Place[] }
   | { readonly op: 'unsettled'; readonly subscriber: string; readonly why: string }
-  /** As a mesher counts them since its start: events that landed in doubt; lanes that moved, by cluster. */
+  /** As a mesher counts them since its start: events that landed in doubt; lanes that moved, by cluster; events given up, by reason. */
   | {
       readonly op: 'counted';
       readonly mesher: string;
       readonly doubtful: number;
       readonly moves: Readonly<Record<string, number>>;
+      readonly drops?: Readonly<Record<string, number>>;
     }
   | { readonly op: 'started' | 'ended'; readonly mesher: string; readonly how: string }
   | { readonly op: 'fault' | 'healed'; readonly nemesis: string; readonly facts: string }

@@ -106,24 +106,24 @@ async function damage(
 }
 
 const SECONDS = [8, 15] as const;
-/** LevelDB leaves out damaged records of a log when it opens, and reads tables without their checksums. */
-const LEFT_OUT = 'a mesher does not find damaged files yet, and loses what was in them';
+/** No log says how long it should be, and LevelDB reads tables and manifests without their checksums. */
+const LEFT_OUT = 'a mesher does not find this damage yet, and loses what was there';
 
-function nemesis(name: string, pattern: RegExp, how: typeof flipBit): Nemesis {
+function nemesis(name: string, pattern: RegExp, how: typeof flipBit, leftOut?: string): Nemesis {
   return {
     name,
     seconds: SECONDS,
     cannot: always,
-    leftOut: LEFT_OUT,
+    ...(leftOut !== undefined && { leftOut }),
     inject: (scene) => damage(scene, pattern, how),
   };
 }
 
 export const damageNemeses: readonly Nemesis[] = [
   nemesis('damage-log-bit', /\.log$/, flipBit),
-  nemesis('damage-log-cut', /\.log$/, cutOff),
-  nemesis('damage-table-bit', /\.ldb$/, flipBit),
-  nemesis('damage-table-cut', /\.ldb$/, cutOff),
-  nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit),
-  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff),
+  nemesis('damage-log-cut', /\.log$/, cutOff, LEFT_OUT),
+  nemesis('damage-table-bit', /\.ldb$/, flipBit, LEFT_OUT),
+  nemesis('damage-table-cut', /\.ldb$/, cutOff, LEFT_OUT),
+  nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit, LEFT_OUT),
+  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff, LEFT_OUT),
 ];
