@@ -1,7 +1,8 @@
 // How many events a stream may have coming to it. Starts small, doubles while the client keeps up, and shrinks with
 // the size of events, so that what waits in one slow client's socket stays within `STREAM_BYTES`. Pure.
 
-const START_EVENTS = 16;
+/** Until one has come, nobody knows how large they are: a reader that never reads holds one of the largest, not sixteen. */
+const START_EVENTS = 1;
 /** Above it a stream gains nothing: 256 small events fill a socket's buffer many times over. */
 const EVENTS_MAX = 256;
 const STREAM_BYTES = 1024 * 1024;

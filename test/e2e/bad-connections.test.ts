@@ -179,12 +179,12 @@ suite('connections that misbehave', () => {
     });
   });
 
-  test('one consumer that never reads, of large events', async (t) => {
-    await bounded(t, a.program, 300 * MIB, async () => {
+  test('forty consumers that never read, of large events', async (t) => {
+    await bounded(t, a.program, 600 * MIB, async () => {
       const sse = 'GET /v1/stream?topic=large HTTP/1.1\r\nHost: x\r\n\r\n';
-      const reader = await openMany(t, a.http, 1, () => sse, { reads: false });
-      await until('it is attached', async () => (await consumersOf(a, 'large')) === 1);
-      for (let i = 0; i < 150; i++) {
+      const readers = await openMany(t, a.http, 40, () => sse, { reads: false });
+      await until('all are attached', async () => (await consumersOf(a, 'large')) === 40);
+      for (let i = 0; i < 60; i++) {
         await fetch(`${a.http}/v1/events?topic=large`, {
           method: 'POST',
           headers: {
@@ -201,7 +201,7 @@ suite('connections that misbehave', () => {
         (await a.metric('causeway_events_dropped_total', { reason: 'slow-subscriber' })) > 0,
         'the oldest are dropped',
       );
-      await closeAll(reader);
+      await closeAll(readers);
     });
   });
 

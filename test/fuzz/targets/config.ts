@@ -80,6 +80,8 @@ export const target: Target = {
   // Each unknown key is compared with all that are known, letter by letter, for the one that was meant.
   operationsFree: 2_000_000,
   operationsPerByte: 100_000,
+  // The YAML library takes 6 KB for each bracket that opens within another.
+  memoryFree: 128 * 1024 * 1024,
   run: (input) => {
     const choices = new Choices(input);
     const env = entries(choices.piece());

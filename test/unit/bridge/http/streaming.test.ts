@@ -14,12 +14,16 @@ suite('credit', () => {
     const window = new CreditWindow();
     let granted = window.initial;
     const sizes: number[] = [];
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 10; round++) {
       window.delivered(granted, granted * 100);
       granted = window.refill();
       sizes.push(granted);
     }
-    assert.deepEqual(sizes, [32, 64, 128, 256, 256, 256]);
+    assert.deepEqual(sizes, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+  });
+
+  test('begins with one event, since nobody knows yet how large they are', () => {
+    assert.equal(new CreditWindow().initial, 1);
   });
 
   test('shrinks to one event when events are as large as they may be', () => {
