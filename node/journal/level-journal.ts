@@ -487,5 +487,5 @@ function openFailure(dir: string, error: unknown): MeshError {
     const message = `The journal in ${dir} is in use by another process; stop that mesher, or give this one a data directory of its own.`;
     return new MeshError('invalid-config', message, { cause: error, details: { directory: dir } });
   }
-  return storageFailed(`opening the journal in ${dir}`, error);
+  return storageFailed(`opening the journal in ${dir}`, cause); // `error` says only that it did not open
 }

@@ -1,7 +1,7 @@
 // LevelDB's logs, as LevelDB itself writes them: sound ones pass, torn ones pass, and a single wrong bit is found.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -70,6 +70,13 @@ test('a journal with a damaged log is not opened, and its files stay as they are
   await assert.rejects(openLevelJournal(dir), /the record at byte \d+ is damaged/);
   assert.deepEqual(await readdir(dir), before);
   assert.deepEqual(await readFile(file), log);
+});
+
+test('where LevelDB itself refuses, what it says of the cause is told', async (t) => {
+  const { dir } = await writtenLog(t);
+  const manifest = (await readdir(dir)).find((name) => name.startsWith('MANIFEST')) ?? '';
+  await truncate(join(dir, manifest), 10);
+  await assert.rejects(openLevelJournal(dir), /opening the journal in .*: Corruption: /);
 });
 
 test('a folder that is not there, or has no log, has no damaged log', async (t) => {
