@@ -10,8 +10,8 @@ class Story {
   readonly #checker = new Checker();
   #t = 0;
 
-  constructor() {
-    this.tell({ op: 'start', seed: 1, subscribers: { 'all-b1': 'b1' }, publishers: { a1: 'a1' } });
+  constructor(group: Readonly<Record<string, string>> = {}) {
+    this.tell({ op: 'start', seed: 1, subscribers: { 'all-b1': 'b1' }, group, publishers: { a1: 'a1' } });
   }
 
   tell(...happenings: readonly Happening[]): this {
@@ -27,9 +27,13 @@ class Story {
     );
   }
 
-  deliver(n: number, place: string, { attempt = 1, sequence = n + 1, same = 1 }: Come = {}): this {
+  deliver(
+    n: number,
+    place: string,
+    { attempt = 1, sequence = n + 1, same = 1, subscriber = 'all-b1' }: Come = {},
+  ): this {
     const received: Received = ['a1', n, place, attempt, 'node-a1', sequence, same];
-    return this.tell({ op: 'delivered', subscriber: 'all-b1', events: [received] });
+    return this.tell({ op: 'delivered', subscriber, events: [received] });
   }
 
   settle(place: string): this {
@@ -48,6 +52,7 @@ interface Come {
   readonly attempt?: number;
   readonly sequence?: number;
   readonly same?: 0 | 1;
+  readonly subscriber?: string;
 }
 
 function promises({ breaches }: Verdict): string[] {
@@ -126,6 +131,14 @@ test('order per key may be lost where a lane moved, and nowhere else', () => {
   assert.deepEqual(promises(moved.verdict()), []);
   const otherKey = new Story().publish(0).publish(1).deliver(1, '2.0.0').deliver(0, '2.0.1');
   assert.deepEqual(promises(otherKey.verdict()), []);
+});
+
+test('of a group one member is owed each event', () => {
+  const group = { 'share-a1': 'a1', 'share-b1': 'b1' };
+  const story = (): Story => new Story(group).publish(0).deliver(0, '2.0.0');
+  const { breaches } = story().verdict();
+  assert.match(breaches[0]?.facts ?? '', /a1-0 never came to any of the group; .* it came to all-b1/);
+  assert.deepEqual(promises(story().deliver(0, '3.0.0', { subscriber: 'share-a1' }).verdict()), []);
 });
 
 test('other data, unpublished events, full queues at the end and what the run itself saw are breaches', () => {

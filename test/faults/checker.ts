@@ -1,6 +1,8 @@
 // Reads a history and nothing else, and says what the mesh broke of its promises: what was acked and never came (at the
 // end of a key, or as a hole: later but not earlier), what came twice and why, what came out of order and why, what came
-// otherwise than it was published, what is still held at the end. One subscription on each mesher is owed every event.
+// otherwise than it was published, what is still held at the end. One subscription on each mesher is owed every event, and
+// of a group with a member on each mesher one member. That two members get an event may be where meshers know different
+// ones; it is counted here, and judged by the simulator, which sees what they know.
 //
 // Each finding bears the facts that a person needs to look further: who published it when, who acked it, what else came.
 
@@ -69,6 +71,7 @@ export class Checker {
   readonly #explained: Record<string, number> = {};
   /** Subscription → its mesher, publisher → its mesher. */
   #subscribers: Readonly<Record<string, string>> = {};
+  #group: Readonly<Record<string, string>> = {};
   #publishers: Readonly<Record<string, string>> = {};
   readonly #batches = new Map<string, Batch[]>();
   readonly #got = new Map<string, Map<string, Got>>();
@@ -98,6 +101,7 @@ export class Checker {
     switch (line.op) {
       case 'start':
         this.#subscribers = line.subscribers;
+        this.#group = line.group;
         this.#publishers = line.publishers;
         break;
       case 'publish':
@@ -229,13 +233,14 @@ export class Checker {
   }
 
   verdict(): Verdict {
-    for (const [subscriber, mesher] of Object.entries(this.#subscribers)) {
-      for (const publisher of Object.keys(this.#publishers)) {
-        const got: Got = this.#got.get(subscriber)?.get(publisher) ?? new Map<number, Copy[]>();
+    for (const publisher of Object.keys(this.#publishers)) {
+      for (const [subscriber, mesher] of Object.entries(this.#subscribers)) {
+        const got = this.#gotBy(subscriber, publisher);
         this.#checkLost(subscriber, publisher, got);
         this.#checkTwice(subscriber, mesher, publisher, got);
         this.#checkOrder(subscriber, mesher, publisher, got);
       }
+      this.#checkGroup(publisher);
     }
     this.#checkDoubts();
     const batches = [...this.#batches.values()].flat();
@@ -250,6 +255,23 @@ export class Checker {
       redelivered: this.#redelivered,
       recoveredMs: Math.max(0, Math.round(this.#lastFirstAt - this.#quietAt)),
     };
+  }
+
+  #gotBy(subscriber: string, publisher: string): Got {
+    return this.#got.get(subscriber)?.get(publisher) ?? new Map<number, Copy[]>();
+  }
+
+  #checkGroup(publisher: string): void {
+    const together: Got = new Map<number, Copy[]>();
+    for (const [member, mesher] of Object.entries(this.#group)) {
+      const got = this.#gotBy(member, publisher);
+      this.#checkTwice(member, mesher, publisher, got);
+      for (const [n, copies] of got) {
+        if (together.has(n)) this.#excuse('a group: two of its members got it');
+        else together.set(n, copies);
+      }
+    }
+    if (Object.keys(this.#group).length > 0) this.#checkLost('any of the group', publisher, together);
   }
 
   #checkLost(subscriber: string, publisher: string, got: Got): void {
@@ -321,7 +343,9 @@ export class Checker {
   /** What landed twice was counted as doubtful where it landed; each of a cluster's subscriptions may show it. */
   #checkDoubts(): void {
     const subscribersOf = (cluster: string): number =>
-      Object.values(this.#subscribers).filter((mesher) => clusterOf(mesher) === cluster).length;
+      [...Object.values(this.#subscribers), ...Object.values(this.#group)].filter(
+        (mesher) => clusterOf(mesher) === cluster,
+      ).length;
     for (const [cluster, facts] of this.#doubleLandings) {
       const counted = (this.#doubtful.get(cluster) ?? 0) * subscribersOf(cluster);
       for (const [at, fact] of facts.entries()) {

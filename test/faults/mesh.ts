@@ -255,16 +255,18 @@ export class Mesh {
     }
   }
 
-  /** One durable subscription on each mesher, known to all others. */
+  /** Two durable subscriptions on each mesher, one of its own and one of a group, known to all others. */
   async subscribe(): Promise<void> {
     // many attempts: nothing may end in the dead letters because its consumer was away
     const delivery = { ackTimeoutMs: 10_000, retries: 1000, backoffMs: 200 };
-    for (const { name, running } of this.meshers)
+    for (const { name, running } of this.meshers) {
       await running.putSubscription(subscriptionOf(name), { topic: 'faults/#', delivery });
+      await running.putSubscription(shareOf(name), { topic: 'faults/#', group: 'share', delivery });
+    }
     for (const { name, running } of this.meshers) {
       await until(`${name} knows every subscription`, async () => {
         const { members } = await running.federation();
-        return members.every(({ routes }) => routes.interests >= 1 && routes.complete && !routes.gapped);
+        return members.every(({ routes }) => routes.interests >= 2 && routes.complete && !routes.gapped);
       });
       const { destinations } = await running.routes(TOPIC);
       if (destinations.length === 0) throw new Error(`${name} routes ${TOPIC} nowhere`);
@@ -283,6 +285,11 @@ export class Mesh {
 
 export function subscriptionOf(mesher: string): string {
   return `all-${mesher}`;
+}
+
+/** A member of the group. */
+export function shareOf(mesher: string): string {
+  return `share-${mesher}`;
 }
 
 async function makeMesher(

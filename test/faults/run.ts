@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Chance } from '../simulation/chance.ts';
 import { until } from '../support/until.ts';
 import { check, type Verdict } from './checker.ts';
-import { PullingConsumer } from './load/consumer.ts';
+import { PullingConsumer, Seen } from './load/consumer.ts';
 import { History } from './load/history.ts';
 import { SteadyPublisher } from './load/publisher.ts';
-import { Mesh, subscriptionOf } from './mesh.ts';
+import { Mesh, shareOf, subscriptionOf } from './mesh.ts';
 import type { Nemesis, Trouble } from './nemeses/nemesis.ts';
 import type { Period } from './schedule.ts';
 
@@ -81,11 +81,15 @@ class Run {
     const { meshers } = this.#mesh;
     await this.#mesh.subscribe();
     const subscribers = Object.fromEntries(meshers.map(({ name }) => [subscriptionOf(name), name]));
+    const group = Object.fromEntries(meshers.map(({ name }) => [shareOf(name), name]));
     const publishers = Object.fromEntries(meshers.map(({ name }) => [name, name]));
-    this.#history.write({ op: 'start', seed: this.#options.seed, subscribers, publishers });
-    const consumers = meshers.map(
-      ({ name, url }) => new PullingConsumer(subscriptionOf(name), url, this.#history),
-    );
+    this.#history.write({ op: 'start', seed: this.#options.seed, subscribers, group, publishers });
+    const shared = new Seen();
+    const seen = meshers.map(() => new Seen());
+    const consumers = meshers.flatMap(({ name, url }, at) => [
+      new PullingConsumer(subscriptionOf(name), url, seen[at] ?? shared, this.#history),
+      new PullingConsumer(shareOf(name), url, shared, this.#history),
+    ]);
     const rate = this.#options.rate / meshers.length;
     const publishing = meshers.map(
       ({ name, url }) => new SteadyPublisher({ name, url, rate }, this.#history),
@@ -97,7 +101,7 @@ class Run {
     say('no more faults: waits until all that was acked has come');
     this.#history.write({ op: 'quiet' });
     await Promise.all(publishing.map((publisher) => publisher.stop()));
-    await this.#recover(publishing, consumers);
+    await this.#recover(publishing, [...seen, shared], consumers);
     counting.abort();
     await counts;
     await Promise.all(consumers.map((consumer) => consumer.stop()));
@@ -156,12 +160,12 @@ class Run {
   /** As long as anything still comes it is waited for; what has not come after that is for the checker to tell. */
   async #recover(
     publishers: readonly SteadyPublisher[],
+    owed: readonly Seen[],
     consumers: readonly PullingConsumer[],
   ): Promise<void> {
     const missing = (): number =>
-      consumers.reduce(
-        (sum, consumer) =>
-          sum + publishers.reduce((of, { name, acked }) => of + consumer.missing(name, acked), 0),
+      owed.reduce(
+        (sum, seen) => sum + publishers.reduce((of, { name, acked }) => of + seen.missing(name, acked), 0),
         0,
       );
     const progress = (): number => consumers.reduce((sum, { received }) => sum + received, 0);

@@ -20,26 +20,36 @@ interface Pulled {
   }[];
 }
 
+/** Which events have come: to one subscription, or to any of a group's. */
+export class Seen {
+  readonly #numbers = new Map<string, Set<number>>();
+
+  take(publisher: string, n: number): void {
+    const numbers = this.#numbers.get(publisher) ?? new Set();
+    this.#numbers.set(publisher, numbers.add(n));
+  }
+
+  /** How many of a publisher's first `count` have not come. */
+  missing(publisher: string, count: number): number {
+    return count - (this.#numbers.get(publisher)?.size ?? 0);
+  }
+}
+
 export class PullingConsumer {
   readonly subscriber: string;
   readonly #url: string;
   readonly #history: History;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
-  /** Publisher → numbers that have come. */
-  readonly #seen = new Map<string, Set<number>>();
+  readonly #seen: Seen;
   received = 0;
 
-  constructor(subscriber: string, url: string, history: History) {
+  constructor(subscriber: string, url: string, seen: Seen, history: History) {
+    this.#seen = seen;
     this.subscriber = subscriber;
     this.#url = url;
     this.#history = history;
     this.#done = this.#run();
-  }
-
-  /** How many of a publisher's first `count` have not come. */
-  missing(publisher: string, count: number): number {
-    return count - (this.#seen.get(publisher)?.size ?? 0);
   }
 
   async #run(): Promise<void> {
@@ -67,8 +77,7 @@ export class PullingConsumer {
       }
       const [publisher, n, same] = known;
       events.push([publisher, n, placeOf(token), attempt, origin, sequence, same]);
-      const seen = this.#seen.get(publisher) ?? new Set();
-      this.#seen.set(publisher, seen.add(n));
+      this.#seen.take(publisher, n);
       this.received++;
     }
     this.#history.write({ op: 'delivered', subscriber, events });

@@ -15,7 +15,10 @@ export type Happening =
   | {
       readonly op: 'start';
       readonly seed: number;
+      /** Subscription → its mesher; each is owed every event. */
       readonly subscribers: Readonly<Record<string, string>>;
+      /** The same of those that share the events: one of them is owed each. */
+      readonly group: Readonly<Record<string, string>>;
       readonly publishers: Readonly<Record<string, string>>;
     }
   /** `publisher` asks its mesher to take events `first` … `first + count - 1`. */
