@@ -27,6 +27,7 @@ export function printReport({ done, command, history }: Report, say: (line: stri
   say(
     `${verdict.attempted} events offered, ${verdict.acked} acked, ${verdict.delivered} deliveries (${verdict.redelivered} again), in ${done.seconds.toFixed(0)} s`,
   );
+  if (done.stopped) say('stopped before its time');
   say(`all there ${(verdict.recoveredMs / 1000).toFixed(1)} s after the last fault`);
   for (const [reason, count] of Object.entries(verdict.explained)) say(`explained: ${count} × ${reason}`);
   for (const { promise, facts } of verdict.breaches) say(`BROKEN: ${promise}: ${facts}`);

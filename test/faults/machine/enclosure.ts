@@ -15,8 +15,8 @@ import { command, lacking } from './command.ts';
 const PREFIX = 'causeway-faults-';
 /** Set inside. */
 const FOLDER = 'FAULTS_FOLDER';
-/** After a signal the run brings its report to an end; then it is killed. */
-const STOP_PATIENCE_MS = 20_000;
+/** After a signal faults end and the run brings its report to an end; then it is killed. A second signal does that at once. */
+const STOP_PATIENCE_MS = 60_000;
 
 const UNSHARE = ['--pid', '--fork', '--kill-child=KILL', '--mount', '--mount-proc', '--net'];
 

@@ -106,8 +106,8 @@ async function damage(
 }
 
 const SECONDS = [8, 15] as const;
-/** No log says how long it should be, and LevelDB reads tables and manifests without their checksums. */
-const LEFT_OUT = 'a mesher does not find this damage yet, and loses what was there';
+/** What was written after the cut is then known to nobody: only others that had seen it could tell. */
+const LEFT_OUT = 'a cut looks like a write that a crash tore off, so a mesher starts without what was there';
 
 function nemesis(name: string, pattern: RegExp, how: typeof flipBit, leftOut?: string): Nemesis {
   return {
@@ -122,8 +122,8 @@ function nemesis(name: string, pattern: RegExp, how: typeof flipBit, leftOut?: s
 export const damageNemeses: readonly Nemesis[] = [
   nemesis('damage-log-bit', /\.log$/, flipBit),
   nemesis('damage-log-cut', /\.log$/, cutOff, LEFT_OUT),
-  nemesis('damage-table-bit', /\.ldb$/, flipBit, LEFT_OUT),
-  nemesis('damage-table-cut', /\.ldb$/, cutOff, LEFT_OUT),
-  nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit, LEFT_OUT),
+  nemesis('damage-table-bit', /\.ldb$/, flipBit),
+  nemesis('damage-table-cut', /\.ldb$/, cutOff),
+  nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit),
   nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff, LEFT_OUT),
 ];
