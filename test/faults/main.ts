@@ -30,6 +30,7 @@ const USAGE = `npm run faults -- [options]
   --only <names>     nemeses whose names begin with one of these, by commas
   --clusters <a=n>   meshers in each cluster (default a=2,b=3,c=2)
   --rate <n>         events per second in all (default 200)
+  --replicas <n>     meshers of a cluster that keep what is acked (default 1)
   --tls              links are encrypted with TLS, which has certificates, instead of Noise
   --short            the fixed list that npm test runs, with two meshers in each cluster
   --list             name the nemeses, and run nothing
@@ -45,6 +46,7 @@ interface Asked {
   readonly only: readonly string[];
   readonly clusters: Readonly<Record<string, number>>;
   readonly rate: number;
+  readonly replicas: number;
   readonly tls: boolean;
   readonly short: boolean;
   readonly list: boolean;
@@ -80,6 +82,7 @@ function parse(args: readonly string[]): Asked {
       only: { type: 'string', default: '' },
       clusters: { type: 'string' },
       rate: { type: 'string', default: '200' },
+      replicas: { type: 'string', default: '1' },
       tls: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
@@ -91,6 +94,7 @@ function parse(args: readonly string[]): Asked {
     only: values.only.split(',').filter((name) => name !== ''),
     clusters: parseClusters(values.clusters ?? (values.short ? 'a=2,b=2,c=2' : 'a=2,b=3,c=2')),
     rate: number('rate', values.rate),
+    replicas: number('replicas', values.replicas),
     tls: values.tls,
     short: values.short,
     list: values.list,
@@ -115,7 +119,7 @@ function choose(
 }
 
 /** Durations that a run of minutes gets to see; on a slow machine longer, so that healthy links and leases hold. */
-function flags(tls: boolean): string[] {
+function flags({ replicas, tls }: Asked): string[] {
   const ms = (usual: number): string => String(Math.round(usual * slowness()));
   return [
     ['--registry-lease-ttl-ms', ms(5000)],
@@ -123,17 +127,18 @@ function flags(tls: boolean): string[] {
     ['--timing-link-grace-ms', ms(1500)],
     ['--timing-lane-stall-ms', ms(6000)],
     ['--timing-dead-after-ms', ms(20_000)],
+    ['--replicas', String(replicas)],
     ['--link-encryption', tls ? 'tls' : 'noise'],
     ['--log-level', 'warn'],
   ].flat();
 }
 
-function commandOf({ seed, tls, short, minutes, only, clusters, rate }: Asked): string {
-  const links = tls ? ' --tls' : '';
-  if (short) return `npm run faults -- --short --seed ${seed}${links}`;
+function commandOf({ seed, replicas, tls, short, minutes, only, clusters, rate }: Asked): string {
+  const mesh = `${replicas === 1 ? '' : ` --replicas ${replicas}`}${tls ? ' --tls' : ''}`;
+  if (short) return `npm run faults -- --short --seed ${seed}${mesh}`;
   const meshers = Object.entries(clusters).map(([name, count]) => `${name}=${count}`);
   const names = only.length > 0 ? ` --only ${only.join(',')}` : '';
-  return `npm run faults -- --minutes ${minutes} --seed ${seed} --clusters ${meshers.join(',')} --rate ${rate}${names}${links}`;
+  return `npm run faults -- --minutes ${minutes} --seed ${seed} --clusters ${meshers.join(',')} --rate ${rate}${names}${mesh}`;
 }
 
 async function inside(asked: Asked, folder: string): Promise<number> {
@@ -148,7 +153,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
     for (const { name, seconds } of chosen) say(`${name.padEnd(22)} ${seconds.join(' to ')} s`);
     return 0;
   }
-  const { seed, tls, short, clusters, rate, minutes } = asked;
+  const { seed, short, clusters, rate, minutes } = asked;
   const name = `${new Date().toISOString().replace(/[:.]/g, '-')}-${seed}`;
   mkdirSync(OUTPUT, { recursive: true });
   const history = join(OUTPUT, `${name}.jsonl`);
@@ -158,7 +163,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
     seed,
     clusters,
     rate,
-    flags: flags(tls),
+    flags: flags(asked),
     hasDisks: machine.noDisks === undefined,
     periods: short ? fixedPeriods(shortNemeses(chosen), SHORT_SECONDS) : randomPeriods(seed, chosen),
     seconds: short ? Infinity : minutes * 60,

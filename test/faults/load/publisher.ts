@@ -76,7 +76,10 @@ export class SteadyPublisher {
       return [response.status === 503 || response.status === 507 ? 'refused' : 'unknown', why];
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? String(cause);
+      const code =
+        cause instanceof Error && 'code' in cause && typeof cause.code === 'string'
+          ? cause.code
+          : String(cause);
       return [code === 'ECONNREFUSED' ? 'refused' : 'unknown', code];
     }
   }
