@@ -33,7 +33,7 @@ export interface Nemesis {
   readonly cannot: (machine: Machine) => string | undefined;
   /** Why it is left out where it is not asked for by name: the mesh does not survive it yet. */
   readonly leftOut?: string;
-  /** Undefined: nobody was free to be hurt. */
+  /** Undefined: nobody was free to be hurt, or had what would be hurt. */
   readonly inject: (scene: Scene) => Promise<Trouble | undefined>;
 }
 
