@@ -20,7 +20,10 @@ export function printReport({ done, command, history }: Report, say: (line: stri
   say('');
   say(`${'nemesis'.padEnd(22)}${'times'.padStart(7)}${'seconds'.padStart(10)}`);
   for (const [name, { times, seconds, passedOver }] of Object.entries(faults)) {
-    const rest = passedOver > 0 ? `   passed over ${passedOver} times: nobody was free for it, or had what it needs` : '';
+    const rest =
+      passedOver > 0
+        ? `   passed over ${passedOver} times: nobody was free for it, or had what it needs`
+        : '';
     say(`${name.padEnd(22)}${String(times).padStart(7)}${seconds.toFixed(1).padStart(10)}${rest}`);
   }
   say('');
