@@ -410,6 +410,14 @@ export function checkMemory(history: History, meshers: readonly SimMesher[]): vo
   }
 }
 
+/** What a consumer rejected for good waits in `$dead-letters`, until somebody takes it there. */
+export function checkDeadLetters({ history, meshers }: Found): void {
+  for (const { name, mesher, id } of history.undead()) {
+    if (!meshers.some(({ node }) => node === mesher)) continue; // it left, with all that it had
+    history.broken('what is rejected becomes a dead letter', `${id}, rejected by ${name} on ${mesher}`);
+  }
+}
+
 // ───────────────────────────────────────────────────────────── 7: listeners in quiet runs
 
 /** Without faults, ephemeral listeners get what was published after they were known everywhere, once. */

@@ -131,6 +131,15 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #kept = new Map<NodeId, Map<string, Kept>>();
   /** When the disk of this mesher, or of one of this cluster, was last put back to an older state. */
   readonly #putBackAt = new Map<string, number>();
+  readonly #rejected: {
+    readonly name: string;
+    readonly mesher: NodeId;
+    readonly id: string;
+    readonly at: number;
+  }[] = [];
+  /** Subscription and event of each dead letter that somebody got, and of each ack that was sent. */
+  readonly #deadLetters = new Set<string>();
+  readonly #taken = new Set<string>();
   readonly #livesSeen = new Map<NodeId, number>();
   /** Of the routes, when the step that is under way began. */
   #revisionBefore = 0;
@@ -447,7 +456,10 @@ export class History implements MesherObserver, NetworkObserver {
     deliveries: readonly Delivery[],
   ): void {
     for (const { event, token } of deliveries) {
-      if (event.deadLetter) continue;
+      if (event.deadLetter) {
+        this.#deadLetters.add(`${event.deadLetter.subscription} ${idOf(event)}`);
+        continue;
+      }
       const id = idOf(event);
       const place = placeOf(token);
       const { origin, incarnation, sequence, key } = event;
@@ -462,6 +474,29 @@ export class History implements MesherObserver, NetworkObserver {
       }
       subscribed.received.push({ id, at: this.#schedule.now, origin, incarnation, sequence, key, place });
     }
+  }
+
+  /** A consumer says that it will never take the event; whether that was heard nobody may know. */
+  rejected({ name, mesher }: Subscribed, event: StoredEvent): void {
+    this.#rejected.push({ name, mesher, id: idOf(event), at: this.#schedule.now });
+  }
+
+  /** It says that it has the event: whoever says otherwise as well is not believed. */
+  taken({ name }: Subscribed, event: StoredEvent): void {
+    this.#taken.add(`${name} ${idOf(event)}`);
+  }
+
+  /** Rejected where `$dead-letters` takes it, never seen there, and never handed out again. */
+  undead(): { readonly name: string; readonly mesher: NodeId; readonly id: string }[] {
+    return this.#rejected.filter(
+      ({ name, mesher, id, at }) =>
+        this.events.get(id)?.qos === 'durable' &&
+        this.subscriptions.get(name)?.subscription.delivery.deadLetterTopic === undefined &&
+        !this.#deadLetters.has(`${name} ${id}`) &&
+        !this.#taken.has(`${name} ${id}`) &&
+        !this.subscriptions.get(name)?.received.some((again) => again.id === id && again.at > at) &&
+        (this.#putBackAt.get(mesher) ?? -Infinity) < at,
+    );
   }
 
   settled(subscribed: Subscribed, tokens: readonly DeliveryToken[]): void {

@@ -7,6 +7,7 @@ import { Chance } from './chance.ts';
 import {
   checkCopies,
   checkCrossings,
+  checkDeadLetters,
   checkDuplicates,
   checkJournalsEmpty,
   checkListeners,
@@ -223,6 +224,7 @@ class World {
     checkDuplicates(found);
     checkOrder(found);
     checkCrossings(found);
+    checkDeadLetters(found);
     checkJournalsEmpty(found);
     checkCopies(found);
     checkListeners(found, 12_000);

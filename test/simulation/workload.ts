@@ -398,6 +398,12 @@ export class Subscriber {
         : deliveries;
     const settlements = kept.map(({ token }): Settlement => this.#verdict(token));
     if (settlements.length === 0) return;
+    const { history } = this.#ports;
+    for (const [i, { event }] of kept.entries()) {
+      const kind = settlements[i]?.kind;
+      if (kind === 'reject') history.rejected(this.subscribed, event);
+      else if (kind === 'ack') history.taken(this.subscribed, event);
+    }
     home.request(
       (request) => ({ kind: 'settle', request, name, settlements }),
       (reply) => {
@@ -483,7 +489,8 @@ export class Listener {
 export class Undertaker {
   buried = 0;
 
-  constructor(home: SimMesher, { schedule }: WorkloadPorts) {
+  constructor(home: SimMesher, { schedule, history }: WorkloadPorts) {
+    const subscribed = { name: `${DEAD_LETTERS} of ${home.node}`, settled: new Set<string>(), received: [] };
     const pull = (): void => {
       if (home.gone) return;
       if (!home.running) {
@@ -495,6 +502,7 @@ export class Undertaker {
         (reply) => {
           const deliveries = reply?.kind === 'pulled' ? reply.deliveries : [];
           this.buried += deliveries.length;
+          history.received(subscribed, deliveries);
           if (deliveries.length > 0) {
             const settlements = deliveries.map(({ token }) => ({ kind: 'ack' as const, token }));
             home.request(

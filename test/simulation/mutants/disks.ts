@@ -3,6 +3,7 @@
 import { BlockClaims } from '../../../node/core/block-claims.ts';
 import { Commits } from '../../../node/core/commits.ts';
 import { Counters } from '../../../node/core/counters.ts';
+import type { JournalOp } from '../../../node/core/ports.ts';
 import { Queue } from '../../../node/core/queue.ts';
 import { Replication } from '../../../node/core/replication.ts';
 import { MemoryJournal } from '../../../node/journal/memory-journal.ts';
@@ -89,6 +90,55 @@ export const OF_DISKS: readonly Mutant[] = [
             return item;
           },
       ),
+  },
+  {
+    name: 'writes settlements before the batch that they belong to',
+    caughtBy: ['what is rejected becomes a dead letter'],
+    infect: () =>
+      replace(
+        SimMesher.prototype,
+        'append',
+        (right) =>
+          function append(this: SimMesher, effect) {
+            const made = new Set(effect.ops.flatMap((op) => (op.op === 'block' ? op.block : [])));
+            const isSettlement = (op: JournalOp): boolean =>
+              op.op === 'drop-entry' || op.op === 'drop-block' || (op.op === 'entry' && !made.has(op.block));
+            this.write({ ...effect, ops: effect.ops.filter(isSettlement) }, true);
+            right.call(this, { ...effect, ops: effect.ops.filter((op) => !isSettlement(op)) });
+          },
+      ),
+  },
+  {
+    name: 'believes that a copy still has what it has acked once',
+    caughtBy: [
+      'copies are what they are copies of',
+      'what is acked is on as many disks as was promised',
+      BUG,
+    ],
+    infect: () => {
+      const acked = new WeakMap<Replication, Map<string, Parameters<Replication['ack']>[1]>>();
+      return all(
+        replace(
+          Replication.prototype,
+          'ack',
+          (right) =>
+            function ack(this: Replication, peer, message) {
+              const known = acked.get(this) ?? new Map();
+              acked.set(this, known.set(peer, message));
+              right.call(this, peer, message);
+            },
+        ),
+        replace(
+          Replication.prototype,
+          'ready',
+          (right) =>
+            function ready(this: Replication, peer, message, now) {
+              const { incarnation, batch, cursor } = acked.get(this)?.get(peer) ?? message;
+              right.call(this, peer, { ...message, incarnation, batch, cursor }, now);
+            },
+        ),
+      );
+    },
   },
   {
     name: 'drops blocks that others still want',

@@ -5,6 +5,7 @@ import { Forwarder } from '../../../node/core/forwarder.ts';
 import { type Member, Membership } from '../../../node/core/membership.ts';
 import { RouteTable } from '../../../node/core/route-table.ts';
 import { Router } from '../../../node/core/router.ts';
+import { KeyRing } from '../fake-keys.ts';
 import { BUG, type Mutant, NO_LOSS, replace, REST } from './mutant.ts';
 
 export const OF_ROUTES: readonly Mutant[] = [
@@ -63,6 +64,19 @@ export const OF_ROUTES: readonly Mutant[] = [
           function tick(this: Membership, now) {
             for (const member of this.all()) bury(member);
             right.call(this, now);
+          },
+      ),
+  },
+  {
+    name: 'believes what is signed by anybody',
+    caughtBy: ['route tables agree', NO_LOSS, BUG, REST],
+    infect: () =>
+      replace(
+        KeyRing.prototype,
+        'make',
+        (right) =>
+          function make(this: KeyRing, node, secret) {
+            return { ...right.call(this, node, secret), verify: () => true };
           },
       ),
   },
