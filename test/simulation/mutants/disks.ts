@@ -3,6 +3,7 @@
 import { BlockClaims } from '../../../node/core/block-claims.ts';
 import { Commits } from '../../../node/core/commits.ts';
 import { Counters } from '../../../node/core/counters.ts';
+import type { CopyAck } from '../../../node/core/messages.ts';
 import type { JournalOp } from '../../../node/core/ports.ts';
 import { Queue } from '../../../node/core/queue.ts';
 import { Replication } from '../../../node/core/replication.ts';
@@ -93,6 +94,7 @@ export const OF_DISKS: readonly Mutant[] = [
   },
   {
     name: 'writes settlements before the batch that they belong to',
+    from: 150,
     caughtBy: ['what is rejected becomes a dead letter'],
     infect: () =>
       replace(
@@ -113,17 +115,18 @@ export const OF_DISKS: readonly Mutant[] = [
     caughtBy: [
       'copies are what they are copies of',
       'what is acked is on as many disks as was promised',
+      REST,
       BUG,
     ],
     infect: () => {
-      const acked = new WeakMap<Replication, Map<string, Parameters<Replication['ack']>[1]>>();
+      const acked = new WeakMap<Replication, Map<string, CopyAck>>();
       return all(
         replace(
           Replication.prototype,
           'ack',
           (right) =>
             function ack(this: Replication, peer, message) {
-              const known = acked.get(this) ?? new Map();
+              const known = acked.get(this) ?? new Map<string, CopyAck>();
               acked.set(this, known.set(peer, message));
               right.call(this, peer, message);
             },
