@@ -96,20 +96,6 @@ export const OF_LANES: readonly Mutant[] = [
     infect: () => replace(Landing.prototype, 'recover', () => () => undefined),
   },
   {
-    name: 'keeps to the first answer where a lane was opened twice',
-    from: 185,
-    caughtBy: [REST],
-    infect: () =>
-      replace(
-        Lane.prototype,
-        'ready',
-        (right) =>
-          function ready(this: Lane, peer, message, now) {
-            if (this.view().state === 'opening') right.call(this, peer, message, now);
-          },
-      ),
-  },
-  {
     name: 'forgets what a restart left in doubt',
     caughtBy: ['nothing twice without doubt', 'once per remote cluster'],
     infect: () => replace(Queue.prototype, 'lastPosition', () => () => undefined),

@@ -32,7 +32,7 @@ export const OF_ROUTES: readonly Mutant[] = [
   {
     name: 'leaves it to the landing mesher alone who of its cluster wants an event',
     caughtBy: [NO_LOSS],
-    from: 150,
+    from: 15,
     infect: () =>
       replace(
         Router.prototype,
@@ -97,7 +97,7 @@ export const OF_ROUTES: readonly Mutant[] = [
   },
   {
     name: 'keeps for ever what it has for those that are no members',
-    from: 30,
+    from: 11,
     caughtBy: [REST],
     infect: () => {
       // giving up is for a member that is forgotten only, which is not part of a forwarder's tick
