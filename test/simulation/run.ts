@@ -220,6 +220,10 @@ class World {
     };
     // what nobody waits for is written with the next tick, and dropped blocks with the one after
     this.schedule.runUntil(this.schedule.now + 1_000);
+    // somebody who left may be taken for dead only now, and a copy that it had is begun anew elsewhere
+    const until = this.schedule.now + REST_MS;
+    while (unrest(this.#meshers).length > 0 && this.schedule.now < until)
+      this.schedule.runUntil(this.schedule.now + 1_000);
     checkNothingLost(found);
     checkDuplicates(found);
     checkOrder(found);
