@@ -37,7 +37,10 @@ export interface ForwarderOptions {
   nextQueueId(): number;
 }
 
-/** Meshers named by a sender that are no members here yet; more than a registry's delay explains is an attack. */
+/**
+ * Meshers named by one sender that are no members here yet; more than a registry's delay explains is an attack, and leaves no other
+ * sender with less.
+ */
 const STRANGERS_MAX = 64;
 
 const PEER_LANE: LaneName = { scope: 'peer', lane: 0 };
@@ -67,6 +70,8 @@ export class Forwarder {
   #firstSequence = 1;
   /** Since when (monotonic ms) a lane leads to a mesher that is no member here, by destination. */
   readonly #strangers = new Map<NodeId, number>();
+  /** Who named a stranger first. */
+  readonly #namedBy = new Map<NodeId, NodeId>();
   /** Best-effort events of this step, by peer and scope. */
   readonly #loose = new Map<string, Loose>();
 
@@ -101,14 +106,18 @@ export class Forwarder {
     this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
-  /** False: a mesher that is no member as far as is known here, and of those there are too many to keep queues for. */
-  takesPeer(node: NodeId): boolean {
-    if (this.#options.members.get(node) || this.#lanes.has(`p:${node}`)) return true;
+  /** False: a mesher that is no member as far as is known here, and `sender` has named too many of those to keep queues for. */
+  takesPeer(node: NodeId, sender: NodeId): boolean {
+    const { members } = this.#options;
+    if (members.get(node) || this.#lanes.has(`p:${node}`)) return true;
     let strangers = 0;
-    for (const lane of this.#lanes.values()) {
-      if (lane.name.scope === 'peer' && !this.#options.members.get(lane.destination)) strangers++;
+    for (const [stranger, namer] of this.#namedBy) {
+      if (members.get(stranger)) this.#namedBy.delete(stranger);
+      else if (namer === sender) strangers++;
     }
-    return strangers < STRANGERS_MAX;
+    if (strangers >= STRANGERS_MAX) return false;
+    this.#namedBy.set(node, sender);
+    return true;
   }
 
   toPeer(node: NodeId, directive: Directive): void {
@@ -366,6 +375,7 @@ export class Forwarder {
       this.#byQueue.delete(lane.queue.id);
     }
     this.#strangers.delete(destination);
+    this.#namedBy.delete(destination);
     return lost;
   }
 

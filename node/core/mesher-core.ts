@@ -490,8 +490,13 @@ export class MesherCore {
     return this.router.decide(event.topic, event.hash, event.key !== '', reach, directive);
   }
 
-  /** Carries a decision out; false: nobody wanted it. */
-  #dispatch(event: StoredEvent, decision: Decision<Target>, qos: 'durable' | 'best-effort'): boolean {
+  /** Carries a decision out; false: nobody wanted it. `sender`: who named the meshers that it is for. */
+  #dispatch(
+    event: StoredEvent,
+    decision: Decision<Target>,
+    qos: 'durable' | 'best-effort',
+    sender: NodeId = this.node,
+  ): boolean {
     const durable = qos === 'durable';
     const { commits, counters, forwarder } = this;
     const { local, peers, clusters } = decision;
@@ -505,7 +510,7 @@ export class MesherCore {
       else this.#offerVolatile(target.delivery.queue, event);
     }
     for (const [node, directive] of peers) {
-      if (!forwarder.takesPeer(node)) counters.add('events_dropped_total', 1, 'unknown-mesher');
+      if (!forwarder.takesPeer(node, sender)) counters.add('events_dropped_total', 1, 'unknown-mesher');
       else if (durable) forwarder.toPeer(node, directive);
       else forwarder.looseToPeer(node, directive, event);
     }
@@ -543,12 +548,13 @@ export class MesherCore {
     const link = this.links.get(sender);
     for (const forwarded of events) {
       if (link) link.receivedBytes += forwarded.event.bytes;
-      this.#land(scope, forwarded, qos);
+      this.#land(sender, scope, forwarded, qos);
     }
     if (link) link.receivedEvents += events.length;
   }
 
   #land(
+    sender: NodeId,
     scope: LaneName['scope'],
     { event, directive }: ForwardedEvent,
     qos: 'durable' | 'best-effort',
@@ -576,7 +582,7 @@ export class MesherCore {
     if (orphanGroups.length > 0)
       this.counters.add('events_dropped_total', orphanGroups.length, 'stale-route');
     if (crowdedGroups > 0) this.counters.add('events_dropped_total', crowdedGroups, 'too-many-groups');
-    if (!this.#dispatch(event, decision, qos)) this.counters.add('events_unwanted_total', 1, 'link');
+    if (!this.#dispatch(event, decision, qos, sender)) this.counters.add('events_unwanted_total', 1, 'link');
   }
 
   /**

@@ -11,6 +11,10 @@ const FOUND: readonly (readonly [number, string])[] = [
   [375, 'a client that resumed where keys overtake each other lost what it had not been handed'],
   [636, 'the same, where events were handed to a session that was gone, and handed out again'],
   [11, 'what a mesher held for one that it was never told of, or had forgotten, stayed on its disk for ever'],
+  [
+    40325,
+    'a hostile member named so many meshers that never were that none was kept for one that had just joined',
+  ],
 ];
 
 for (let first = 1; first <= SEEDS; first += SEEDS_PER_TEST) {

@@ -98,3 +98,25 @@ test('one step sends no more best effort over a link than its bound, and counts 
   assert.equal(counters.total('events_dropped_total', 'slow-link'), 12 - left);
   assert.equal(counters.total('events_forwarded_total'), left);
 });
+
+test('a sender that names meshers without end leaves room for those that others name', () => {
+  const links = new Links(TIMING, () => undefined);
+  const forwarder = new Forwarder({
+    self: 'a',
+    cluster: 'eu',
+    incarnation: 1,
+    limits: LIMITS,
+    timing: TIMING,
+    counters: new Counters(),
+    members: { get: () => undefined } as unknown as Membership, // nobody is known
+    links,
+    commits: new Commits(1, LIMITS, () => undefined),
+    emit: () => undefined,
+    nextQueueId: () => 1,
+  });
+  const taken = Array.from({ length: 1_000 }, (_, i) => forwarder.takesPeer(`ghost${i}`, 'evil'));
+  const count = taken.filter(Boolean).length;
+  assert.ok(count > 0 && count < 100, `${count} of a thousand`);
+  assert.equal(forwarder.takesPeer('joined', 'honest'), true);
+  assert.equal(forwarder.takesPeer('ghost', 'evil'), false);
+});
