@@ -5,6 +5,7 @@
 // does whatever throws in a step: it is a bug, of the core or of who carries out its effects, and what follows would rest
 // on half a step. Nothing is acked that was not on disk.
 
+import { claim, claimsOn, takenOver } from './claims.ts';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
 import type { MesherCore } from './core/mesher-core.ts';
@@ -227,13 +228,58 @@ export class Driver {
       case 'copy-drop':
         this.#track(this.#ports.copies.drop(effect.owner));
         return;
+      case 'claim':
+        this.#claim(effect);
+        return;
+      case 'read-copy': {
+        const { owner } = effect;
+        const read = this.#ports.copies.read(owner);
+        this.#track(read.then((recovered) => this.input({ kind: 'copy-read', owner, recovered })));
+        return;
+      }
+      case 'load-copy': {
+        const { owner, block, queues } = effect;
+        const loaded = this.#ports.copies.load(owner, block, queues);
+        this.#track(loaded.then((entries) => this.input({ kind: 'copy-loaded', owner, block, entries })));
+        return;
+      }
       case 'list-members':
         this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
+        this.#ask(this.#checkClaims());
         return;
       case 'register':
         this.#ask(registry.register(effect.record).then(() => this.input({ kind: 'members-hint' })));
         return;
     }
+  }
+
+  #claim({ owner, from, upTo }: Extract<Effect, { kind: 'claim' }>): void {
+    const { registry, log } = this.#ports;
+    const { node, cluster } = this.#core;
+    const claiming = claim(registry, cluster, owner, { taker: node, from, upTo });
+    const told = claiming.then((claims) => {
+      const isHeir = claims[0]?.taker === node;
+      log.warn(
+        { owner, claims },
+        isHeir ? 'taking a lost mesher over' : 'helping to take a lost mesher over',
+      );
+      this.input({ kind: 'claimed', owner, claims });
+    });
+    this.#ask(
+      told.catch((error: unknown) => {
+        if (!(error instanceof MeshError) || error.code !== 'taken-over') throw error;
+        this.#abort(error, 'taken-over');
+      }),
+    );
+  }
+
+  /** Who was taken over while it was away has no say in what it had: it comes back as another. */
+  async #checkClaims(): Promise<void> {
+    const { node, cluster, replication } = this.#core;
+    if (replication.replicas === 1) return;
+    const claims = await claimsOn(this.#ports.registry, cluster, node);
+    if (claims.length === 0) return;
+    this.#abort(takenOver(node, claims), 'taken-over');
   }
 
   #copy({ peer, ops, incarnation, batch, nextBlock }: Extract<Effect, { kind: 'copy' }>): void {
@@ -270,7 +316,7 @@ export class Driver {
       });
   }
 
-  #abort(thrown: unknown, code: 'storage-failed' | 'internal'): void {
+  #abort(thrown: unknown, code: 'storage-failed' | 'internal' | 'taken-over'): void {
     if (this.#state === 'stopped') return;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     this.#fail(error);

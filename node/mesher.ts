@@ -1,6 +1,6 @@
 // One mesher, put together: builds the parts, starts them in order, stops them in reverse.
 //
-//   key → journal → registry → incarnation → network → HTTP (answers `not-ready`) → core and driver
+//   key → registry → journal → incarnation → network → HTTP (answers `not-ready`) → core and driver
 //
 // The member record needs the addresses that the network and HTTP really got, so the core comes last.
 
@@ -13,6 +13,7 @@ import { openRegistry } from '../registry/open.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { splitHostPort } from './config/relations.ts';
+import { claimsOn, takenOver } from './claims.ts';
 import { readSecrets } from './config/secrets.ts';
 import { MeshError } from './core/errors.ts';
 import {
@@ -34,7 +35,7 @@ import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
-import { loadOrCreateKeys } from './net/keys.ts';
+import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 
 export interface MesherPorts {
@@ -60,6 +61,8 @@ const DISK_CHECK_MS = 1_000;
 /** Publishing stops when less is free: delivering and truncating need some to go on. */
 const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
 const INCARNATION = 'incarnation';
+/** Folder of the copies of others' journals, in the data folder. */
+const COPIES = 'copies';
 const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
@@ -90,25 +93,14 @@ async function build(
   const { federation, cluster, limits, timing } = config;
   const random = Math.random;
   await mkdir(config.data, { recursive: true });
-  const keys = await loadOrCreateKeys(config.data);
+  const { keys, registry, revision } = await settleIdentity(config, log);
+  stops.push(() => registry.close());
   const { node } = keys;
   const journal = await openLevelJournal(join(config.data, 'journal'));
   stops.push(() => journal.close());
   const recovered = await journal.recover();
-  const { store: copyStore, copies } = await LevelCopies.open(join(config.data, 'copies'));
+  const { store: copyStore, copies } = await LevelCopies.open(join(config.data, COPIES));
   stops.push(() => copyStore.close());
-
-  const { user, password, tls } = readSecrets(config.registry);
-  const registry = await openRegistry(config.registry.address, {
-    federation,
-    node,
-    ttlMs: config.registry.leaseTtlMs,
-    user,
-    password,
-    tls,
-    log: ({ level, message, details }) => log[level]({ ...details }, message),
-  });
-  stops.push(() => registry.close());
   const started: { core?: MesherCore; driver?: Driver } = {};
   let stopDiskWatch = (): void => undefined;
   const abort = new AbortController();
@@ -122,7 +114,7 @@ async function build(
       .deregister()
       .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
   });
-  const { incarnation, rejoining } = await takeIncarnation(journal, registry, log);
+  const { incarnation, rejoining } = await takeIncarnation(journal, registry, revision, log);
 
   const network = new Libp2pNetwork(
     {
@@ -205,22 +197,64 @@ async function build(
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
 }
 
+/** What the registry said when it was asked for a revision. */
+type Revision = PromiseSettledResult<number>;
+
+/**
+ * Who this mesher is. One that was taken over while it was away comes back as another, for which its journal is a copy like any
+ * other's: what nobody has taken over of it, it hands over.
+ */
+async function settleIdentity(
+  config: Config,
+  log: Logger,
+): Promise<{ keys: NodeKeys; registry: Registry; revision: Revision }> {
+  const keys = await loadOrCreateKeys(config.data);
+  const { user, password, tls } = readSecrets(config.registry);
+  const registry = await openRegistry(config.registry.address, {
+    federation: config.federation,
+    node: keys.node,
+    ttlMs: config.registry.leaseTtlMs,
+    user,
+    password,
+    tls,
+    log: ({ level, message, details }) => log[level]({ ...details }, message),
+  });
+  try {
+    const [revision, claims] = await Promise.allSettled([
+      registry.nextRevision(),
+      claimsOn(registry, config.cluster, keys.node),
+    ]);
+    if (claims.status === 'rejected' || claims.value.length === 0) return { keys, registry, revision };
+    const failure = takenOver(keys.node, claims.value);
+    log.warn({ node: keys.node, claims: claims.value }, `${failure.message}`);
+    await LevelCopies.fromJournal(join(config.data, COPIES), join(config.data, 'journal'), keys.node, 0);
+    await retireKeys(config.data, keys.node);
+  } catch (error) {
+    await registry.close();
+    throw error;
+  }
+  await registry.close();
+  return settleIdentity(config, log);
+}
+
 /** Rejects with `registry-refused` at the first start: who never was a member can do nothing without the registry. */
 async function takeIncarnation(
   journal: Journal,
   registry: Registry,
+  asked: Revision,
   log: Logger,
 ): Promise<{ incarnation: number; rejoining: boolean }> {
   const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
-  const revision = await registry.nextRevision().catch((error: unknown) => {
+  if (asked.status === 'rejected') {
+    const error: unknown = asked.reason;
     const refused = error instanceof MeshError && error.code === 'registry-refused';
     if (refused && persisted === 0) throw error;
     log.warn(
       { err: error, registry: registry.address },
       `registry ${refused ? 'refuses this mesher' : 'not reached'}; starting from what is on disk`,
     );
-    return undefined;
-  });
+  }
+  const revision = asked.status === 'fulfilled' ? asked.value : undefined;
   const incarnation = chooseIncarnation(persisted, revision);
   await journal.putMeta(INCARNATION, String(incarnation));
   return { incarnation, rejoining: persisted > 0 };

@@ -21,6 +21,8 @@ interface Copy {
   writes: number;
   /** The owner was told where the copy stands, and what it sends until it answers is of the past. */
   told: boolean;
+  /** It is being taken over: nothing more is written to it. */
+  isSealed: boolean;
   /** It asked while writes were under way: it is answered when they are done. */
   asked: boolean;
 }
@@ -47,8 +49,10 @@ export class Copies {
     for (const { owner, head } of copies) this.#copies.set(owner, newCopy(owner, head));
   }
 
+  /** Those of which something is on disk. */
   all(): RecoveredCopy[] {
-    return [...this.#copies.values()].map(({ owner, written }) => ({ owner, head: written }));
+    const held = [...this.#copies.values()].filter(({ written }) => written !== NOTHING);
+    return held.map(({ owner, written }) => ({ owner, head: written }));
   }
 
   /** The owner has a new link, or starts anew. */
@@ -59,6 +63,7 @@ export class Copies {
     }
     let copy = this.#copies.get(owner);
     if (!copy) this.#copies.set(owner, (copy = newCopy(owner, NOTHING)));
+    if (copy.isSealed) return;
     if (copy.writes > 0) copy.asked = true;
     else this.#tell(copy);
   }
@@ -78,14 +83,14 @@ export class Copies {
   /** Everything that was known of the owner's past counts no more, but stays until it is overwritten. */
   start(owner: NodeId, { incarnation, batch, nextBlock }: CopyStart): void {
     const copy = this.#copies.get(owner);
-    if (!copy) return this.#refuse();
+    if (!copy || copy.isSealed) return this.#refuse();
     copy.parts = 0;
     this.#write(copy, { incarnation, batch, cursor: '', startBlock: nextBlock, nextBlock }, undefined);
   }
 
   batch(owner: NodeId, message: CopyBatch): void {
     const copy = this.#copies.get(owner);
-    if (!copy) return this.#refuse();
+    if (!copy || copy.isSealed) return this.#refuse();
     const { incarnation, batch, part, last, nextBlock, content } = message;
     const { taken } = copy;
     if (incarnation !== taken.incarnation || batch !== taken.batch + 1 || part !== copy.parts)
@@ -101,7 +106,7 @@ export class Copies {
 
   range(owner: NodeId, { incarnation, from, to, content }: CopyRange): void {
     const copy = this.#copies.get(owner);
-    if (!copy) return this.#refuse();
+    if (!copy || copy.isSealed) return this.#refuse();
     const { taken } = copy;
     if (incarnation !== taken.incarnation || from !== taken.cursor || copy.parts > 0)
       return this.#missed(copy);
@@ -144,7 +149,22 @@ export class Copies {
     if (copy.asked && copy.writes === 0) this.#tell(copy);
   }
 
-  /** The owner has others now, or is forgotten. */
+  /** What it holds now is taken over: its owner, should it come back, finds another. */
+  seal(owner: NodeId): void {
+    const copy = this.#copies.get(owner);
+    if (copy) copy.isSealed = true;
+  }
+
+  unseal(owner: NodeId): void {
+    const copy = this.#copies.get(owner);
+    if (copy) copy.isSealed = false;
+  }
+
+  /** The owner has others now. */
+  dismissed(owner: NodeId): void {
+    if (this.#copies.get(owner)?.isSealed !== true) this.drop(owner);
+  }
+
   drop(owner: NodeId): void {
     if (!this.#copies.delete(owner)) return;
     this.#options.emit({ kind: 'copy-drop', owner });
@@ -152,5 +172,14 @@ export class Copies {
 }
 
 function newCopy(owner: NodeId, head: CopyHead): Copy {
-  return { owner, written: head, taken: head, parts: 0, writes: 0, told: false, asked: false };
+  return {
+    owner,
+    written: head,
+    taken: head,
+    parts: 0,
+    writes: 0,
+    told: false,
+    asked: false,
+    isSealed: false,
+  };
 }

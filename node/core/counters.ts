@@ -26,6 +26,8 @@ export const COUNTERS = {
   routes_applied_total: ['Route changes applied', ['by']],
   routes_gapped_total: ['Times a route record was found to lack changes', ['by']],
   members_refused_total: ['Member records refused', ['reason']],
+  takeovers_total: ['Copies of lost meshers that this one began to take over', ['as']],
+  events_taken_over_total: ['Events moved from the copy of a lost mesher', []],
   copies_started_total: ['Times a copy of this journal was begun anew on another mesher', []],
   copies_gaps_total: ['Times a copy kept here was sent what does not follow on what it has', []],
   messages_refused_total: ['Link messages refused', ['reason']],

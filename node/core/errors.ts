@@ -52,6 +52,12 @@ export const ERRORS = {
   },
   'not-ready': { title: 'The mesher is not ready yet', status: 503, retryable: true, exit: 4 },
   'shutting-down': { title: 'The mesher is stopping', status: 503, retryable: true, exit: 4 },
+  'taken-over': {
+    title: 'Another mesher has taken this one over while it was away',
+    status: 503,
+    retryable: true,
+    exit: 4,
+  },
   'registry-unavailable': { title: 'The registry cannot be reached', status: 503, retryable: true, exit: 4 },
   'mesher-unreachable': { title: 'The mesher cannot be reached', status: 503, retryable: true, exit: 4 },
   'disk-full': { title: 'The disk is nearly full', status: 507, retryable: true, exit: 4 },

@@ -65,6 +65,8 @@ export interface Directive {
   readonly wanted?: readonly Wanted[];
   /** Meshers there of which the sender knows nothing whole: they get the event, and the groups that are left. */
   readonly unknown?: readonly NodeId[];
+  /** For this subscription of the destination alone: the event had been in its queue on another mesher. */
+  readonly subscription?: string;
 }
 
 export interface Wanted {
@@ -73,12 +75,12 @@ export interface Wanted {
 }
 
 /** What a directive takes in a frame, at most. */
-export function directiveBytes({ names, wanted = [], unknown = [] }: Directive): number {
+export function directiveBytes({ names, wanted = [], unknown = [], subscription = '' }: Directive): number {
   let bytes = 8;
   const add = (text: string): void => {
     bytes += text.length * 3 + 3; // UTF-8 has at most three bytes for a UTF-16 unit
   };
-  for (const text of [...names, ...unknown]) add(text);
+  for (const text of [...names, ...unknown, subscription]) add(text);
   for (const { node, groups } of wanted) {
     add(node);
     for (const group of groups) add(group);
@@ -107,6 +109,8 @@ export function comparePositions(a: Position, b: Position): number {
 export interface LaneName {
   readonly scope: 'cluster' | 'peer';
   readonly lane: number;
+  /** A peer lane that was for another mesher, of whom the receiver is the heir (heirs.ts). */
+  readonly of?: NodeId;
 }
 
 /** FNV-1a, 32 bits, over UTF-16 code units: spreads keys over lanes; not for security. */

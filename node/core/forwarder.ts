@@ -12,11 +12,12 @@ import {
   type StoredEvent,
 } from './event.ts';
 import { Lane, type LandingChoice } from './lane.ts';
+import { clusterQueue, laneDestination, type LaneDestination, peerQueue } from './lane-queue.ts';
 import { LANE_WINDOW_BYTES_MAX, type Limits, LOOSE_STEP_BYTES_MAX } from './limits.ts';
 import type { Links } from './links.ts';
 import type { Member, Membership } from './membership.ts';
 import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
-import { Queue } from './queue.ts';
+import { Queue, type QueueItem } from './queue.ts';
 import { rendezvous } from './router.ts';
 import type { Emit, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
@@ -33,6 +34,12 @@ export interface ForwarderOptions {
   readonly links: Links;
   readonly commits: Commits;
   readonly emit: Emit;
+  /** Who serves a lost mesher's subscriptions; undefined: the mesher itself. */
+  readonly heirOf: (node: NodeId) => NodeId | undefined;
+  /** Whether this mesher is the heir of that one: what is queued for it is for us. */
+  readonly isGuest: (node: NodeId) => boolean;
+  /** Takes what was queued for a guest; false: not now. */
+  takeGuest(node: NodeId, item: QueueItem): boolean;
   /** A number for a new queue, unique in this journal. */
   nextQueueId(): number;
 }
@@ -79,10 +86,6 @@ export class Forwarder {
     this.#options = options;
   }
 
-  static isLaneQueue(name: string): boolean {
-    return name.startsWith('c:') || name.startsWith('p:');
-  }
-
   /** Of the queue of this name, whosever it is. */
   static queueLimits(name: string, limits: Limits): Limits {
     if (!name.startsWith('c:')) return limits;
@@ -91,10 +94,9 @@ export class Forwarder {
 
   /** A queue found in the journal. */
   recover(queue: Queue): void {
-    const match = /^(?:p:(.+)|c:([^:]+):(\d+))$/.exec(queue.name);
-    if (match?.[1] !== undefined) this.#addLane(match[1], this.#options.cluster, PEER_LANE, queue);
-    else if (match?.[2] !== undefined)
-      this.#addLane(match[2], match[2], { scope: 'cluster', lane: Number(match[3]) }, queue);
+    const to = laneDestination(queue.name);
+    if (to?.scope === 'peer') this.#addLane(to.node, this.#options.cluster, PEER_LANE, queue);
+    else if (to) this.#addLane(to.cluster, to.cluster, { scope: 'cluster', lane: to.lane }, queue);
   }
 
   /** Queues the event offered last for this destination. */
@@ -102,14 +104,14 @@ export class Forwarder {
     const number = hash % this.#options.limits.lanesPerCluster;
     const lane =
       this.#clusterLanes.get(cluster)?.[number] ??
-      this.#lane(`c:${cluster}:${number}`, cluster, cluster, { scope: 'cluster', lane: number });
+      this.#lane(clusterQueue(cluster, number), cluster, cluster, { scope: 'cluster', lane: number });
     this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
   /** False: a mesher that is no member as far as is known here, and `sender` has named too many of those to keep queues for. */
   takesPeer(node: NodeId, sender: NodeId): boolean {
-    const { members } = this.#options;
-    if (members.get(node) || this.#lanes.has(`p:${node}`)) return true;
+    const { members, heirOf } = this.#options;
+    if (members.get(node) || this.#lanes.has(peerQueue(node)) || heirOf(node) !== undefined) return true;
     let strangers = 0;
     for (const [stranger, namer] of this.#namedBy) {
       if (members.get(stranger)) this.#namedBy.delete(stranger);
@@ -121,7 +123,7 @@ export class Forwarder {
   }
 
   toPeer(node: NodeId, directive: Directive): void {
-    const lane = this.#lane(`p:${node}`, node, this.#options.cluster, PEER_LANE);
+    const lane = this.#lane(peerQueue(node), node, this.#options.cluster, PEER_LANE);
     this.#options.commits.want(lane.queue, lane.nextPosition(), directive);
   }
 
@@ -281,14 +283,11 @@ export class Forwarder {
   }
 
   #choice(lane: Lane): LandingChoice {
-    const { members, links } = this.#options;
+    const { members, links, heirOf } = this.#options;
+    const own = lane.name.scope === 'cluster' ? undefined : (heirOf(lane.destination) ?? lane.destination);
     return {
       best:
-        lane.name.scope === 'cluster'
-          ? this.#best(lane.destination, lane.name.lane)
-          : links.isUp(lane.destination)
-            ? lane.destination
-            : undefined,
+        own === undefined ? this.#best(lane.destination, lane.name.lane) : links.isUp(own) ? own : undefined,
       isLinked: (node) => links.isUp(node),
       isAlive: (node) => members.get(node)?.status === 'alive',
       isFull: (node) => links.get(node)?.full ?? true,
@@ -298,7 +297,7 @@ export class Forwarder {
   /** Where an event with this hash would land now. */
   landingFor(cluster: string, hash: number): NodeId | undefined {
     const lane = hash % this.#options.limits.lanesPerCluster;
-    return this.#lanes.get(`c:${cluster}:${lane}`)?.landing ?? this.#best(cluster, lane);
+    return this.#lanes.get(clusterQueue(cluster, lane))?.landing ?? this.#best(cluster, lane);
   }
 
   queue(id: number): Queue | undefined {
@@ -315,9 +314,38 @@ export class Forwarder {
    * from disk four times.
    */
   #pump(lane: Lane, now: Now): void {
+    if (this.#isGuests(lane)) {
+      this.#takeGuest(lane);
+      return;
+    }
     const lastBlock = lane.pump(this.#choice(lane), now);
     if (lastBlock === undefined || lane.name.scope === 'peer') return; // a peer has one lane only
     for (const other of this.#clusterLanes.get(lane.cluster) ?? []) other?.readAlong(lastBlock);
+  }
+
+  #isGuests({ name, destination }: Lane): boolean {
+    return name.scope === 'peer' && this.#options.isGuest(destination);
+  }
+
+  /** What was queued for a mesher before it became a guest of ours. */
+  #takeGuest({ destination, queue }: Lane): void {
+    for (let item = queue.front(); item?.position; item = queue.front()) {
+      if (!this.#options.takeGuest(destination, item)) break;
+      queue.take();
+      queue.settleUpTo(item.position);
+    }
+    queue.refill();
+  }
+
+  /** The event offered last had been queued for this destination on a lost mesher, and may have arrived from there. */
+  adopt(to: LaneDestination, hash: number, directive: Directive): void {
+    if (to.scope === 'peer') {
+      this.toPeer(to.node, directive);
+      this.#lanes.get(peerQueue(to.node))?.doubtAll();
+      return;
+    }
+    this.toCluster(to.cluster, hash, directive);
+    this.#clusterLanes.get(to.cluster)?.[hash % this.#options.limits.lanesPerCluster]?.doubtAll();
   }
 
   linkDown(peer: NodeId, now: Now): void {
@@ -331,7 +359,8 @@ export class Forwarder {
 
   tick(now: Now): void {
     for (const lane of this.#lanes.values()) {
-      if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
+      if (this.#isGuests(lane)) this.#takeGuest(lane);
+      else if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
       if (lane.name.scope === 'peer') this.#watchStranger(lane.destination, now);
     }
   }
@@ -341,7 +370,8 @@ export class Forwarder {
    * else would ever end the queue for one that we were never told of, or have forgotten.
    */
   #watchStranger(node: NodeId, now: Now): void {
-    if (this.#options.members.get(node)) {
+    const { members, heirOf, isGuest } = this.#options;
+    if (members.get(node) || heirOf(node) !== undefined || isGuest(node)) {
       this.#strangers.delete(node);
       return;
     }
@@ -355,7 +385,10 @@ export class Forwarder {
 
   fromPeer(peer: NodeId, message: LaneReady | LaneAck | LaneGap, now: Now): void {
     const cluster = this.#options.members.clusterOf(peer);
-    const lane = this.#lanes.get(message.scope === 'peer' ? `p:${peer}` : `c:${cluster}:${message.lane}`);
+    if (message.of !== undefined && this.#options.heirOf(message.of) !== peer) return;
+    const lane = this.#lanes.get(
+      message.scope === 'peer' ? peerQueue(message.of ?? peer) : clusterQueue(cluster ?? '', message.lane),
+    );
     if (!lane) return;
     if (message.kind === 'lane-ready') lane.ready(peer, message, now);
     else if (message.kind === 'ack') lane.ack(peer, message, now);

@@ -71,7 +71,11 @@ export function viewFederation(core: MesherCore, registryAddress: string, now: N
 }
 
 export function viewLinks(core: MesherCore, now: Now): LinksView {
-  return { links: core.links.views(now), lanes: core.forwarder.views() };
+  return {
+    links: core.links.views(now),
+    lanes: core.forwarder.views(),
+    copies: core.replication.views(),
+  };
 }
 
 export function viewQueues(core: MesherCore): QueueView[] {

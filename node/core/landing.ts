@@ -35,7 +35,9 @@ export interface LandingOptions {
   /** `then` runs when all that is staged is where an ack may rest on it. `sync`: it must be on disk. */
   whenKept(then: () => void, sync: boolean): void;
   /** Takes events in: routes and stages them. */
-  take(sender: NodeId, scope: LaneName['scope'], events: readonly ForwardedEvent[]): void;
+  take(sender: NodeId, name: LaneName, events: readonly ForwardedEvent[]): void;
+  /** Whether this mesher is the heir of that one. */
+  isGuest(node: NodeId): boolean;
 }
 
 /**
@@ -57,10 +59,30 @@ export class Landing {
   }
 
   recover(marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[]): void {
-    for (const { sender, scope, lane, position } of marks) {
-      const inbound = this.#lane(sender, { scope, lane });
+    for (const { sender, position, ...name } of marks) {
+      const inbound = this.#lane(sender, name);
       inbound.committed = inbound.accepted = position;
     }
+  }
+
+  /** What a lost mesher had of a lane to it: from there its heir goes on. */
+  adopt(sender: NodeId, name: LaneName, position: Position): void {
+    const inbound = this.#lane(sender, name);
+    if (comparePositions(position, inbound.accepted) <= 0) return;
+    inbound.accepted = inbound.committed = position;
+    this.#options.commits.op({ op: 'mark', sender, ...inbound.name, position });
+  }
+
+  /** Whether what stands there on the lane has been taken already. */
+  has(sender: NodeId, name: LaneName, position: Position | undefined): boolean {
+    return position !== undefined && comparePositions(position, this.#lane(sender, name).accepted) <= 0;
+  }
+
+  /** False: a lane that was for another mesher, of whom this is not the heir, as far as is known here. */
+  #takes({ of }: LaneName): boolean {
+    if (of === undefined || this.#options.isGuest(of)) return true;
+    this.#options.counters.add('messages_refused_total', 1, 'not-the-heir');
+    return false;
   }
 
   #lane(sender: NodeId, name: LaneName): Inbound {
@@ -69,13 +91,13 @@ export class Landing {
       lanes = new Map();
       this.#lanes.set(sender, lanes);
     }
-    const key = `${name.scope}${name.lane}`;
+    const key = `${name.scope}${name.lane}${name.of ?? ''}`;
     let inbound = lanes.get(key);
     if (!inbound) {
-      const { scope, lane } = name;
+      const { scope, lane, of } = name;
       inbound = {
         sender,
-        name: { scope, lane },
+        name: of === undefined ? { scope, lane } : { scope, lane, of },
         committed: START,
         accepted: START,
         ackWaiting: false,
@@ -88,6 +110,7 @@ export class Landing {
   }
 
   open(sender: NodeId, message: LaneOpen): void {
+    if (!this.#takes(message)) return; // asked again before long
     const inbound = this.#lane(sender, message);
     if (comparePositions(message.base, inbound.accepted) > 0) {
       inbound.accepted = message.base;
@@ -108,6 +131,7 @@ export class Landing {
   }
 
   data(sender: NodeId, message: LaneData): void {
+    if (!this.#takes(message)) return;
     const { counters, clusterOf, pendingBytes, limits } = this.#options;
     const inbound = this.#lane(sender, message);
     const cluster = clusterOf(sender);
@@ -129,13 +153,13 @@ export class Landing {
       });
       return;
     }
-    const { events, first, scope } = message;
+    const { events, first } = message;
     const known = Math.min(events.length, knownOf(first, inbound.accepted));
     const fresh = events.length - known;
     if (fresh > 0) {
       const { incarnation, sequence } = first;
       inbound.accepted = { incarnation, sequence: sequence + events.length - 1 };
-      this.#options.take(sender, scope, known === 0 ? events : events.slice(known));
+      this.#options.take(sender, inbound.name, known === 0 ? events : events.slice(known));
     }
     counters.add('events_landed_total', fresh, cluster, 'durable');
     counters.add('events_duplicate_total', message.events.length - fresh, cluster);

@@ -87,8 +87,19 @@ export class Lane {
     return { incarnation: this.#options.incarnation, sequence: this.#nextSequence++ };
   }
 
+  /** What was queued until now may have gone on its way from where it was before. */
+  doubtAll(): void {
+    this.#doubtUpTo = { incarnation: this.#options.incarnation, sequence: this.#nextSequence - 1 };
+  }
+
   get nextSequence(): number {
     return this.#nextSequence;
+  }
+
+  /** What the lane is called where it lands: an heir has lanes of its own from us, too. */
+  #nameAt(landing: NodeId): LaneName {
+    const isHeir = this.name.scope === 'peer' && landing !== this.destination;
+    return isHeir ? { ...this.name, of: this.destination } : this.name;
   }
 
   view(): LaneView {
@@ -181,7 +192,7 @@ export class Lane {
     this.#options.emit({
       kind: 'control',
       peer: landing,
-      message: { kind: 'lane-open', ...this.name, base: this.#acked },
+      message: { kind: 'lane-open', ...this.#nameAt(landing), base: this.#acked },
     });
   }
 
@@ -196,6 +207,7 @@ export class Lane {
   #send(choice: LandingChoice, now: Now): void {
     const landing = this.#landing;
     if (landing === undefined) return;
+    const name = this.#nameAt(landing);
     while (!choice.isFull(landing) && this.#inFlightBytes < this.#credit) {
       const frame = this.#nextFrame(now);
       if (!frame) return;
@@ -216,7 +228,7 @@ export class Lane {
       this.#options.emit({
         kind: 'data',
         peer: landing,
-        message: { kind: 'data', ...this.name, previous, first, doubt, events },
+        message: { kind: 'data', ...name, previous, first, doubt, events },
       });
       if (comparePositions(this.#cursor, this.#sent) > 0) this.#sent = this.#cursor;
       this.#sentTo = landing;

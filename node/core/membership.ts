@@ -35,6 +35,8 @@ export interface MembershipEvents {
   remember(record: MemberRecord): void;
   /** Already out of `all()`. */
   forget(record: MemberRecord): void;
+  /** Whether it has an heir: what is registered under its name is of the past. */
+  isReplaced(node: NodeId): boolean;
   statusChanged(): void;
 }
 
@@ -161,6 +163,7 @@ export class Membership {
     const { counters, federation, keys, limits } = this.#options;
     let reason = '';
     if (record.federation !== federation) reason = 'other-federation';
+    else if (this.#events.isReplaced(record.node)) reason = 'has-an-heir';
     else if (!keys.verify(record.node, memberBytes(record), Buffer.from(record.signature, 'base64url')))
       reason = 'bad-signature';
     else if (record.incarnation < (this.#members.get(record.node)?.record.incarnation ?? 0))
@@ -256,6 +259,18 @@ export class Membership {
         this.#allow();
       }
     }
+  }
+
+  /** It has an heir. What is kept for it is kept, and lands there. */
+  replaced(node: NodeId): void {
+    const member = this.#members.get(node);
+    if (!member) return;
+    this.#members.delete(node);
+    this.changes++;
+    this.#countCluster(member.record.cluster, -1);
+    this.#emit({ kind: 'disconnect', peer: node });
+    this.#allow();
+    this.#events.statusChanged();
   }
 
   #register(now: Now): void {

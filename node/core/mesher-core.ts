@@ -23,6 +23,7 @@ import {
 } from './event.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
+import { laneDestination } from './lane-queue.ts';
 import { isWireTopic, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import { Membership } from './membership.ts';
@@ -30,11 +31,13 @@ import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messag
 import type { Keys, MemberRecord, Random, RecoveredMesher } from './ports.ts';
 import { Queue, type QueueItem } from './queue.ts';
 import { Replication } from './replication.ts';
+import { heirFilter } from './heirs.ts';
 import { RouteTable } from './route-table.ts';
 import { Router, type Decision } from './router.ts';
 import type { Effect, Emit, Input, Now, Reply, RequestId } from './steps.ts';
 import { DEAD_LETTERS, type Subscription } from './subscription.ts';
 import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
+import { type AdoptedWant, Takeovers } from './takeovers.ts';
 import type { Timing } from './timing.ts';
 
 export interface CoreOptions {
@@ -50,6 +53,11 @@ export interface CoreOptions {
   readonly rejoining: boolean;
 }
 
+/**
+ * Between the block numbers of one start and the next, where copies are kept: a crash, or a disk that was put back, may have taken
+ * blocks that the copies have, whose numbers must not be given to others.
+ */
+const BLOCK_GAP = 2 ** 20;
 const EVERY_GROUP = { groups: 'except', names: [] } as const;
 
 export class MesherCore {
@@ -64,6 +72,7 @@ export class MesherCore {
   readonly options: CoreOptions;
   readonly replication: Replication;
   readonly copies: Copies;
+  readonly takeovers: Takeovers;
   readonly startedAt: Now;
   readonly #landing: Landing;
   readonly #announcer: Announcer;
@@ -101,9 +110,8 @@ export class MesherCore {
     this.startedAt = now;
     this.#now = now;
     const nextQueueId = (): number => this.#nextQueueId++;
-    this.commits = new Commits(recovered.nextBlock, limits, emit, (batch, ops) =>
-      this.replication.append(batch, ops),
-    );
+    const nextBlock = recovered.nextBlock + (options.replicas > 1 ? BLOCK_GAP : 0);
+    this.commits = new Commits(nextBlock, limits, emit, (batch, ops) => this.replication.append(batch, ops));
     this.links = new Links(timing, emit);
     this.members = new Membership(
       { keys, federation: self.federation, limits, timing, random, counters },
@@ -111,6 +119,7 @@ export class MesherCore {
       {
         remember: (member) => this.commits.op({ op: 'member', member }),
         forget: (member) => this.#forget(member),
+        isReplaced: (node) => this.table.heirs.has(node) || this.takeovers.isGuest(node),
         statusChanged: () => {
           this.#lanesStale = true;
         },
@@ -121,6 +130,9 @@ export class MesherCore {
       { keys, incarnation: self.incarnation, limits, timing, random, counters },
       {
         isMember: (node) => this.members.get(node) !== undefined,
+        mayInherit: (claimant, node) => this.#mayInherit(claimant, node),
+        inherited: (node) => this.members.replaced(node),
+        outlived: (node) => this.commits.op({ op: 'drop-member', node }),
         linked: () => this.links.linked(),
       },
       {
@@ -135,6 +147,7 @@ export class MesherCore {
       table: this.table,
       members: this.members,
       roundTrip: (node) => this.links.get(node)?.roundTripMs,
+      isGuest: (node) => this.takeovers.isGuest(node),
       cacheMax: limits.routeCacheMax,
     });
     this.replication = new Replication({
@@ -168,6 +181,9 @@ export class MesherCore {
       links: this.links,
       commits: this.commits,
       emit,
+      heirOf: (node) => this.table.heirs.of(node),
+      isGuest: (node) => this.takeovers.isGuest(node),
+      takeGuest: (node, item) => this.#takeGuest(node, item),
       nextQueueId,
     });
     this.#landing = new Landing({
@@ -179,7 +195,8 @@ export class MesherCore {
       closed: () => this.#disk === 'full' || this.#lacksReplicas,
       pendingBytes: () => this.#pendingBytes,
       whenKept: (then, sync) => this.#whenKept(options.replicas, then, sync),
-      take: (sender, scope, events) => this.#landAll(sender, scope, events, 'durable'),
+      take: (sender, name, events) => this.#landAll(sender, name, events, 'durable'),
+      isGuest: (node) => this.takeovers.isGuest(node),
     });
     this.subscriptions = new Subscriptions({
       limits,
@@ -198,6 +215,24 @@ export class MesherCore {
       nextQueueId,
       whenKept: (then) => this.#whenKept(options.replicas, then),
     });
+    this.takeovers = new Takeovers({
+      self: self.node,
+      timing,
+      counters,
+      copies: this.copies,
+      emit,
+      statusOf: (node) => this.members.get(node)?.status ?? 'unknown',
+      neighbours: () => this.#neighbours(),
+      registryUp: () => this.members.registry.state === 'up',
+      isBusy: () => this.#pendingBytes > limits.stagedBytesMax / 2,
+      note: (takeover) => this.commits.op({ op: 'takeover', takeover }),
+      // as many disks as have it in the copy: this one
+      whenKept: (then) => this.#whenKept(1, then),
+      adoptSubscription: (subscription) => this.#adoptSubscription(subscription),
+      adoptMark: (sender, name, position) => this.#landing.adopt(sender, name, position),
+      adoptEvent: (owner, event, wants) => this.#adoptEvent(owner, event, wants),
+      becomeHeir: (owner) => this.#becomeHeir(owner),
+    });
     this.#recover(recovered, now);
     this.#deadLetters = this.subscriptions.ensureDeadLetters();
     this.#announcer.flush(now, true);
@@ -206,6 +241,7 @@ export class MesherCore {
   #recover(recovered: RecoveredMesher, now: Now): void {
     const byName = new Map(recovered.subscriptions.map((one) => [Subscriptions.queueName(one.name), one]));
     const orphans: Queue[] = [];
+    this.takeovers.recover(recovered.takeovers);
     for (const { queue: id, name, blocks } of recovered.queues) {
       this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
       const queue = new Queue(id, name, Forwarder.queueLimits(name, this.options.limits), this.commits);
@@ -214,8 +250,10 @@ export class MesherCore {
         this.commits.recover(block);
       }
       const subscription = byName.get(name);
-      if (subscription) this.subscriptions.recover(subscription, queue);
-      else if (Forwarder.isLaneQueue(name)) this.forwarder.recover(queue);
+      const { adoptedFrom } = subscription ?? {};
+      const active = adoptedFrom === undefined || this.takeovers.isGuest(adoptedFrom);
+      if (subscription) this.subscriptions.recover(subscription, queue, active);
+      else if (laneDestination(name)) this.forwarder.recover(queue);
       else orphans.push(queue); // its subscription went in a batch that a crash cut off from the queue's own
     }
     for (const queue of orphans) queue.destroy(); // once it is known who else wants their blocks
@@ -224,6 +262,7 @@ export class MesherCore {
     this.members.recover(recovered.members, now);
     this.table.recover(recovered.routes);
     this.copies.recover(recovered.copies);
+    for (const guest of this.takeovers.guests()) this.#becomeHeir(guest);
   }
 
   /** `then` runs when all that is staged is on `replicas` disks. `sync`: it must not wait for the next batch that is. */
@@ -361,6 +400,15 @@ export class MesherCore {
       case 'copy-written':
         this.copies.written(input.owner, input.head);
         return;
+      case 'claimed':
+        this.takeovers.claimed(input.owner, input.claims);
+        return;
+      case 'copy-read':
+        this.takeovers.read(input.owner, input.recovered);
+        return;
+      case 'copy-loaded':
+        this.takeovers.loaded(input.owner, input.block, input.entries);
+        return;
     }
   }
 
@@ -391,6 +439,7 @@ export class MesherCore {
     this.#ticked = true;
     this.members.tick(now);
     this.replication.tick(now);
+    this.takeovers.tick(now);
     this.#landing.release();
     this.links.tick(now, (peer) => this.members.get(peer)?.record.addresses ?? []);
     this.table.tick(now);
@@ -486,8 +535,9 @@ export class MesherCore {
     event: StoredEvent,
     reach: 'anywhere' | 'cluster' | 'here',
     directive: ForwardedEvent['directive'],
+    of?: NodeId,
   ): Decision<Target> {
-    return this.router.decide(event.topic, event.hash, event.key !== '', reach, directive);
+    return this.router.decide(event.topic, event.hash, event.key !== '', reach, directive, of);
   }
 
   /** Carries a decision out; false: nobody wanted it. `sender`: who named the meshers that it is for. */
@@ -541,21 +591,21 @@ export class MesherCore {
   /** Events that came over a link. */
   #landAll(
     sender: NodeId,
-    scope: LaneName['scope'],
+    name: Pick<LaneName, 'scope' | 'of'>,
     events: readonly ForwardedEvent[],
     qos: 'durable' | 'best-effort',
   ): void {
     const link = this.links.get(sender);
     for (const forwarded of events) {
       if (link) link.receivedBytes += forwarded.event.bytes;
-      this.#land(sender, scope, forwarded, qos);
+      this.#land(sender, name, forwarded, qos);
     }
     if (link) link.receivedEvents += events.length;
   }
 
   #land(
     sender: NodeId,
-    scope: LaneName['scope'],
+    { scope, of }: Pick<LaneName, 'scope' | 'of'>,
     { event, directive }: ForwardedEvent,
     qos: 'durable' | 'best-effort',
   ): void {
@@ -577,6 +627,7 @@ export class MesherCore {
       event,
       scope === 'cluster' ? 'cluster' : 'here',
       this.#lastDirective.interned,
+      of,
     );
     const { orphanGroups, crowdedGroups } = decision;
     if (orphanGroups.length > 0)
@@ -748,7 +799,10 @@ export class MesherCore {
         this.copies.range(peer, message);
         return;
       case 'copy-drop':
-        this.copies.drop(peer);
+        this.copies.dismissed(peer);
+        return;
+      case 'copy-held':
+        this.takeovers.held(peer, message);
         return;
       case 'copy-ready':
         this.replication.ready(peer, message, now);
@@ -772,7 +826,73 @@ export class MesherCore {
       this.members.clusterOf(peer) ?? 'unknown',
       'best-effort',
     );
-    this.#landAll(peer, message.scope, message.events, 'best-effort');
+    this.#landAll(peer, message, message.events, 'best-effort');
+  }
+
+  // ─────────────────────────────────────────────────────────── in the place of lost meshers
+
+  #neighbours(): { node: NodeId; isLinked: boolean }[] {
+    const found: { node: NodeId; isLinked: boolean }[] = [];
+    for (const { record } of this.members.all()) {
+      const { node, cluster } = record;
+      if (cluster !== this.cluster) continue;
+      const isLinked = this.links.isUp(node);
+      // an older version holds no copies
+      if (!isLinked || this.links.speaks(node, 'copy-held')) found.push({ node, isLinked });
+    }
+    return found;
+  }
+
+  #mayInherit(claimant: NodeId, node: NodeId): boolean {
+    const [theirs, its] = [this.members.clusterOf(claimant), this.members.clusterOf(node)];
+    return theirs !== undefined && (its === undefined || its === theirs);
+  }
+
+  #adoptSubscription(subscription: Subscription): string {
+    const { subscription: adopted } = this.subscriptions.adopt(subscription);
+    const sink = adopted.sink === undefined ? undefined : adopted;
+    this.#effects.push({ kind: 'sink', name: adopted.name, subscription: sink });
+    return adopted.name;
+  }
+
+  #adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void {
+    this.commits.offer(event);
+    for (const want of wants) {
+      if (want.kind === 'subscription') {
+        const delivery = this.subscriptions.get(want.name);
+        if (delivery) this.commits.want(delivery.queue); // else it was deleted since
+      } else if (want.kind === 'heir') {
+        this.forwarder.toPeer(want.of, { ...NO_GROUPS, subscription: want.name });
+      } else if (want.to.scope === 'peer' && want.to.node === this.node) {
+        if (!this.#landing.has(owner, { scope: 'peer', lane: 0 }, want.position))
+          this.#adoptForUs(event, want.directive);
+      } else this.forwarder.adopt(want.to, event.hash, want.directive);
+    }
+  }
+
+  /** The lost mesher had it for us. */
+  #adoptForUs(event: StoredEvent, directive: Directive): void {
+    for (const target of this.#decide(event, 'here', directive).local)
+      if (target.durable) this.commits.want(target.delivery.queue);
+  }
+
+  #becomeHeir(owner: NodeId): void {
+    this.table.heirs.add(owner, this.node);
+    this.table.forget(owner);
+    this.members.replaced(owner);
+    this.commits.op({ op: 'drop-member', node: owner });
+    this.subscriptions.activate(owner);
+    this.#announcer.add(heirFilter(owner), '', true);
+    this.#lanesStale = true;
+  }
+
+  /** What we had queued for it before it was our guest. */
+  #takeGuest(node: NodeId, { event, directive, position }: QueueItem): boolean {
+    if (this.#pendingBytes > this.options.limits.stagedBytesMax / 2) return false;
+    const name: LaneName = { scope: 'peer', lane: 0, of: node };
+    // what it had of us came with the copy
+    if (!this.#landing.has(this.node, name, position)) this.#land(this.node, name, { event, directive }, 'durable');
+    return true;
   }
 
   /** A mesher is gone for good: what was kept for it is given up, and said so. */

@@ -128,9 +128,9 @@ export interface Interest {
 
 /**
  * How far a copy's ranges have come: '' nothing, else a rank and a key in hex, in the order in which they are copied (see
- * `node/journal/copy-order.ts`). From `COPY_NAMED` on all names are there: of queues, subscriptions and marks.
+ * `node/journal/copy-order.ts`). From `COPY_NAMED` on all names are there: of queues, subscriptions, marks and takeovers.
  */
-export const COPY_NAMED = '4';
+export const COPY_NAMED = '5';
 export const COPY_COMPLETE = '9';
 
 /** Owner → copy: keep a copy of this mesher's journal; where do you stand? */
@@ -188,6 +188,17 @@ export interface CopyDrop {
   readonly kind: 'copy-drop';
 }
 
+/** Between meshers that may hold a copy of a lost mesher's journal: which is the newest? */
+export interface CopyHeld {
+  readonly kind: 'copy-held';
+  /** Sent in reply, so that two peers do not reply for ever. */
+  readonly answer: boolean;
+  readonly owner: NodeId;
+  readonly incarnation: number;
+  readonly batch: number;
+  readonly cursor: string;
+}
+
 export type CopyData = CopyStart | CopyBatch | CopyRange;
 export type DataMessage = LaneData | BestEffort | CopyData;
 export type ControlMessage =
@@ -196,6 +207,7 @@ export type ControlMessage =
   | CopyReady
   | CopyAck
   | CopyDrop
+  | CopyHeld
   | LaneOpen
   | LaneReady
   | LaneAck

@@ -61,7 +61,26 @@ export type JournalOp =
       readonly bucket: number;
       readonly interests: readonly RememberedInterest[];
     }
-  | { readonly op: 'drop-routes'; readonly node: NodeId };
+  | { readonly op: 'drop-routes'; readonly node: NodeId }
+  | { readonly op: 'takeover'; readonly takeover: Takeover };
+
+/** What this mesher has taken over of one that is gone for good (heirs.ts). Kept for as long as it lives. */
+export interface Takeover {
+  readonly owner: NodeId;
+  /** Its subscriptions live on here; else what another holder did not have is handed to the one that is. */
+  readonly isHeir: boolean;
+  /** Blocks below this number of the copy are taken over. */
+  readonly upTo: number;
+  /** All of the copy is. */
+  readonly isDone: boolean;
+}
+
+/** Blocks of a lost mesher's journal that one mesher has claimed, in the registry: from `from` on, below `upTo`. */
+export interface Claim {
+  readonly taker: NodeId;
+  readonly from: number;
+  readonly upTo: number;
+}
 
 /** A durable interest of another mesher, kept for the time when the mesher is not there to be asked. */
 export interface RememberedInterest {
@@ -84,6 +103,7 @@ export interface Recovered {
   readonly marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[];
   readonly subscriptions: readonly Subscription[];
   readonly members: readonly MemberRecord[];
+  readonly takeovers: readonly Takeover[];
   /** Durable interests of other meshers, one after the other by bucket. */
   readonly routes: readonly {
     readonly node: NodeId;
@@ -153,7 +173,15 @@ export interface CopyStore {
   /** Resolves when the change, if any, and the head are on disk. */
   write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<void>;
   drop(owner: NodeId): Promise<void>;
+  /** What the copy holds, as a journal recovers it. Nothing is written to it any more. */
+  read(owner: NodeId): Promise<Recovered>;
+  /** What these queues want of the block. After `read`. */
+  load(owner: NodeId, block: number, queues: readonly number[]): Promise<QueuedEntry[]>;
   close(): Promise<void>;
+}
+
+export interface QueuedEntry extends LoadedEntry {
+  readonly queue: number;
 }
 
 /** What comes to a copy besides its head. */

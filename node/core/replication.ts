@@ -89,6 +89,7 @@ export class Replication {
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
+    this.#settled = options.replicas === 1; // who was set to more before: nobody needs what they hold of it
   }
 
   get replicas(): number {

@@ -14,6 +14,7 @@
 import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
+import { Heirs, tagOf } from './heirs.ts';
 import { DIGEST_BYTES } from './interest-lines.ts';
 import { bucketDigest, bucketOf, BUCKETS, interestKey, InterestSet } from './interest-set.ts';
 import { isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
@@ -134,6 +135,12 @@ export interface RouteTableOptions {
 
 /** What the table asks of membership. */
 export interface RoutePeers {
+  /** Whether `claimant` may be believed to be the heir of `node`: they are, or were, of one cluster. */
+  mayInherit(claimant: NodeId, node: NodeId): boolean;
+  /** A mesher was found to have an heir: what was known of its own record is forgotten already. */
+  inherited(node: NodeId): void;
+  /** What its heir says in its place is written: nothing of it need be kept any more. */
+  outlived(node: NodeId): void;
   isMember(node: NodeId): boolean;
   /** Meshers with a link that is up. */
   linked(): readonly NodeId[];
@@ -161,6 +168,11 @@ export class RouteTable {
   readonly #ring = new Map<number, Uint8Array>();
   readonly #records = new Map<NodeId, Owned>();
   readonly #tree: FilterTree<Route>;
+  readonly heirs = new Heirs();
+  /** Meshers with an heir whose remembered interests are still written, until those of the heir are. */
+  readonly #outlived = new Map<NodeId, NodeId>();
+  /** What stands for interests that are announced under a lost mesher's name, in the tree. */
+  readonly #guests = new Map<Route, Route>();
   #exchangeAt = 0;
   /** What this round of writing has still to write. A bucket that changes meanwhile waits for the next round. */
   #toWrite: { readonly record: Owned; readonly buckets: Set<number> }[] = [];
@@ -186,7 +198,7 @@ export class RouteTable {
     for (const { node, interests } of routes) {
       const record = this.#peers.isMember(node) ? this.#ownerOf(node) : undefined;
       if (!record) {
-        this.#memory.drop(node); // its member record was dropped, or lost in a power cut
+        if (!this.heirs.has(node)) this.#memory.drop(node); // its member record was dropped, or lost in a power cut
         continue;
       }
       try {
@@ -299,6 +311,7 @@ export class RouteTable {
 
   #ownerOf(node: NodeId): Owned | undefined {
     if (node === this.#own.node) return undefined; // nobody tells us what we want
+    if (this.heirs.has(node)) return undefined; // its heir says what it wants
     const known = this.#records.get(node);
     if (known) return known;
     if (!this.#peers.isMember(node)) {
@@ -342,16 +355,49 @@ export class RouteTable {
     if (add && !known && record.interests.size >= 2 * this.#options.limits.interestsMax) {
       throw new RouteError('too-many-interests', 'record too large', record.node);
     }
-    if (known) this.#tree.remove(known);
+    if (known) this.#unplant(known);
     if (add) {
       const same = this.#tree.one(filter);
       const route = new Route(same?.filter ?? filter, claimOf(record, interest));
       record.interests.set(route);
-      this.#tree.add(route);
+      this.#plant(route);
     } else record.interests.delete(filter, group);
     if (known?.durable === true || (add && durable))
       record.unwritten.add(bucketOf(interestKey(filter, group)));
     this.revision++;
+  }
+
+  #plant(route: Route): void {
+    const tag = route.filter.startsWith('$') ? tagOf(route.filter) : undefined;
+    if (tag === undefined) {
+      this.#tree.add(route);
+      return;
+    }
+    const { node, durable, group } = route;
+    if (tag.node === this.#own.node || !this.#peers.mayInherit(node, tag.node)) return;
+    if (tag.kind === 'of') {
+      const guest = new Route(tag.filter, { node: tag.node, group, durable });
+      this.#guests.set(route, guest);
+      this.#tree.add(guest);
+      return;
+    }
+    this.heirs.add(tag.node, node);
+    this.#uproot(tag.node);
+    this.#outlived.set(tag.node, node);
+    this.#peers.inherited(tag.node);
+  }
+
+  #unplant(route: Route): void {
+    const tag = route.filter.startsWith('$') ? tagOf(route.filter) : undefined;
+    if (tag === undefined) {
+      this.#tree.remove(route);
+      return;
+    }
+    if (tag.kind === 'heir') this.heirs.remove(tag.node, route.node);
+    const guest = this.#guests.get(route);
+    if (!guest) return;
+    this.#guests.delete(route);
+    this.#tree.remove(guest);
   }
 
   // ─────────────────────────────────────────────────────────── pulls
@@ -611,6 +657,7 @@ export class RouteTable {
       this.#pullIfDue(record, now);
     }
     this.#remember(now);
+    if (this.#outlived.size > 0) this.#forgetOutlived();
     if (now.monotonic < this.#exchangeAt) return;
     const every = this.#options.timing.exchangeEveryMs;
     this.#exchangeAt = now.monotonic + every * (0.5 + this.#options.random());
@@ -663,14 +710,31 @@ export class RouteTable {
     return bytes;
   }
 
+  /** Writes the interests of meshers that have an heir out of memory, once those of the heir are written. */
+  #forgetOutlived(): void {
+    for (const [node, heir] of this.#outlived) {
+      const record = this.#records.get(heir);
+      if (record && (record.unwritten.size > 0 || this.#toWrite.length > 0)) continue;
+      this.#outlived.delete(node);
+      if (!record) continue; // it was a mistake, or has an heir itself
+      this.#memory.drop(node);
+      this.#peers.outlived(node);
+    }
+  }
+
   /** The mesher is forgotten, or has left. */
   forget(node: NodeId): void {
+    if (this.#uproot(node)) this.#memory.drop(node);
+  }
+
+  /** False: nothing was known of it. */
+  #uproot(node: NodeId): boolean {
     const record = this.#records.get(node);
-    if (!record) return;
-    for (const route of record.interests.all()) this.#tree.remove(route);
+    if (!record) return false;
+    for (const route of record.interests.all()) this.#unplant(route);
     this.#records.delete(node);
-    this.#memory.drop(node);
     this.revision++;
+    return true;
   }
 
   #send(peer: NodeId, message: ControlMessage): void {

@@ -8,6 +8,7 @@ import type { Route, RouteTable } from './route-table.ts';
 import { DIRECTIVE_BYTES_MAX, DIRECTIVE_NAMES_MAX } from './limits.ts';
 import type { Member, Membership } from './membership.ts';
 import { interestKey } from './interest-set.ts';
+import { isNamed } from './subscription.ts';
 
 /** A subscription of this mesher as the router sees it. */
 export interface LocalTarget {
@@ -16,6 +17,8 @@ export interface LocalTarget {
   /** '' for none. */
   readonly group: string;
   readonly durable: boolean;
+  /** The lost mesher on which it was made: what its events are sent under. */
+  readonly adoptedFrom?: NodeId | undefined;
 }
 
 export interface Decision<T extends LocalTarget> {
@@ -60,6 +63,7 @@ interface Matched<T extends LocalTarget> {
 }
 
 interface Known<T extends LocalTarget> {
+  readonly of: NodeId | undefined;
   readonly reach: Reach;
   readonly directive: Directive;
   readonly decision: Decision<T>;
@@ -82,6 +86,7 @@ export class Router<T extends LocalTarget> {
   readonly #table: RouteTable;
   readonly #members: Membership;
   readonly #roundTrip: (node: NodeId) => number | undefined;
+  readonly #isGuest: (node: NodeId) => boolean;
   readonly #locals: FilterTree<T>;
   readonly #cache = new Map<string, Matched<T>>();
   readonly #directives = new Map<string, Directive>();
@@ -97,6 +102,8 @@ export class Router<T extends LocalTarget> {
     table: RouteTable;
     members: Membership;
     roundTrip: (node: NodeId) => number | undefined;
+    /** Whether this mesher is the heir of that one. */
+    isGuest: (node: NodeId) => boolean;
     cacheMax: number;
   }) {
     this.#self = options.self;
@@ -105,6 +112,7 @@ export class Router<T extends LocalTarget> {
     this.#locals = new FilterTree(options.table.secret);
     this.#members = options.members;
     this.#roundTrip = options.roundTrip;
+    this.#isGuest = options.isGuest;
     this.#cacheMax = options.cacheMax;
   }
 
@@ -118,21 +126,35 @@ export class Router<T extends LocalTarget> {
     this.#localRevision++;
   }
 
-  /** The decision is not to be changed: it may be given again. `hash` chooses among equals, so that events of one key keep to one member. `keyed`: an ordering key was given. */
-  decide(topic: string, hash: number, keyed: boolean, reach: Reach, directive: Directive): Decision<T> {
+  /**
+   * The decision is not to be changed: it may be given again. `hash` chooses among equals, so that events of one key keep to one member.
+   * `keyed`: an ordering key was given. `of`: what was handed on is for the subscriptions that were made on that mesher alone.
+   */
+  decide(
+    topic: string,
+    hash: number,
+    keyed: boolean,
+    reach: Reach,
+    directive: Directive,
+    of?: NodeId,
+  ): Decision<T> {
     const matched = this.#match(topic);
     const { decisions, groupsLocal, groupsRemote } = matched;
     for (const known of decisions)
-      if (known.directive === directive && known.reach === reach) return known.decision;
-    const decision = this.#decide(matched, hash, keyed, reach, directive);
+      if (known.directive === directive && known.reach === reach && known.of === of) return known.decision;
+    const decision =
+      directive.subscription === undefined
+        ? this.#decide(matched, hash, keyed, reach, directive, of)
+        : this.#forOne(matched, directive.subscription, of);
     if (
       directive.names.length === 0 &&
+      directive.subscription === undefined &&
       groupsLocal.size === 0 &&
       groupsRemote.size === 0 &&
       directiveBytes(directive) <= KEPT_DIRECTIVE_BYTES_MAX
     ) {
       if (decisions.length >= DECISIONS_MAX) decisions.length = 0;
-      decisions.push({ reach, directive, decision });
+      decisions.push({ of, reach, directive, decision });
     }
     return decision;
   }
@@ -143,8 +165,13 @@ export class Router<T extends LocalTarget> {
     keyed: boolean,
     reach: Reach,
     directive: Directive,
+    of: NodeId | undefined,
   ): Decision<T> {
-    const local: T[] = [...matched.plainLocal];
+    // handed on, an event is for one mesher's subscriptions: ours, or those of a guest
+    const local =
+      reach === 'here'
+        ? matched.plainLocal.filter(({ adoptedFrom }) => adoptedFrom === of)
+        : [...matched.plainLocal];
     const peers = new Map<NodeId, Set<string>>();
     const clusters = new Map<string, Map<NodeId, Set<string>>>();
     const decided: string[] = directive.groups === 'except' ? [...directive.names] : [];
@@ -175,13 +202,21 @@ export class Router<T extends LocalTarget> {
         continue;
       }
       this.#add(route, reach, peers, clusters).add(key);
-      (this.#table.complete(route.node) ? decided : remembered).push(key);
+      const { heirs } = this.#table;
+      (this.#table.complete(heirs.of(route.node) ?? route.node) ? decided : remembered).push(key);
     }
     if (reach === 'cluster') orphanGroups = this.#addWanted(directive, matched, orphanGroups, peers);
     return {
       ...this.#withUnknown({ local, peers, clusters, decided, orphanGroups, remembered, reach, directive }),
       crowdedGroups,
     };
+  }
+
+  /** An event that had been queued for this subscription elsewhere: nobody else here gets it. */
+  #forOne({ plainLocal, groupsLocal }: Matched<T>, name: string, of: NodeId | undefined): Decision<T> {
+    const all = [...plainLocal, ...[...groupsLocal.values()].flat()];
+    const one = all.filter((target) => target.adoptedFrom === of && isNamed(target.name, name, of));
+    return { local: one, peers: new Map(), clusters: new Map(), orphanGroups: [], crowdedGroups: 0 };
   }
 
   /** As `decide`, without taking a turn in any group. */
@@ -234,8 +269,13 @@ export class Router<T extends LocalTarget> {
 
   /** The dead keep a claim only for what is durable. */
   #wants(route: Route): boolean {
-    const member = this.#members.get(route.node);
+    const member = this.#memberOf(route.node);
     return member !== undefined && (route.durable || member.status !== 'dead');
+  }
+
+  /** The mesher, or who is in its place. */
+  #memberOf(node: NodeId): Member | undefined {
+    return this.#members.get(this.#table.heirs.of(node) ?? node);
   }
 
   #add(
@@ -244,7 +284,7 @@ export class Router<T extends LocalTarget> {
     peers: Map<NodeId, Set<string>>,
     clusters: Map<string, Map<NodeId, Set<string>>>,
   ): Set<string> {
-    const cluster = this.#members.clusterOf(route.node);
+    const cluster = this.#memberOf(route.node)?.record.cluster;
     const none = new Set<string>();
     if (cluster === undefined || !this.#wants(route)) return none;
     if (cluster === this.#cluster) return slot(peers, route.node);
@@ -270,8 +310,9 @@ export class Router<T extends LocalTarget> {
   ): string[] {
     const orphans = new Set(orphanGroups);
     for (const { node, groups } of directive.wanted ?? []) {
-      const cluster = this.#members.clusterOf(node);
-      if (node === this.#self || (cluster !== undefined && cluster !== this.#cluster)) continue;
+      const cluster = this.#memberOf(node)?.record.cluster;
+      if (node === this.#self || this.#isGuest(node)) continue;
+      if (cluster !== undefined && cluster !== this.#cluster) continue;
       const given = slot(peers, node);
       for (const key of groups) {
         const isServedHere = matched.groupsLocal.has(key);
@@ -286,9 +327,9 @@ export class Router<T extends LocalTarget> {
     let best: Route[] = [];
     let bestRank = Infinity;
     for (const route of routes) {
-      const member = this.#members.get(route.node);
+      const member = this.#memberOf(route.node);
       if (!member || !this.#wants(route)) continue;
-      const known = this.#table.complete(route.node);
+      const known = this.#table.complete(member.record.node);
       if (!known && member.status !== 'dead') continue; // it is sent everything, and decides itself
       const here = member.record.cluster === this.#cluster;
       if (!here && reach !== 'anywhere') continue;
@@ -376,15 +417,15 @@ export class Router<T extends LocalTarget> {
         yield member.record;
     }
     for (const node of unknown) {
-      const isOther = node !== this.#self && !this.#members.get(node);
+      const isOther = node !== this.#self && !this.#isGuest(node) && !this.#members.get(node);
       if (isOther) yield { node, cluster: this.#cluster };
     }
   }
 
   /** The one object for directives that say the same, as those of other meshers do frame after frame. */
   intern(directive: Directive): Directive {
-    const { groups, names, wanted, unknown } = directive;
-    return directiveBytes(directive) > KEPT_DIRECTIVE_BYTES_MAX
+    const { groups, names, wanted, unknown, subscription } = directive;
+    return subscription !== undefined || directiveBytes(directive) > KEPT_DIRECTIVE_BYTES_MAX
       ? directive
       : this.#directive(groups, names, wanted, unknown);
   }

@@ -11,7 +11,17 @@ import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
-import type { CopyChange, CopyHead, JournalOp, LoadedEntry, MemberList, MemberRecord } from './ports.ts';
+import type {
+  Claim,
+  CopyChange,
+  CopyHead,
+  JournalOp,
+  LoadedEntry,
+  MemberList,
+  MemberRecord,
+  QueuedEntry,
+  Recovered,
+} from './ports.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
 
 /** Both clocks at the moment of the step. */
@@ -98,7 +108,17 @@ export type Input =
   /** A range for the copy at `peer` was read and sent. */
   | { readonly kind: 'copy-ranged'; readonly peer: NodeId; readonly from: string }
   /** What was to be written to the copy of `owner`'s journal is on disk: `head` is the object that came with it. */
-  | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead };
+  | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead }
+  // takeovers
+  /** Who has claimed what of the lost mesher's journal, the first first. Not said where the registry cannot be reached. */
+  | { readonly kind: 'claimed'; readonly owner: NodeId; readonly claims: readonly Claim[] }
+  | { readonly kind: 'copy-read'; readonly owner: NodeId; readonly recovered: Recovered }
+  | {
+      readonly kind: 'copy-loaded';
+      readonly owner: NodeId;
+      readonly block: number;
+      readonly entries: readonly QueuedEntry[];
+    };
 
 export type Effect =
   | {
@@ -143,6 +163,17 @@ export type Effect =
       readonly change: CopyChange | undefined;
     }
   | { readonly kind: 'copy-drop'; readonly owner: NodeId }
+  /** Claims what nobody has claimed yet of the blocks from `from` on, below `upTo`; asks for a `claimed` input. */
+  | { readonly kind: 'claim'; readonly owner: NodeId; readonly from: number; readonly upTo: number }
+  /** Asks for a `copy-read`. Nothing more is written to that copy. */
+  | { readonly kind: 'read-copy'; readonly owner: NodeId }
+  /** Asks for a `copy-loaded`: what the queues want of the block. */
+  | {
+      readonly kind: 'load-copy';
+      readonly owner: NodeId;
+      readonly block: number;
+      readonly queues: readonly number[];
+    }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }
   | { readonly kind: 'register'; readonly record: MemberRecord };

@@ -2,6 +2,7 @@
 // write is in `parseSubscription`; everything behind it may rely on the result.
 
 import { MeshError } from './errors.ts';
+import type { NodeId } from './event.ts';
 import type { Limits } from './limits.ts';
 import { nearest } from './nearest.ts';
 import { checkFilter, checkTopic } from './topic.ts';
@@ -44,6 +45,8 @@ export interface Subscription {
   readonly group: string | undefined;
   /** Webhook address; undefined: events are streamed or pulled. */
   readonly sink: string | undefined;
+  /** The mesher on which it was made, where that is gone for good and this one is its heir (heirs.ts). */
+  readonly adoptedFrom: NodeId | undefined;
   readonly delivery: DeliverySettings;
 }
 
@@ -62,6 +65,16 @@ export interface SubscriptionState {
 const SUBSCRIPTION_NAME = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/;
 /** Holds dead letters for which no subscription exists. Reachable by pull and stream like any other. */
 export const DEAD_LETTERS = '$dead-letters';
+
+/** What an adopted subscription is called where its name is taken: names have at most 128 characters. */
+export function adoptedName(name: string, adoptedFrom: NodeId): string {
+  return `${name.slice(0, 100)}~${adoptedFrom.slice(-20)}`;
+}
+
+/** Whether a subscription of this name is the one that was called `asked` on the mesher where it was made. */
+export function isNamed(name: string, asked: string, adoptedFrom: NodeId | undefined): boolean {
+  return name === asked || (adoptedFrom !== undefined && name === adoptedName(asked, adoptedFrom));
+}
 
 const SUBSCRIPTION_KEYS = ['topic', 'group', 'sink', 'delivery'] as const;
 
@@ -102,6 +115,7 @@ export function parseSubscription(
     topic: within('topic', () => checkFilter(textAt('topic', given.topic), limits)),
     group: given.group === undefined ? undefined : parseGroup(given.group),
     sink: given.sink === undefined ? undefined : parseSink(given.sink),
+    adoptedFrom: undefined,
     delivery: parseDelivery(given.delivery ?? {}, limits),
   };
 }

@@ -9,12 +9,13 @@ import { NO_TOKEN, type DeliveryToken } from './delivery-token.ts';
 import { SubscriptionDelivery, type DeliveryOptions } from './delivery.ts';
 import type { Delivery } from './delivery-types.ts';
 import { MeshError } from './errors.ts';
-import type { StoredEvent } from './event.ts';
+import type { NodeId, StoredEvent } from './event.ts';
+import { announcedFilter } from './heirs.ts';
 import type { Limits } from './limits.ts';
 import { Queue } from './queue.ts';
 import type { LocalTarget, Router } from './router.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
-import { DEAD_LETTERS, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
+import { adoptedName, DEAD_LETTERS, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
 
 /** Where the router sends local events. */
 export type Target = DurableTarget | EphemeralTarget;
@@ -24,6 +25,8 @@ export interface DurableTarget extends LocalTarget {
   readonly delivery: SubscriptionDelivery;
   /** Others are told of its interest. */
   announced: boolean;
+  /** What is published comes to it: not to one that is being adopted. */
+  active: boolean;
 }
 
 export interface EphemeralTarget extends LocalTarget {
@@ -87,8 +90,9 @@ export class Subscriptions {
 
   // ─────────────────────────────────────────────────────────── durable
 
-  recover(subscription: Subscription, queue: Queue): void {
-    this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery), true);
+  /** `active`: false where it is still being adopted. */
+  recover(subscription: Subscription, queue: Queue, active: boolean): void {
+    this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery), true, active);
   }
 
   /** The place of dead letters is always there; it is no target of the router. */
@@ -100,6 +104,7 @@ export class Subscriptions {
       topic: '$dead-letters/#',
       group: undefined,
       sink: undefined,
+      adoptedFrom: undefined,
       delivery: { ...DELIVERY_DEFAULTS, retries: Number.MAX_SAFE_INTEGER, queueEventsMax: DEAD_LETTERS_MAX },
     };
     return this.#create(subscription).delivery;
@@ -118,16 +123,40 @@ export class Subscriptions {
       }
       return { created: true, delivery: this.#create(subscription).delivery };
     }
-    known.delivery.replace(subscription);
-    this.#options.commits.op({ op: 'subscription', subscription });
+    const replaced = { ...subscription, adoptedFrom: known.adoptedFrom };
+    known.delivery.replace(replaced);
+    this.#options.commits.op({ op: 'subscription', subscription: replaced });
     if (known.filter !== subscription.topic || known.group !== (subscription.group ?? '')) {
       this.#drop(known, now);
-      this.#target(subscription, known.delivery);
+      this.#target(replaced, known.delivery, false, known.active);
     }
     return { created: false, delivery: known.delivery };
   }
 
-  #create(subscription: Subscription): DurableTarget {
+  /**
+   * Makes a subscription that lived on another mesher, in the batch being staged. It can be consumed from; what is published
+   * comes to it when `activate` is called. One that is there already, from an earlier start, is left as it is.
+   */
+  adopt(subscription: Subscription): SubscriptionDelivery {
+    const { name, adoptedFrom = '' } = subscription;
+    const taken = this.#durable.get(name);
+    if (taken?.adoptedFrom === adoptedFrom) return taken.delivery;
+    const free = taken === undefined ? name : adoptedName(name, adoptedFrom);
+    const known = this.#durable.get(free);
+    return known?.delivery ?? this.#create({ ...subscription, name: free }, true).delivery;
+  }
+
+  /** From now on the lost mesher's subscriptions get what is published. */
+  activate(adoptedFrom: NodeId): void {
+    for (const target of this.#durable.values()) {
+      if (target.adoptedFrom !== adoptedFrom || target.active) continue;
+      target.active = true;
+      this.#options.router.addLocal(target);
+      this.#announce(target);
+    }
+  }
+
+  #create(subscription: Subscription, isAdopted = false): DurableTarget {
     const { commits, limits } = this.#options;
     const queue = new Queue(
       this.#options.nextQueueId(),
@@ -137,11 +166,17 @@ export class Subscriptions {
     );
     commits.op({ op: 'queue', queue: queue.id, name: queue.name });
     commits.op({ op: 'subscription', subscription });
-    return this.#target(subscription, new SubscriptionDelivery(subscription, queue, this.#delivery));
+    const delivery = new SubscriptionDelivery(subscription, queue, this.#delivery);
+    return this.#target(subscription, delivery, false, !isAdopted);
   }
 
   /** A subscription that is on disk has its interest announced at once, one that is made when it is kept. */
-  #target(subscription: Subscription, delivery: SubscriptionDelivery, isOnDisk = false): DurableTarget {
+  #target(
+    subscription: Subscription,
+    delivery: SubscriptionDelivery,
+    isOnDisk = false,
+    active = true,
+  ): DurableTarget {
     const target: DurableTarget = {
       name: subscription.name,
       filter: subscription.topic,
@@ -149,10 +184,12 @@ export class Subscriptions {
       durable: true,
       delivery,
       announced: false,
+      active,
+      adoptedFrom: subscription.adoptedFrom,
     };
     this.#durable.set(subscription.name, target);
     this.#byQueue.set(delivery.queue.id, target);
-    if (subscription.name !== DEAD_LETTERS) {
+    if (subscription.name !== DEAD_LETTERS && active) {
       this.#options.router.addLocal(target);
       if (isOnDisk) this.#announce(target);
       else this.#options.whenKept(() => this.#announce(target));
@@ -168,12 +205,14 @@ export class Subscriptions {
   #announce(target: DurableTarget): void {
     if (this.#durable.get(target.name) !== target) return; // replaced or deleted meanwhile
     target.announced = true;
-    this.#options.announcer.add(target.filter, target.group, true);
+    this.#options.announcer.add(announcedFilter(target.filter, target.adoptedFrom), target.group, true);
   }
 
   #drop(target: DurableTarget, now: Now): void {
-    this.#options.router.removeLocal(target);
-    if (target.announced) this.#options.announcer.remove(target.filter, target.group, true, now);
+    if (target.active) this.#options.router.removeLocal(target);
+    if (!target.announced) return;
+    const filter = announcedFilter(target.filter, target.adoptedFrom);
+    this.#options.announcer.remove(filter, target.group, true, now);
   }
 
   /** False: there is none. What it had queued goes with it. */

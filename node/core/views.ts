@@ -87,6 +87,8 @@ export interface QueueView {
 export interface LinksView {
   readonly links: readonly LinkView[];
   readonly lanes: readonly LaneView[];
+  /** Of this mesher's journal, on others; none where `replicas` is 1. */
+  readonly copies: readonly CopyView[];
 }
 
 /** Who would get an event on `topic`, and why not the others. */

@@ -26,6 +26,7 @@ const SINCE: Partial<Record<LinkMessage['kind'], number>> = {
   'copy-range': 2,
   'copy-ack': 2,
   'copy-drop': 2,
+  'copy-held': 2,
 };
 
 /** Whether a link of this version has such a message. */

@@ -74,6 +74,17 @@ export const LinksSchema = Type.Object({
       inFlight: Count('Events sent and not yet acked'),
     }),
   ),
+  copies: Type.Array(
+    Type.Object({
+      node: NodeId,
+      state: Type.Union([Type.Literal('opening'), Type.Literal('streaming'), Type.Literal('away')]),
+      complete: Type.Boolean({
+        description: 'It holds all that this journal does, as far as it is not behind',
+      }),
+      behind: Count('Batches that it has not acked'),
+    }),
+    { description: "Copies of this mesher's journal on others of its cluster" },
+  ),
 });
 
 export const QueuesSchema = Type.Object({

@@ -6,11 +6,13 @@
 //   entry        := count:varint lane:u8 [ incarnation:varint sequence:varint ]    when lane = 1: the position of the first
 //                   runCount:varint ( gap:varint length:varint ){runCount}         indices: left out, then taken
 //                   directiveCount:varint directive{directiveCount}
-//   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ] [ texts ]   flags: 1 except, 2 wanted, 4 unknown
+//   directive    := skip:varint flags:u8 texts [ meshers:varint (text texts){meshers} ] [ texts ] [ text ]
+//                   flags: 1 except, 2 wanted, 4 unknown, 8 subscription
 //   texts        := count:varint text{count}
 //   position     := incarnation:varint sequence:varint
 //   routes       := count:varint (filter:text group:text){count}
 //   number       := varint
+//   takeover     := text, JSON
 //   name, meta   := text
 //   subscription, member := text, JSON: seldom written, read once, grows new fields
 //
@@ -20,7 +22,7 @@
 import { KnownHeaders, RecordError, decodeRecord } from '../core/event-record.ts';
 import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
-import type { MemberRecord, QueueEntry, RememberedInterest } from '../core/ports.ts';
+import type { MemberRecord, QueueEntry, RememberedInterest, Takeover } from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
 import type { BlockContent } from './block-cache.ts';
 import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
@@ -223,7 +225,12 @@ function runsOf(indices: readonly number[]): number[] {
 }
 
 function writeDirective(writer: Writer, directive: Directive): void {
-  writer.u8((directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0) | (directive.unknown ? 4 : 0));
+  writer.u8(
+    (directive.groups === 'only' ? 0 : 1) |
+      (directive.wanted ? 2 : 0) |
+      (directive.unknown ? 4 : 0) |
+      (directive.subscription === undefined ? 0 : 8),
+  );
   writeTexts(writer, directive.names);
   if (directive.wanted) {
     writer.varint(directive.wanted.length);
@@ -233,11 +240,12 @@ function writeDirective(writer: Writer, directive: Directive): void {
     }
   }
   if (directive.unknown) writeTexts(writer, directive.unknown);
+  if (directive.subscription !== undefined) writer.text(directive.subscription);
 }
 
 function readDirective(reader: Reader): Directive {
   const flags = reader.u8();
-  if (flags > 7) throw new CorruptionError(`directive ${flags}`);
+  if (flags > 15) throw new CorruptionError(`directive ${flags}`);
   const groups = (flags & 1) === 0 ? 'only' : 'except';
   const names = readTexts(reader, 'group names');
   const wanted: Wanted[] = [];
@@ -245,7 +253,14 @@ function readDirective(reader: Reader): Directive {
     wanted.push({ node: reader.text(), groups: readTexts(reader, 'groups of a mesher') });
   }
   const unknown = (flags & 4) === 0 ? undefined : readTexts(reader, 'unknown meshers');
-  return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...(unknown && { unknown }) };
+  const subscription = (flags & 8) === 0 ? undefined : reader.text();
+  return {
+    groups,
+    names,
+    ...((flags & 2) !== 0 && { wanted }),
+    ...(unknown && { unknown }),
+    ...(subscription !== undefined && { subscription }),
+  };
 }
 
 function writeTexts(writer: Writer, texts: readonly string[]): void {
@@ -360,6 +375,7 @@ export function decodeSubscription(key: Uint8Array, value: Uint8Array): Subscrip
     topic: string(fields, 'topic'),
     group: optional(string, fields, 'group'),
     sink: optional(string, fields, 'sink'),
+    adoptedFrom: optional(string, fields, 'adoptedFrom'),
     delivery: settings,
   };
   return subscription;
@@ -387,6 +403,21 @@ export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
     signature: string(fields, 'signature'),
   };
   return member;
+}
+
+export function encodeTakeover(key: Uint8Array, takeover: Takeover): Buffer {
+  return encodeText(key, JSON.stringify(takeover));
+}
+
+export function decodeTakeover(key: Uint8Array, value: Uint8Array): Takeover {
+  const fields = parseFields(decodeText(key, value));
+  const takeover: Complete<Takeover> = {
+    owner: string(fields, 'owner'),
+    isHeir: boolean(fields, 'isHeir'),
+    upTo: number(fields, 'upTo'),
+    isDone: boolean(fields, 'isDone'),
+  };
+  return takeover;
 }
 
 /** Every field, optional ones too: one that is added to the type and forgotten here does not compile. */

@@ -14,9 +14,10 @@ const STAGES: readonly Stage[] = [
   { rank: '1', range: keys.queueRange },
   { rank: '2', range: keys.markRange },
   { rank: '3', range: keys.subscriptionRange },
+  { rank: '4', range: keys.takeoverRange },
   { rank: COPY_NAMED, range: keys.blockRange },
-  { rank: '5', range: keys.headRange },
-  { rank: '6', range: keys.entryRange },
+  { rank: '6', range: keys.headRange },
+  { rank: '7', range: keys.entryRange },
 ];
 
 export function isCopiedKey(key: Buffer): boolean {

@@ -9,11 +9,12 @@
 //   0x03    block:u48                             block head: its size; recovery lists blocks without reading them
 //   0x04    queue:u32                             queue: its name
 //   0x05    queue:u32 block:u48                   entry: what the queue has still to get of the block
-//   0x06    scope:u8 lane:u32 sender:utf8         mark: how far a sender's lane has been received
+//   0x06    scope:u8 lane:u32 sender:utf8 [0 of:utf8]   mark: how far a sender's lane has been received
 //   0x07    name:utf8                             subscription
 //   0x08    node:utf8                             member
 //   0x09    length:u16 node:utf8 bucket:u8        routes: the mesher's durable interests in one bucket of its record
 //   0x0a                                          next block: one above the highest number ever used
+//   0x0b    owner:utf8                            takeover: what was taken over of a mesher that is gone
 //
 // The next block is written with every block, and so is in every table of LevelDB. A table that began with it, before all
 // blocks, would span all those of a backlog: they would be merged with each new table, again and again (twice the CPU
@@ -36,7 +37,10 @@ const SUBSCRIPTION = 0x07;
 const MEMBER = 0x08;
 const ROUTES = 0x09;
 const NEXT_BLOCK = 0x0a;
+const TAKEOVER = 0x0b;
 
+/** Scope of a mark: a peer lane that was for another mesher. */
+const PEER_OF = 2;
 const BLOCK_MAX = 2 ** 48 - 1;
 const U32_MAX = 2 ** 32 - 1;
 const NODE_BYTES_MAX = 2 ** 16 - 1;
@@ -59,11 +63,13 @@ export const markRange = kindRange(MARK);
 export const subscriptionRange = kindRange(SUBSCRIPTION);
 export const memberRange = kindRange(MEMBER);
 export const routesRange = kindRange(ROUTES);
+export const takeoverRange = kindRange(TAKEOVER);
 
 export const metaKey = (name: string): Buffer => named(META, name);
 export const blockKey = (block: number): Buffer => numbered(BLOCK, block);
 export const headKey = (block: number): Buffer => numbered(HEAD, block);
 export const subscriptionKey = (name: string): Buffer => named(SUBSCRIPTION, name);
+export const takeoverKey = (owner: NodeId): Buffer => named(TAKEOVER, owner);
 export const memberKey = (node: NodeId): Buffer => named(MEMBER, node);
 
 export function queueKey(queue: number): Buffer {
@@ -92,11 +98,12 @@ export function entriesOf(queue: number): KeyRange {
 }
 
 export function markKey(sender: NodeId, lane: LaneName): Buffer {
-  const key = Buffer.allocUnsafe(6 + Buffer.byteLength(sender));
+  const name = lane.of === undefined ? sender : `${sender}\u0000${lane.of}`;
+  const key = Buffer.allocUnsafe(6 + Buffer.byteLength(name));
   key[0] = MARK;
-  key[1] = lane.scope === 'cluster' ? 0 : 1;
+  key[1] = lane.scope === 'cluster' ? 0 : lane.of === undefined ? 1 : PEER_OF;
   key.writeUInt32BE(checkU32(lane.lane), 2);
-  key.write(sender, 6, 'utf8');
+  key.write(name, 6, 'utf8');
   return key;
 }
 
@@ -131,12 +138,13 @@ export function partsOfEntryKey(key: Buffer): { queue: number; block: number } |
 }
 
 export function partsOfMarkKey(key: Buffer): ({ sender: NodeId } & LaneName) | undefined {
-  if (key.length < 6 || key.readUInt8(1) > 1) return undefined;
-  return {
-    sender: key.toString('utf8', 6),
-    scope: key[1] === 0 ? 'cluster' : 'peer',
-    lane: key.readUInt32BE(2),
-  };
+  if (key.length < 6 || key.readUInt8(1) > PEER_OF) return undefined;
+  const name = key.toString('utf8', 6);
+  const lane = key.readUInt32BE(2);
+  if (key[1] !== PEER_OF) return { sender: name, scope: key[1] === 0 ? 'cluster' : 'peer', lane };
+  const at = name.indexOf('\u0000');
+  if (at < 0) return undefined;
+  return { sender: name.slice(0, at), scope: 'peer', lane, of: name.slice(at + 1) };
 }
 
 export function partsOfRoutesKey(key: Buffer): { node: NodeId; bucket: number } | undefined {

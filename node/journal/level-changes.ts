@@ -34,6 +34,8 @@ export function changesOf(op: Exclude<JournalOp, { op: 'block' | 'drop-queue' }>
       const key = keys.routesKey(op.node, op.bucket);
       return [op.interests.length === 0 ? del(key) : encoded(key, codec.encodeRoutes, op.interests)];
     }
+    case 'takeover':
+      return [encoded(keys.takeoverKey(op.takeover.owner), codec.encodeTakeover, op.takeover)];
     case 'drop-routes': // seldom: a mesher is forgotten a week after it died
       return Array.from({ length: BUCKETS }, (_, bucket) => del(keys.routesKey(op.node, bucket)));
   }

@@ -1,18 +1,26 @@
 // Copies of other meshers' journals on disk: a LevelDB for each, of the same layout as a journal, in a folder named after its owner.
 // How far a copy has come is written with what brought it there, in the same batch.
 
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { invariant } from '../core/errors.ts';
 import type { NodeId } from '../core/event.ts';
-import type { CopyChange, CopyHead, CopyStore, RecoveredCopy } from '../core/ports.ts';
+import type {
+  CopyChange,
+  CopyHead,
+  CopyStore,
+  QueuedEntry,
+  Recovered,
+  RecoveredCopy,
+} from '../core/ports.ts';
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
+import { COPY_COMPLETE } from '../core/messages.ts';
 import { decodeContent } from './copy-content.ts';
 import { outdated } from './copy-range.ts';
 import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
-import { openDatabase } from './level-journal.ts';
+import { LevelJournal, openDatabase, syncDirectory } from './level-journal.ts';
 import { type Database, read, scan } from './level-recovery.ts';
 import { mapped } from './storage-error.ts';
 
@@ -22,6 +30,8 @@ const OWNER = /^[A-Za-z0-9]{1,128}$/;
 
 interface OpenCopy {
   readonly db: Database;
+  /** Once it is read. */
+  journal: LevelJournal | undefined;
   /** Of the batch whose last part has not come. */
   parts: Change[];
 }
@@ -67,6 +77,7 @@ export class LevelCopies implements CopyStore {
     if (known) return known;
     const copy: OpenCopy = {
       db: await openDatabase(this.#dirOf(owner)),
+      journal: undefined,
       parts: [],
     };
     this.#copies.set(owner, copy);
@@ -105,7 +116,7 @@ export class LevelCopies implements CopyStore {
     await copy.db.batch(all, { sync: true });
   }
 
-  async #changesOf({ db }: OpenCopy, { content, range }: CopyChange): Promise<Change[]> {
+  async #changesOf({ db, parts }: OpenCopy, { content, range }: CopyChange): Promise<Change[]> {
     const given = decodeContent(content);
     const changes: Change[] = range ? await outdated(db, range, given) : [];
     for (const change of given) {
@@ -113,10 +124,63 @@ export class LevelCopies implements CopyStore {
         changes.push(change);
         continue;
       }
+      const entries = keys.entriesOf(change.queue);
+      const inThisBatch = [...parts, ...changes].filter(({ key }) => keys.isWithin(key, entries));
+      for (const { key } of inThisBatch) changes.push(del(key));
       changes.push(del(keys.queueKey(change.queue)));
-      await scan(db, keys.entriesOf(change.queue), (key) => changes.push(del(key)));
+      await scan(db, entries, (key) => changes.push(del(key)));
     }
     return changes;
+  }
+
+  /**
+   * Makes a copy of a mesher's own journal, which nobody may have open, where the mesher was taken over and comes back as another.
+   * Copies that it kept for others are of the name that it had, and go. `dir`: the folder of copies. Done again after a crash in the
+   * middle, it comes to the same end.
+   */
+  static async fromJournal(
+    dir: string,
+    journalDir: string,
+    owner: NodeId,
+    incarnation: number,
+  ): Promise<void> {
+    await mkdir(dir, { recursive: true });
+    const names = await readdir(dir);
+    for (const name of names) if (name !== owner) await rm(join(dir, name), { recursive: true, force: true });
+    if (names.includes(owner)) return;
+    const db = await openDatabase(journalDir);
+    try {
+      const value = await read(db, keys.nextBlockKey);
+      const nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
+      const head: CopyHead = { incarnation, batch: 0, cursor: COPY_COMPLETE, startBlock: 0, nextBlock };
+      await db.batch([encoded(HEAD, codec.encodeText, JSON.stringify(head))], { sync: true });
+    } catch (error) {
+      throw mapped(error, `turning the journal in ${journalDir} into a copy`);
+    } finally {
+      await db.close();
+    }
+    await rename(journalDir, join(dir, owner));
+    await syncDirectory(dir);
+    await syncDirectory(dirname(resolve(journalDir)));
+  }
+
+  async read(owner: NodeId): Promise<Recovered> {
+    let recovered: Recovered | undefined;
+    await this.#inTurn(owner, async (copy) => {
+      copy.journal = new LevelJournal(copy.db, this.#dirOf(owner));
+      recovered = await copy.journal.recover();
+    });
+    invariant(recovered, 'a turn that does not throw has read');
+    return recovered;
+  }
+
+  async load(owner: NodeId, block: number, queues: readonly number[]): Promise<QueuedEntry[]> {
+    const journal = this.#copies.get(owner)?.journal;
+    invariant(journal, `the copy of ${owner} was read before`);
+    const loaded = await Promise.all(
+      queues.map(async (queue) => ({ queue, entries: await journal.load(queue, [block]) })),
+    );
+    return loaded.flatMap(({ queue, entries }) => entries.map((entry) => ({ queue, ...entry })));
   }
 
   /** The copy and its folder go. */

@@ -130,7 +130,7 @@ export class LevelJournal implements Journal {
   #closing: Promise<void> | undefined;
   #nextBlock = 0;
 
-  constructor(db: Database, dir: string, cacheBytes: CacheBytes) {
+  constructor(db: Database, dir: string, cacheBytes: CacheBytes = CACHE_BYTES) {
     this.#db = db;
     this.#dir = dir;
     this.#cache = new BlockCache(cacheBytes);
@@ -471,7 +471,7 @@ async function makeDirectory(dir: string): Promise<void> {
   } while (parent !== top);
 }
 
-async function syncDirectory(dir: string): Promise<void> {
+export async function syncDirectory(dir: string): Promise<void> {
   try {
     await using handle = await open(dir, 'r');
     await handle.sync();

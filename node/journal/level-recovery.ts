@@ -39,8 +39,19 @@ export async function recoverLevel(db: Database): Promise<Recovered> {
   );
   const members: Recovered['members'][number][] = [];
   await scan(db, keys.memberRange, (key, value) => members.push(codec.decodeMember(key, value)));
+  const takeovers: Recovered['takeovers'][number][] = [];
+  await scan(db, keys.takeoverRange, (key, value) => takeovers.push(codec.decodeTakeover(key, value)));
   const routes = await recoverRoutes(db);
-  return { nextBlock, queues: [...queues.values()], unclaimedBlocks, marks, subscriptions, members, routes };
+  return {
+    nextBlock,
+    queues: [...queues.values()],
+    unclaimedBlocks,
+    marks,
+    subscriptions,
+    members,
+    takeovers,
+    routes,
+  };
 }
 
 async function recoverRoutes(db: Database): Promise<Recovered['routes']> {

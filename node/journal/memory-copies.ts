@@ -43,7 +43,11 @@ export class MemoryCopies {
       return;
     }
     disk.apply([...copy.parts, ...ops], true);
-    for (const key of gone) disk.marks.delete(key.toString('latin1')); // no journal ever drops one: there is no op for it
+    // no journal ever drops these: there are no ops for it
+    for (const key of gone) {
+      disk.marks.delete(key.toString('latin1'));
+      if (keys.isWithin(key, keys.takeoverRange)) disk.takeovers.delete(key.toString('utf8', 1));
+    }
     copy.parts = [];
     copy.head = head;
   }
@@ -55,6 +59,15 @@ export class MemoryCopies {
 
   drop(owner: NodeId): void {
     this.#copies.delete(owner);
+  }
+
+  /** A journal becomes a copy, as it is. */
+  put(owner: NodeId, disk: MemoryDisk, head: CopyHead): void {
+    this.#copies.set(owner, { disk, head, parts: [] });
+  }
+
+  clear(): void {
+    this.#copies.clear();
   }
 }
 
@@ -109,6 +122,8 @@ function opsOfChange(change: CopyChange): JournalOp[] {
         : { op: 'drop-subscription', name: key.toString('utf8', 1) },
     ];
   }
+  if (value && keys.isWithin(key, keys.takeoverRange))
+    return [{ op: 'takeover', takeover: codec.decodeTakeover(key, value) }];
   return [];
 }
 

@@ -14,6 +14,7 @@ import type {
   Random,
   Recovered,
   RememberedInterest,
+  Takeover,
 } from '../core/ports.ts';
 import type { Subscription } from '../core/subscription.ts';
 import * as codec from './codec.ts';
@@ -40,6 +41,7 @@ export class MemoryDisk {
   readonly marks = new Map<string, Mark>();
   readonly subscriptions = new Map<string, Subscription>();
   readonly members = new Map<NodeId, MemberRecord>();
+  readonly takeovers = new Map<NodeId, Takeover>();
   /** By their keys on a disk, which say the order. */
   readonly routes = new Map<string, { readonly node: NodeId; readonly interests: Remembered }>();
   readonly meta = new Map<string, string>();
@@ -56,9 +58,9 @@ export class MemoryDisk {
 
   /** Keys held, meta and the next block number left out. */
   get size(): number {
-    const { blocks, queues, marks, subscriptions, members, routes } = this;
+    const { blocks, queues, marks, subscriptions, members, takeovers, routes } = this;
     let size = 0;
-    for (const each of [blocks, queues, marks, subscriptions, members, routes]) size += each.size;
+    for (const each of [blocks, queues, marks, subscriptions, members, takeovers, routes]) size += each.size;
     for (const entries of this.entries.values()) size += entries.size;
     return size;
   }
@@ -177,8 +179,8 @@ export class MemoryDisk {
         drop(this.entries, op.queue, undo);
         return;
       case 'mark': {
-        const { sender, scope, lane, position } = op;
-        set(this.marks, keys.markKey(sender, op).toString('latin1'), { sender, scope, lane, position }, undo);
+        const { op: _, ...mark } = op;
+        set(this.marks, keys.markKey(op.sender, op).toString('latin1'), mark, undo);
         return;
       }
       case 'subscription':
@@ -200,6 +202,9 @@ export class MemoryDisk {
         else set(this.routes, key, { node, interests }, undo);
         return;
       }
+      case 'takeover':
+        set(this.takeovers, op.takeover.owner, op.takeover, undo);
+        return;
       case 'drop-routes':
         for (const [key, { node }] of this.routes) if (node === op.node) drop(this.routes, key, undo);
         return;
@@ -251,6 +256,7 @@ export class MemoryJournal implements Journal {
       marks: [...disk.marks].sort(byBytes('latin1')).map(([, mark]) => mark),
       subscriptions: [...disk.subscriptions].sort(byBytes('utf8')).map(([, subscription]) => subscription),
       members: [...disk.members].sort(byBytes('utf8')).map(([, member]) => member),
+      takeovers: [...disk.takeovers].sort(byBytes('utf8')).map(([, takeover]) => takeover),
       routes: this.#routes(),
     };
   }
@@ -469,6 +475,10 @@ function throughBytes(op: JournalOp): JournalOp {
       if (op.interests.length === 0) return op;
       const key = keys.routesKey(op.node, op.bucket);
       return { ...op, interests: codec.decodeRoutes(key, codec.encodeRoutes(key, op.interests)) };
+    }
+    case 'takeover': {
+      const key = keys.takeoverKey(op.takeover.owner);
+      return { ...op, takeover: codec.decodeTakeover(key, codec.encodeTakeover(key, op.takeover)) };
     }
     case 'drop-routes':
     case 'drop-block':

@@ -34,6 +34,7 @@ export function putsOf(disk: MemoryDisk): [Buffer, Buffer][] {
   for (const [queue, name] of disk.queues) ops.push({ op: 'queue', queue, name });
   for (const mark of disk.marks.values()) ops.push({ op: 'mark', ...mark });
   for (const subscription of disk.subscriptions.values()) ops.push({ op: 'subscription', subscription });
+  for (const takeover of disk.takeovers.values()) ops.push({ op: 'takeover', takeover });
   for (const [block, events] of disk.blocks) ops.push({ op: 'block', block, events });
   for (const [queue, entries] of disk.entries)
     for (const [block, entry] of entries) ops.push({ op: 'entry', queue, block, entry });

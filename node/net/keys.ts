@@ -9,7 +9,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { PrivateKey } from '@libp2p/interface';
@@ -52,6 +52,12 @@ export async function loadOrCreateKeys(dataDirectory: string): Promise<NodeKeys>
     );
   }
   return keysFrom(key);
+}
+
+/** The mesher of this key is no more: the next start makes another. The old key is kept, under another name. */
+export async function retireKeys(dataDirectory: string, node: NodeId): Promise<void> {
+  const path = join(dataDirectory, KEY_FILE);
+  await rename(path, `${path}.taken-over-${node}`);
 }
 
 /** A key that is nowhere on disk: for tests and one-off commands. */

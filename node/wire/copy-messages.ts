@@ -6,12 +6,14 @@
 //   copy-batch           := incarnation:uint batch:uint part:uint last:u8 nextBlock:uint content:bytes
 //   copy-range           := incarnation:uint from:text to:text content:bytes
 //   copy-drop            :=
+//   copy-held            := answer:u8 owner:text incarnation:uint batch:uint cursor:text
 //
 // What the content is, the journals at both ends know (node/journal/copy-content.ts).
 
-import type { CopyAck, CopyBatch, CopyRange, CopyStart } from '../core/messages.ts';
+import type { CopyAck, CopyBatch, CopyHeld, CopyRange, CopyStart } from '../core/messages.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import { NODE_BYTES_MAX } from './route-messages.ts';
 
 /** A rank and the longest key in hex: of a subscription or a mark, whose names have bounds of their own below this. */
 const CURSOR_BYTES_MAX = 4096;
@@ -26,6 +28,21 @@ export function writePlace(writer: ByteWriter, { incarnation, batch, cursor }: P
 
 export function readPlace(reader: ByteReader): Place {
   return { incarnation: reader.uint(), batch: reader.uint(), cursor: reader.text(CURSOR_BYTES_MAX) };
+}
+
+export function writeHeld(writer: ByteWriter, message: CopyHeld): void {
+  writer.byte(message.answer ? 1 : 0);
+  writer.text(message.owner);
+  writePlace(writer, message);
+}
+
+export function readHeld(reader: ByteReader): CopyHeld {
+  return {
+    kind: 'copy-held',
+    answer: reader.flag(),
+    owner: reader.text(NODE_BYTES_MAX),
+    ...readPlace(reader),
+  };
 }
 
 export function writeStart(writer: ByteWriter, { incarnation, batch, nextBlock }: CopyStart): void {

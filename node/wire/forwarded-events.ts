@@ -2,8 +2,8 @@
 // Directives are written as runs, since most frames have one for all.
 //
 //   events    := count:uint runCount:uint run{runCount} record:bytes{count}
-//   run       := length:uint flags:u8 nameCount:uint name:text{nameCount} [ wanted ] [ unknown ]
-//   flags     := 1 except, 2 wanted follows, 4 unknown follows
+//   run       := length:uint flags:u8 nameCount:uint name:text{nameCount} [ wanted ] [ unknown ] [ subscription:text ]
+//   flags     := 1 except, 2 wanted follows, 4 unknown follows, 8 subscription follows
 //   wanted    := meshers:uint (node:text groupCount:uint group:text{groupCount}){meshers}
 //   unknown   := meshers:uint node:text{meshers}
 //
@@ -29,6 +29,7 @@ const RECORD_BYTES_MIN = 40;
 const RUN_BYTES_MIN = 3;
 /** Meshers that one directive names: as many as a cluster may reasonably have. */
 const MESHERS_MAX = 4096;
+const SUBSCRIPTION_NAME_BYTES_MAX = 128;
 const WANTED_BYTES_MIN = 2;
 
 interface Run {
@@ -50,9 +51,7 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
   writer.uint(runs.length);
   for (const { length, directive } of runs) {
     writer.uint(length);
-    writer.byte(
-      (directive.groups === 'only' ? 0 : 1) | (directive.wanted ? 2 : 0) | (directive.unknown ? 4 : 0),
-    );
+    writer.byte(flagsOf(directive));
     writeTexts(writer, directive.names);
     if (directive.wanted) {
       writer.uint(directive.wanted.length);
@@ -62,11 +61,18 @@ export function writeEvents(writer: ByteWriter, events: readonly ForwardedEvent[
       }
     }
     if (directive.unknown) writeTexts(writer, directive.unknown);
+    if (directive.subscription !== undefined) writer.text(directive.subscription);
   }
   for (const { event } of events) {
     writer.uint(event.bytes);
     writer.space(event.bytes, (buffer, at) => event.writeTo(buffer, at));
   }
+}
+
+function flagsOf({ groups, wanted, unknown, subscription }: Directive): number {
+  return (
+    (groups === 'only' ? 0 : 1) | (wanted ? 2 : 0) | (unknown ? 4 : 0) | (subscription === undefined ? 0 : 8)
+  );
 }
 
 function writeTexts(writer: ByteWriter, texts: readonly string[]): void {
@@ -110,7 +116,7 @@ function readRuns(reader: ByteReader, eventCount: number): Run[] {
 
 function readDirective(reader: ByteReader, readTexts: () => string[]): Directive {
   const flags = reader.byte();
-  if (flags > 7) throw new WireError('bad-value', `directive flags ${flags}`);
+  if (flags > 15) throw new WireError('bad-value', `directive flags ${flags}`);
   const groups = (flags & 1) === 0 ? 'only' : 'except';
   const names = readTexts();
   if (groups === 'only' && flags === 0 && names.length === 0) return NO_GROUPS;
@@ -122,7 +128,14 @@ function readDirective(reader: ByteReader, readTexts: () => string[]): Directive
   for (let left = (flags & 4) === 0 ? 0 : reader.count(MESHERS_MAX, 1); left > 0; left--) {
     unknown.push(reader.text(NODE_BYTES_MAX));
   }
-  return { groups, names, ...((flags & 2) !== 0 && { wanted }), ...((flags & 4) !== 0 && { unknown }) };
+  const subscription = (flags & 8) === 0 ? undefined : reader.text(SUBSCRIPTION_NAME_BYTES_MAX);
+  return {
+    groups,
+    names,
+    ...((flags & 2) !== 0 && { wanted }),
+    ...((flags & 4) !== 0 && { unknown }),
+    ...(subscription !== undefined && { subscription }),
+  };
 }
 
 function readRecord(bytes: Uint8Array, known: KnownHeaders): ForwardedEvent['event'] {

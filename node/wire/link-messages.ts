@@ -12,7 +12,7 @@
 //   ping, pong  := sentAt:f64
 //   route-…                                                                       (route-messages.ts)
 //   copy-…                                                                        (copy-messages.ts)
-//   lane        := scope:u8(0 cluster, 1 peer) lane:uint
+//   lane        := scope:u8(0 cluster, 1 peer, 2 peer of another) lane:uint [ of:text ]
 //   position    := incarnation:uint sequence:uint
 //
 // Primitives are in byte-writer.ts. Decoding checks shape and bounds, not whether it makes sense: that is the core's.
@@ -33,6 +33,7 @@ import { WireError } from './wire-error.ts';
 const NAME_BYTES_MAX = 255;
 /** A receiver keeps state for each lane of each sender. */
 const LANE_MAX = 1023;
+const PEER_OF = 2;
 
 const KINDS = [
   'hello',
@@ -57,6 +58,7 @@ const KINDS = [
   'copy-range',
   'copy-ack',
   'copy-drop',
+  'copy-held',
 ] as const satisfies readonly LinkMessage['kind'][];
 
 const KIND_BYTES = new Map<LinkMessage['kind'], number>(KINDS.map((kind, index) => [kind, index + 1]));
@@ -161,6 +163,8 @@ function writeBody(writer: ByteWriter, message: LinkMessage): void {
       return copies.writeRange(writer, message);
     case 'copy-drop':
       return;
+    case 'copy-held':
+      return copies.writeHeld(writer, message);
   }
 }
 
@@ -220,6 +224,8 @@ function readBody(reader: ByteReader, kind: LinkMessage['kind'], known: KnownHea
       return copies.readRange(reader);
     case 'copy-drop':
       return { kind };
+    case 'copy-held':
+      return copies.readHeld(reader);
   }
 }
 
@@ -233,12 +239,18 @@ function readScope(reader: ByteReader): LaneName['scope'] {
 
 function writeLane(writer: ByteWriter, name: LaneName): void {
   invariant(name.lane <= LANE_MAX, `lane ${name.lane}`);
-  writeScope(writer, name.scope);
+  if (name.of === undefined) writeScope(writer, name.scope);
+  else writer.byte(PEER_OF);
   writer.uint(name.lane);
+  if (name.of !== undefined) writer.text(name.of);
 }
 
 function readLane(reader: ByteReader): LaneName {
-  return { scope: readScope(reader), lane: reader.uint(LANE_MAX) };
+  const scope = reader.byte();
+  if (scope > PEER_OF) throw new WireError('bad-value', `scope ${scope}`);
+  const lane = reader.uint(LANE_MAX);
+  if (scope === PEER_OF) return { scope: 'peer', lane, of: reader.text(routes.NODE_BYTES_MAX) };
+  return { scope: scope === 0 ? 'cluster' : 'peer', lane };
 }
 
 function writePosition(writer: ByteWriter, position: Position): void {

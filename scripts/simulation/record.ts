@@ -24,6 +24,7 @@ export interface RunRecord {
   meshers: number;
   events: number;
   deliveries: number;
+  takeovers: number;
   readonly faults: Record<string, number>;
   readonly met: Record<string, number>;
   readonly excused: Record<string, number>;
@@ -47,6 +48,7 @@ export function newRecord(firstSeed: number): RunRecord {
     meshers: 0,
     events: 0,
     deliveries: 0,
+    takeovers: 0,
     faults: {},
     met: {},
     excused: {},
@@ -61,6 +63,7 @@ export function take(record: RunRecord, verdict: Verdict): void {
   record.meshers += verdict.meshers;
   record.events += verdict.events;
   record.deliveries += verdict.deliveries;
+  record.takeovers += verdict.takeovers;
   addAll(record.faults, verdict.faults);
   addAll(record.met, verdict.met);
   addAll(record.excused, verdict.excused);
@@ -90,7 +93,16 @@ export function totals(): Totals {
   for (const name of filesIn(folder)) {
     const record = JSON.parse(readFileSync(join(folder, name), 'utf8')) as RunRecord;
     runs++;
-    for (const key of ['seconds', 'seeds', 'quiet', 'virtualMs', 'meshers', 'events', 'deliveries'] as const)
+    for (const key of [
+      'seconds',
+      'seeds',
+      'quiet',
+      'virtualMs',
+      'meshers',
+      'events',
+      'deliveries',
+      'takeovers',
+    ] as const)
       sum[key] += record[key];
     addAll(sum.faults, Object.entries(record.faults));
     addAll(sum.met, Object.entries(record.met));

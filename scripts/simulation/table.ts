@@ -11,7 +11,8 @@ export function progressLine(record: RunRecord): string {
 }
 
 export function table(record: RunRecord): string {
-  const { seeds, quiet, seconds, virtualMs, meshers, events, deliveries, faults, met, excused } = record;
+  const { seeds, quiet, seconds, virtualMs, meshers, events, deliveries, takeovers } = record;
+  const { faults, met, excused } = record;
   return [
     '',
     line('seeds', `${number(seeds)} (${number(quiet)} of them without faults)`),
@@ -20,6 +21,7 @@ export function table(record: RunRecord): string {
     line('meshers', number(meshers)),
     line('events', number(events)),
     line('deliveries', number(deliveries)),
+    line('lost meshers taken over', number(takeovers)),
     ...counts('faults', faults),
     ...counts('met on the way', met),
     ...counts('let pass, and why', excused),

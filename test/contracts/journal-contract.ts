@@ -42,6 +42,7 @@ export const NOTHING: RecoveredInFull = {
   marks: [],
   subscriptions: [],
   members: [],
+  takeovers: [],
   routes: [],
 };
 
@@ -55,6 +56,7 @@ export function subscription(name: string, parts: Partial<Subscription> = {}): S
     topic: 'orders/#',
     group: undefined,
     sink: undefined,
+    adoptedFrom: undefined,
     delivery: DELIVERY_DEFAULTS,
     ...parts,
   };

@@ -293,7 +293,14 @@ export class Bench {
     this.#ask(node, (request) => ({
       kind: 'put-subscription',
       request,
-      subscription: { name, topic, group: given.get('group'), sink: undefined, delivery },
+      subscription: {
+        name,
+        topic,
+        group: given.get('group'),
+        sink: undefined,
+        adoptedFrom: undefined,
+        delivery,
+      },
     }));
   }
 

@@ -59,6 +59,12 @@ export function describeEffect(
       return `write to the copy of ${effect.owner}: up to batch ${effect.head.batch}`;
     case 'copy-drop':
       return `drop the copy of ${effect.owner}`;
+    case 'claim':
+      return `claim what ${effect.owner} left, blocks ${effect.from} to ${effect.upTo}`;
+    case 'read-copy':
+      return `read the copy of ${effect.owner}`;
+    case 'load-copy':
+      return `load block ${effect.block} of the copy of ${effect.owner}`;
     case 'list-members':
       return 'ask the registry who is there';
     case 'register':
@@ -102,6 +108,8 @@ function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
       return `drop member ${op.node}`;
     case 'routes':
       return `remember bucket ${op.bucket} of ${op.node}: ${op.interests.map(interestName).join(', ') || 'nothing'}`;
+    case 'takeover':
+      return `took over from ${op.takeover.owner} up to block ${op.takeover.upTo}`;
     case 'drop-routes':
       return `drop routes of ${op.node}`;
   }
@@ -171,6 +179,8 @@ function describeMessage(message: LinkMessage): string {
     case 'copy-ready':
     case 'copy-ack':
       return `${message.kind}, has batch ${message.batch} of ${message.incarnation}${message.cursor === '' ? '' : `, ranges up to ${message.cursor}`}`;
+    case 'copy-held':
+      return `copy-held of ${message.owner}: batch ${message.batch} of ${message.incarnation}`;
     case 'copy-start':
       return `copy-start behind batch ${message.batch}`;
     case 'copy-batch':

@@ -3,11 +3,12 @@
 
 import type { NodeId } from '../../node/core/event.ts';
 import type { Interest } from '../../node/core/messages.ts';
+import { announcedFilter, heirFilter } from '../../node/core/heirs.ts';
 import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import { waysTo } from './duties.ts';
-import type { History, Published, Received, Subscribed } from './history.ts';
+import { homeOf, type History, type Published, type Received, type Subscribed } from './history.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { putsOf } from '../../node/journal/memory-range.ts';
 import type { SimMesher } from './mesher.ts';
@@ -143,8 +144,9 @@ function judgeTwice(found: Found, subscribed: Subscribed, before: Received, agai
     before.sequence === again.sequence;
   if (!same && event.attempts.length > 1) excuse(found, 'duplicate: its publisher sent it again');
   else if (event.doubtIn.has(subscribed.cluster)) excuse(found, 'duplicate: custody was in doubt');
-  else if (found.history.isForgotten(event, subscribed.mesher))
+  else if (found.history.isForgotten(event, homeOf(subscribed)))
     excuse(found, 'duplicate: a disk was put back');
+  else if (event.takenOver) excuse(found, 'duplicate: taken over from a lost mesher');
   else
     found.history.broken(
       'nothing twice without doubt',
@@ -178,8 +180,9 @@ function judgeGroupTwice(found: Found, one: Subscribed, other: Subscribed, id: s
   if (!event) return;
   if (event.attempts.length > 1) excuse(found, 'group twice: its publisher sent it again');
   else if (event.doubtIn.size > 0) excuse(found, 'group twice: custody was in doubt');
+  else if (event.takenOver) excuse(found, 'group twice: taken over from a lost mesher');
   else if (event.unknownMeshers) excuse(found, 'group twice: a mesher was unknown');
-  else if ([one, other].some(({ mesher }) => found.history.isForgotten(event, mesher)))
+  else if ([one, other].some((each) => found.history.isForgotten(event, homeOf(each))))
     excuse(found, 'group twice: a disk was put back');
   else if (event.unknownAtLanding.has(one.name) || event.unknownAtLanding.has(other.name))
     excuse(found, 'group twice: sender and landing mesher knew other members');
@@ -227,14 +230,19 @@ export function checkOrder(found: Found): void {
 /** What excuses that `later` came before `earlier`; undefined: nothing. */
 function whyOutOfOrder(
   history: History,
-  { cluster, mesher }: Subscribed,
+  subscribed: Subscribed,
   later: string,
   earlier: string,
 ): string | undefined {
   const events = [history.events.get(later), history.events.get(earlier)];
   if (events.some((event) => event === undefined || event.attempts.length > 1))
     return 'its publisher sent again';
-  if (events.some((event) => event && history.isForgotten(event, mesher))) return 'a disk was put back';
+  if (events.some((event) => event && history.isForgotten(event, homeOf(subscribed))))
+    return 'a disk was put back';
+  const { cluster, movedAt } = subscribed;
+  // what was queued for it elsewhere follows when the heir is known there, and may be overtaken by what is new
+  if (events.some((event) => event?.takenOver === true || (event?.attempts[0]?.at ?? 0) < movedAt))
+    return 'taken over from a lost mesher';
   const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);
   if (events.some((event) => event?.doubtIn.has(cluster)) || landings.some((nodes) => nodes.length > 1)) {
     return 'the lane moved in doubt';
@@ -249,7 +257,7 @@ function whyOutOfOrder(
 export function checkCrossings(found: Found): void {
   for (const event of found.history.events.values()) {
     for (const [cluster, nodes] of event.landedOn) {
-      if (nodes.size <= event.attempts.length || event.doubtIn.has(cluster)) continue;
+      if (nodes.size <= event.attempts.length || event.doubtIn.has(cluster) || event.takenOver) continue;
       if (found.history.isForgotten(event)) {
         excuse(found, 'crossed twice: a disk was put back');
         continue;
@@ -289,8 +297,11 @@ function ownInterests({ core }: SimMesher): string {
     wanted.set(key, { filter, group, durable: durable || wanted.get(key)?.durable === true });
   };
   for (const { subscription } of core?.subscriptions.all() ?? []) {
-    if (subscription.name !== DEAD_LETTERS) add(subscription.topic, subscription.group ?? '', true);
+    const { name, topic, group = '', adoptedFrom } = subscription;
+    const isBeingAdopted = adoptedFrom !== undefined && core?.takeovers.isGuest(adoptedFrom) !== true;
+    if (name !== DEAD_LETTERS && !isBeingAdopted) add(announcedFilter(topic, adoptedFrom), group, true);
   }
+  for (const guest of core?.takeovers.guests() ?? []) add(heirFilter(guest), '', true);
   for (const { filter, group } of core?.subscriptions.ephemerals() ?? []) add(filter, group, false);
   return [...wanted.values()].map(textOf).sort().join(' ');
 }
@@ -302,7 +313,7 @@ function textOf({ filter, group, durable }: Interest): string {
 // ───────────────────────────────────────────────────────────── 6: nothing is left over
 
 /** What still waits somewhere; empty: the federation is at rest. */
-export function unrest(meshers: readonly SimMesher[]): string[] {
+export function unrest(meshers: readonly SimMesher[], all = meshers): string[] {
   const waiting: string[] = [];
   for (const { node, core, busy, options } of meshers) {
     if (!core) {
@@ -321,6 +332,8 @@ export function unrest(meshers: readonly SimMesher[]): string[] {
         );
     }
     if (!core.commits.idle) waiting.push(`${node}: a batch`);
+    for (const { owner } of core.copies.all())
+      if (!all.some((one) => one.node === owner)) waiting.push(`${node}: what ${owner} left`);
     if (busy && core.commits.pendingBytes > 0) waiting.push(`${node}: inputs`);
   }
   return waiting;

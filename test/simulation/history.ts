@@ -10,6 +10,7 @@ import type { Delivery } from '../../node/core/ports.ts';
 import type { Route } from '../../node/core/route-table.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
+import { announcedFilter } from '../../node/core/heirs.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { idOf } from './event-id.ts';
@@ -40,6 +41,8 @@ export interface Published {
   readonly landedOn: Map<string, Set<NodeId>>;
   /** Subscriptions that a mesher it landed on had not heard of, though the origin had. */
   readonly unknownAtLanding: Set<string>;
+  /** It was moved from the copy of a lost mesher: what that had handed on, or had settled, last may not be known in the copy. */
+  takenOver: boolean;
   /** A decision was taken while some mesher's record was not whole: groups may be served twice. */
   unknownMeshers: boolean;
 }
@@ -68,6 +71,10 @@ export interface Subscribed {
   /** It has a queue limit: events may be dropped, and are counted. */
   readonly limited: boolean;
   readonly received: Received[];
+  /** Where it lives on since its mesher was lost; '' at first. Names places apart. */
+  servedBy: string;
+  /** Virtual ms at which its consumer found it there; 0: never. */
+  movedAt: number;
   /** Places whose settlement was confirmed. */
   readonly settled: Set<string>;
   /** Consumers were impatient, failing, or gone: only ordered queues still promise order. */
@@ -182,6 +189,7 @@ export class History implements MesherObserver, NetworkObserver {
       doubtIn: new Set(),
       landedOn: new Map(),
       unknownAtLanding: new Set(),
+      takenOver: false,
       unknownMeshers: false,
     };
     this.events.set(id, made);
@@ -207,7 +215,9 @@ export class History implements MesherObserver, NetworkObserver {
       ({ event }) => event.attempts.filter((attempt) => attempt.mesher === mesher).length === 1,
     );
     const ids = new Set(once.filter(({ event }) => event.qos === 'durable').map(({ event }) => event.id));
-    if (owner && owner.options.replicas > 1) this.#checkCopied(owner, ids);
+    // a disk that was put back may have lost what its mesher had acked
+    if (owner && owner.options.replicas > 1 && !this.#putBackAt.has(owner.cluster))
+      this.#checkCopied(owner, ids);
   }
 
   /** What is acked, and still waits on its mesher's disk, waits in as many copies as were promised. */
@@ -276,6 +286,12 @@ export class History implements MesherObserver, NetworkObserver {
         ) ?? []) {
           this.#owe(core, event, attempt, when, died, changes);
         }
+      } else if (input.kind === 'copy-loaded') {
+        for (const { events } of input.entries)
+          for (const event of events) {
+            const published = this.events.get(idOf(event));
+            if (published) published.takenOver = true;
+          }
       } else if (input.kind === 'messages') {
         for (const message of input.messages) {
           if (!isEvents(message)) continue;
@@ -375,8 +391,9 @@ export class History implements MesherObserver, NetworkObserver {
     this.#putBackAt.set(mesher.cluster, this.#schedule.now);
     this.#putBackAt.set(mesher.node, this.#schedule.now);
     this.#kept.delete(mesher.node);
-    for (const { name, mesher: home, settled } of this.subscriptions.values()) {
-      if (home !== mesher.node) continue;
+    for (const subscribed of this.subscriptions.values()) {
+      const { name, settled } = subscribed;
+      if (homeOf(subscribed) !== mesher.node) continue;
       settled.clear(); // it has forgotten that
       for (const place of this.#places.keys()) if (place.startsWith(`${name} `)) this.#places.delete(place); // its blocks are numbered from there again
     }
@@ -439,7 +456,14 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   dataArrived(_from: Host, to: Host, message: DataMessage): void {
-    if (!isEvents(message) || message.scope !== 'cluster' || message.kind !== 'data') return;
+    if (!isEvents(message) || message.kind !== 'data') return;
+    if (message.of !== undefined && message.doubt) {
+      for (const { event } of message.events) {
+        const published = this.events.get(idOf(event));
+        if (published) published.takenOver = true;
+      }
+    }
+    if (message.scope !== 'cluster') return;
     for (const { event } of message.events) {
       const published = this.events.get(idOf(event));
       if (!published || event.deadLetter) continue;
@@ -452,7 +476,7 @@ export class History implements MesherObserver, NetworkObserver {
   // ─────────────────────────────────────────────────────────── at consumers
 
   received(
-    subscribed: Pick<Subscribed, 'name' | 'settled' | 'received'>,
+    subscribed: Pick<Subscribed, 'name' | 'settled' | 'received' | 'servedBy'>,
     deliveries: readonly Delivery[],
   ): void {
     for (const { event, token } of deliveries) {
@@ -461,7 +485,7 @@ export class History implements MesherObserver, NetworkObserver {
         continue;
       }
       const id = idOf(event);
-      const place = placeOf(token);
+      const place = token === NO_TOKEN ? '' : `${subscribed.servedBy}${placeOf(token)}`;
       const { origin, incarnation, sequence, key } = event;
       const named = `${subscribed.name} ${place}`;
       const before = this.#places.get(named);
@@ -500,8 +524,13 @@ export class History implements MesherObserver, NetworkObserver {
   }
 
   settled(subscribed: Subscribed, tokens: readonly DeliveryToken[]): void {
-    for (const token of tokens) subscribed.settled.add(placeOf(token));
+    for (const token of tokens) subscribed.settled.add(`${subscribed.servedBy}${placeOf(token)}`);
   }
+}
+
+/** The mesher that serves it: where it was made, or that one's heir. */
+export function homeOf({ mesher, servedBy }: Pick<Subscribed, 'mesher' | 'servedBy'>): NodeId {
+  return servedBy === '' ? mesher : servedBy.trimEnd();
 }
 
 /** Those of the events, as `origin` took them from their publisher, that some queue on the disk still wants. */
@@ -531,16 +560,20 @@ function knows(
   { name, mesher, subscription }: Subscribed,
   died: ReadonlySet<NodeId>,
 ): boolean {
-  if (mesher === core.node) return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
-  const member = core.members.get(mesher);
+  const heir = heirOf(core, mesher);
+  if (mesher === core.node || heir === core.node)
+    return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
+  const member = core.members.get(heir ?? mesher);
   if (!member) return false;
   const isDead = member.status === 'dead' || died.has(mesher);
-  if (!isDead && !core.table.complete(mesher)) return true;
+  if (heir === undefined && !isDead && !core.table.complete(mesher)) return true;
   return holds(core, mesher, subscription) !== undefined;
 }
 
 /** The interest of another mesher's subscription as this one's table has it. */
 function holds(core: MesherCore, mesher: NodeId, { topic, group = '' }: Subscription): Route | undefined {
+  const heir = heirOf(core, mesher);
+  const filter = heir === undefined ? topic : announcedFilter(topic, mesher);
   const { revision } = core.table;
   let held = heldBy.get(core);
   if (held?.revision !== revision) {
@@ -550,7 +583,7 @@ function holds(core: MesherCore, mesher: NodeId, { topic, group = '' }: Subscrip
         routes.set(routeKey(owner, route.filter, route.group), route);
     heldBy.set(core, (held = { revision, routes }));
   }
-  return held.routes.get(routeKey(mesher, topic, group));
+  return held.routes.get(routeKey(heir ?? mesher, filter, group));
 }
 
 /** Looked for after every step, and seldom changed. */
@@ -561,6 +594,11 @@ const heldBy = new WeakMap<
 
 function routeKey(node: NodeId, filter: string, group: string): string {
   return `${node} ${group} ${filter}`;
+}
+
+/** Who is in the place of a lost mesher, as far as this one knows. */
+function heirOf(core: MesherCore, mesher: NodeId): NodeId | undefined {
+  return core.takeovers.isGuest(mesher) ? core.node : core.table.heirs.of(mesher);
 }
 
 function describe(step: Input | Effect): string {

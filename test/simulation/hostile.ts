@@ -60,6 +60,11 @@ export class HostileMember implements Host, Client {
     this.#everyMs = ports.chance.between(20, 500);
   }
 
+  /** Nobody holds anything of it. */
+  takenOver(): void {
+    this.running = false;
+  }
+
   start(): void {
     const { registry } = this.#ports;
     const { node, cluster, incarnation } = this;

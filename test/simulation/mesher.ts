@@ -5,7 +5,8 @@ import type { NodeId } from '../../node/core/event.ts';
 import type { Limits } from '../../node/core/limits.ts';
 import { chooseIncarnation, signMember } from '../../node/core/membership.ts';
 import { MesherCore } from '../../node/core/mesher-core.ts';
-import type { Delivery, Keys } from '../../node/core/ports.ts';
+import { COPY_COMPLETE } from '../../node/core/messages.ts';
+import type { CopyHead, Delivery, Keys, QueuedEntry, Recovered } from '../../node/core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
 import type { Timing } from '../../node/core/timing.ts';
 import { WIRE_VERSION } from '../../node/core/wire-version.ts';
@@ -46,6 +47,8 @@ export interface SimMesherPorts {
   readonly network: () => SimNetwork;
   readonly registry: SimRegistry;
   readonly observer: MesherObserver;
+  /** Starts another mesher in its place, for which its disk is a copy like any other's. */
+  comeBack(mesher: SimMesher, chance: Chance, head: CopyHead): void;
 }
 
 export interface SessionListener {
@@ -70,6 +73,22 @@ const COPY_RANGE_BYTES = 3_000;
 
 /** Blocks that a load leaves out at most. */
 const LEFT_OUT_MAX = 4;
+
+function recoveredFrom(disk: MemoryDisk): Recovered {
+  const journal = new MemoryJournal(disk);
+  const recovered = journal.recoverNow();
+  journal.closeNow();
+  return recovered;
+}
+
+function loadedFrom(disk: MemoryDisk, block: number, queues: readonly number[]): QueuedEntry[] {
+  const journal = new MemoryJournal(disk);
+  const entries = queues.flatMap((queue) =>
+    journal.loadNow(queue, [block]).map((entry) => ({ queue, ...entry })),
+  );
+  journal.closeNow();
+  return entries;
+}
 
 export class SimMesher implements Host, Client {
   readonly options: SimMesherOptions;
@@ -122,6 +141,16 @@ export class SimMesher implements Host, Client {
 
   get isDown(): boolean {
     return this.#state === 'down';
+  }
+
+  /** It hears of claims on it: another has taken it over while it was away. It comes back as another, with what it still has. */
+  takenOver(): void {
+    if (this.#state !== 'running') return;
+    const { incarnation } = this;
+    this.crash(false, 'taken over');
+    const { nextBlock } = this.disk;
+    const head = { incarnation, batch: 0, cursor: COPY_COMPLETE, startBlock: 0, nextBlock };
+    this.#ports.comeBack(this, this.#ports.chance, head);
   }
 
   get frozen(): boolean {
@@ -397,6 +426,26 @@ export class SimMesher implements Host, Client {
       case 'copy-drop':
         this.copies.drop(effect.owner);
         return;
+      case 'claim':
+        registry.claim(this, effect);
+        return;
+      case 'read-copy': {
+        const { owner } = effect;
+        this.#afterCopyWrites(owner, () => {
+          const disk = this.copies.diskOf(owner);
+          if (disk) this.input({ kind: 'copy-read', owner, recovered: recoveredFrom(disk) });
+        });
+        return;
+      }
+      case 'load-copy': {
+        const { owner, block, queues } = effect;
+        this.#afterCopyWrites(owner, () => {
+          const disk = this.copies.diskOf(owner);
+          if (disk)
+            this.input({ kind: 'copy-loaded', owner, block, entries: loadedFrom(disk, block, queues) });
+        });
+        return;
+      }
       case 'list-members':
         registry.list(this.node, this.life);
         return;
@@ -454,6 +503,15 @@ export class SimMesher implements Host, Client {
 
   /** When the write of each copy that was asked for last is done. */
   readonly #copyTurns = new Map<NodeId, number>();
+
+  #afterCopyWrites(owner: NodeId, then: () => void): void {
+    const { schedule, chance } = this.#ports;
+    const { life } = this;
+    const at = Math.max(schedule.now, this.#copyTurns.get(owner) ?? 0) + chance.skewed(0.2, 20);
+    schedule.at(at, () => {
+      if (this.life === life) then();
+    });
+  }
 
   #copyWrite({ owner, head, change }: Extract<Effect, { kind: 'copy-write' }>): void {
     const { schedule, chance } = this.#ports;

@@ -2,13 +2,14 @@
 // their key: another comes in their place), or get an older disk back. What that loses by definition is told to the history.
 
 import type { NodeId } from '../../node/core/event.ts';
+import type { CopyHead } from '../../node/core/ports.ts';
 import type { Limits } from '../../node/core/limits.ts';
 import type { Timing } from '../../node/core/timing.ts';
 import type { Chance } from './chance.ts';
 import { unrest } from './checkers.ts';
 import { dutiesLost, dutiesOn } from './duties.ts';
 import type { KeyRing } from './fake-keys.ts';
-import type { History } from './history.ts';
+import { homeOf, type History } from './history.ts';
 import { HostileMember } from './hostile.ts';
 import { type Backup, SimMesher } from './mesher.ts';
 import type { Host, SimNetwork } from './network.ts';
@@ -55,6 +56,8 @@ export class Population {
   readonly #options: PopulationOptions;
   readonly #ports: PopulationPorts;
   #joined = FIRST_JOINER;
+  /** Disks lost of each cluster: as many as it keeps copies are too many. */
+  readonly #lost = new Map<string, number>();
 
   constructor(options: PopulationOptions, ports: PopulationPorts) {
     this.#options = options;
@@ -67,12 +70,47 @@ export class Population {
     const { schedule, network, registry, history, ring, byNode, hosts } = this.#ports;
     const mesher = new SimMesher(
       { federation, cluster, keys: ring.make(node, secret), limits, timing, replicas, verifyJournal },
-      { schedule, chance, network, registry, observer: history },
+      {
+        schedule,
+        chance,
+        network,
+        registry,
+        observer: history,
+        comeBack: (old, its, head) => this.#comeBack(old, its, head),
+      },
     );
     this.meshers.push(mesher);
     byNode.set(node, mesher);
     hosts.set(node, mesher);
     return mesher;
+  }
+
+  /** Who was taken over while it was away comes back under another name, with what it still has. */
+  #comeBack(old: SimMesher, chance: Chance, head: CopyHead): void {
+    const node = `${old.node}'`;
+    const { cluster, options, disk } = old;
+    const mesher = this.add(node, cluster, options.replicas, `secret-${node}`, chance.fork(node));
+    mesher.copies.put(old.node, disk, head);
+    old.leaving = old.gone = true;
+    this.meshers.splice(this.meshers.indexOf(old), 1);
+    this.#ports.schedule.after(chance.between(10, 1_000), () => mesher.start());
+    this.#ports.settled(mesher);
+  }
+
+  /**
+   * Gone for good with its disk, where others have copies of all that it acked, and are enough to take more: somebody is its heir, and
+   * nothing may be lost.
+   */
+  lose(mesher: SimMesher): boolean {
+    const { cluster, options } = mesher;
+    const lost = this.#lost.get(cluster) ?? 0;
+    if (!this.#mayGo(mesher) || lost >= options.replicas - 1) return false;
+    this.#lost.set(cluster, lost + 1);
+    mesher.leaving = mesher.gone = true;
+    mesher.crash(true, 'lost for good');
+    mesher.copies.clear();
+    this.meshers.splice(this.meshers.indexOf(mesher), 1);
+    return true;
   }
 
   /** A new mesher, in a cluster that is there or in one of its own. */
@@ -122,7 +160,7 @@ export class Population {
       mesher.start();
       const own = this.#subscribersOf(mesher);
       for (const subscriber of own) subscriber.delete();
-      if (own.every((subscriber) => subscriber.isDeleted) && unrest([mesher]).length === 0) {
+      if (own.every((subscriber) => subscriber.isDeleted) && unrest([mesher], this.meshers).length === 0) {
         const left = [...dutiesOn(mesher.disk)];
         if (left.length > 0)
           this.#ports.history.broken(
@@ -139,6 +177,10 @@ export class Population {
 
   /** Stopped for good with whatever it holds; its subscriptions are deleted just before, or stay where they were. */
   leaveAtOnce(mesher: SimMesher, deletes: boolean): void {
+    if (mesher.options.replicas > 1) {
+      this.lose(mesher);
+      return;
+    }
     if (!this.#mayGo(mesher)) return;
     mesher.leaving = true;
     if (deletes) for (const subscriber of this.#subscribersOf(mesher)) subscriber.delete();
@@ -152,6 +194,7 @@ export class Population {
 
   /** Disk and key are gone. False: it must stay. */
   wipe(mesher: SimMesher): boolean {
+    if (mesher.options.replicas > 1) return this.lose(mesher);
     if (!this.#mayGo(mesher)) return false;
     this.#bury(mesher, true, 'its disk is wiped');
     return true;
@@ -170,7 +213,8 @@ export class Population {
    * how high its incarnation had come.
    */
   restore(mesher: SimMesher, backup: Backup, power: boolean): void {
-    if (mesher.gone) return;
+    // what an heir forgets that it took over, nobody has any more: that is a known limit, and not what is looked for here
+    if (mesher.gone || (mesher.core?.takeovers.guests().length ?? 0) > 0) return;
     mesher.crash(power, 'its disk is put back to a backup');
     this.#ports.history.diskPutBack(mesher, dutiesLost(dutiesOn(mesher.disk), dutiesOn(backup.disk)));
     mesher.putBack(backup);
@@ -198,6 +242,6 @@ export class Population {
   }
 
   #subscribersOf({ node }: SimMesher): Subscriber[] {
-    return this.#ports.subscribers.filter(({ subscribed }) => subscribed.mesher === node);
+    return this.#ports.subscribers.filter(({ subscribed }) => homeOf(subscribed) === node);
   }
 }

@@ -3,7 +3,8 @@
 // not while the process is stopped or cut off.
 
 import type { NodeId } from '../../node/core/event.ts';
-import type { MemberList, MemberRecord } from '../../node/core/ports.ts';
+import { type Claims, withClaim } from '../../node/claims.ts';
+import type { Claim, MemberList, MemberRecord } from '../../node/core/ports.ts';
 import type { Input } from '../../node/core/steps.ts';
 import type { Chance } from './chance.ts';
 import type { Schedule } from './schedule.ts';
@@ -15,6 +16,7 @@ export interface Client {
   /** Stopped by a signal: nothing of it runs, the thread that keeps the lease alive included. */
   readonly frozen: boolean;
   input(input: Input): void;
+  takenOver(): void;
 }
 
 interface Lease {
@@ -35,6 +37,8 @@ export class SimRegistry {
   readonly #chance: Chance;
   readonly #leases = new Map<NodeId, Lease>();
   readonly #clients = new Map<NodeId, { client: Client; life: number }>();
+  /** By cluster. */
+  readonly #claims = new Map<string, Claims>();
   #revision = 0;
   #history: MemberList[] = [{ revision: 0, members: [] }];
   down = false;
@@ -63,9 +67,11 @@ export class SimRegistry {
       const list = this.#chance.is(this.staleness) ? this.#chance.pick(this.#history) : this.#history.at(-1);
       return list ?? { revision: 0, members: [] };
     };
-    this.#call(node, life, read, (list) =>
-      this.#tell(node, life, list ? { kind: 'members', list } : { kind: 'registry', state: 'down' }),
-    );
+    this.#call(node, life, read, (list) => {
+      const client = this.#clients.get(node)?.client;
+      this.#tell(node, life, list ? { kind: 'members', list } : { kind: 'registry', state: 'down' });
+      if (list && this.#isClaimed(node) && this.#clients.get(node)?.life === life) client?.takenOver();
+    });
   }
 
   register(node: NodeId, life: number, record: MemberRecord): void {
@@ -82,6 +88,34 @@ export class SimRegistry {
         done === undefined ? { kind: 'registry', state: 'down' } : { kind: 'members-hint' },
       ),
     );
+  }
+
+  /** Claims what is left, as `node/claims.ts` does with a setting for each cluster. */
+  claim(
+    client: Client & { readonly cluster: string; readonly life: number },
+    { owner, from, upTo }: { readonly owner: NodeId; readonly from: number; readonly upTo: number },
+  ): void {
+    const { node, cluster, life } = client;
+    const put = (): readonly Claim[] | 'taken-over' => {
+      const claims = withClaim(this.#claims.get(cluster) ?? {}, owner, { taker: node, from, upTo });
+      if (claims === 'taken-over') return claims;
+      this.#claims.set(cluster, claims);
+      return claims[owner] ?? [];
+    };
+    this.#call(node, life, put, (claims) => {
+      if (claims !== 'taken-over')
+        this.#tell(
+          node,
+          life,
+          claims ? { kind: 'claimed', owner, claims } : { kind: 'registry', state: 'down' },
+        );
+      else if (client.life === life) client.takenOver();
+    });
+  }
+
+  #isClaimed(node: NodeId): boolean {
+    for (const claims of this.#claims.values()) if (claims[node]) return true;
+    return false;
   }
 
   // ─────────────────────────────────────────────────────────── faults

@@ -42,6 +42,8 @@ export interface Verdict {
   readonly meshers: number;
   readonly events: number;
   readonly deliveries: number;
+  /** Copies of lost meshers, or of ones that were away for too long, that were taken over. */
+  readonly takeovers: number;
   readonly faults: ReadonlyMap<string, number>;
   /** Situations that the run came into, by name: what faults are for. */
   readonly met: ReadonlyMap<string, number>;
@@ -54,6 +56,8 @@ export interface Verdict {
 const FEDERATION = 'sim';
 /** After the faults have stopped, tables agree within this. */
 const ROUTES_AGREE_MS = 60_000;
+/** Who is dead is taken over within this and the patience that copies have with each other (takeovers.ts). */
+const TAKEOVER_MS = 90_000;
 /** After the faults have stopped, everything is delivered within this. */
 const REST_MS = 240_000;
 
@@ -109,7 +113,7 @@ class World {
     const eras = this.#quiet ? new Set<Era>() : drawEras(later);
     this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
     // who left for good must be forgotten before the run ends, and nobody else
-    const forgetAfterMs = this.#busyMs + 20_000;
+    const forgetAfterMs = Math.max(this.#busyMs + 20_000, 5 * drawn.deadAfterMs + TAKEOVER_MS);
     const timing = eras.has('members') ? { ...drawn, forgetAfterMs } : drawn;
     this.#restMs = eras.has('members') ? REST_MS + forgetAfterMs : REST_MS;
     this.#population = new Population(
@@ -129,7 +133,7 @@ class World {
     this.#meshers = this.#population.meshers;
     const clusters = 1 + chance.below(4);
     for (let c = 0; c < clusters; c++) {
-      const size = 1 + chance.below(3);
+      const size = replicas === 1 ? 1 + chance.below(3) : 2 + chance.below(3);
       for (let m = 0; m < size; m++) {
         const cluster = 'abcd'.charAt(c);
         const node = `${cluster}${m}`;
@@ -179,16 +183,25 @@ class World {
     const { schedule, history } = this;
     const healedAt = schedule.now;
     let agreedAt: number | undefined;
+    // who dies of the last fault is taken over a grace later, which changes routes once more
+    let changedAt = healedAt;
+    let guests = 0;
     for (;;) {
       schedule.runUntil(schedule.now + 500, failed);
       if (failed()) return;
       const apart = routeDifferences(this.#meshers);
       agreedAt = apart.length > 0 ? undefined : (agreedAt ?? schedule.now);
       const after = schedule.now - healedAt;
-      if (apart.length > 0 && after > ROUTES_AGREE_MS) {
+      const guestsNow = this.#meshers.reduce(
+        (sum, { core }) => sum + (core?.takeovers.guests().length ?? 0),
+        0,
+      );
+      if (guestsNow !== guests) changedAt = schedule.now;
+      guests = guestsNow;
+      if (apart.length > 0 && schedule.now - changedAt > ROUTES_AGREE_MS) {
         history.broken(
           'route tables agree',
-          `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault: ${apart.slice(0, 3).join('; ')}`,
+          `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault, or takeover: ${apart.slice(0, 3).join('; ')}`,
         );
         return;
       }
@@ -308,6 +321,7 @@ class World {
       deliveries,
       faults: this.#faults.injected,
       met: this.history.met,
+      takeovers: ['heir', 'helper'].reduce((sum, as) => sum + this.history.total('takeovers_total', as), 0),
       excused: this.#excused,
       digest: hash32(text, this.schedule.count),
     };

@@ -77,7 +77,8 @@ export class Publisher {
 
   #turn(): void {
     if (this.#stopped) return;
-    if (this.#home.leaving || this.#chance.is(0.02)) this.#home = this.#chance.pick(this.#ports.meshers);
+    if (this.#home.leaving || this.#home.gone || this.#chance.is(0.02))
+      this.#home = this.#chance.pick(this.#ports.meshers);
     const qos = this.#chance.is(0.1) ? 'best-effort' : 'durable';
     const count = this.#chance.is(0.05) ? 40 : 1 + this.#chance.below(4);
     const events = Array.from({ length: count }, () => this.#make(qos));
@@ -193,6 +194,8 @@ export function planSubscriber(
 /** Makes its subscription, again until that is acked, and consumes from it until the run ends. */
 export class Subscriber {
   readonly subscribed: Subscribed;
+  #home: SimMesher;
+  #homeNode: string;
   readonly #plan: SubscriberPlan;
   readonly #ports: WorkloadPorts;
   readonly #chance: Chance;
@@ -209,6 +212,8 @@ export class Subscriber {
 
   constructor(plan: SubscriberPlan, chance: Chance, ports: WorkloadPorts) {
     this.#plan = plan;
+    this.#home = plan.home;
+    this.#homeNode = plan.home.node;
     this.#temper = plan.temper;
     this.#chance = chance;
     this.#ports = ports;
@@ -217,22 +222,40 @@ export class Subscriber {
       name,
       mesher: home.node,
       cluster: home.cluster,
-      subscription: { name, topic, group, sink: undefined, delivery },
+      subscription: { name, topic, group, sink: undefined, adoptedFrom: undefined, delivery },
       acked: false,
       ended: false,
       limited: delivery.queueEventsMax !== undefined,
       received: [],
       settled: new Set(),
+      servedBy: '',
+      movedAt: 0,
       disturbed: plan.temper !== 'good' || plan.way === 'pull',
     };
     ports.history.subscriptions.set(name, this.subscribed);
     this.#put(this.subscribed.subscription);
   }
 
+  /** Where it is; where its mesher is lost, that one's heir, once there is one. */
+  get #mesher(): SimMesher {
+    if (!this.#home.gone && this.#home.node === this.#homeNode) return this.#home;
+    const heir = this.#ports.meshers.find(
+      ({ cluster, core }) =>
+        cluster === this.#plan.home.cluster && core?.subscriptions.get(this.#plan.name) !== undefined,
+    );
+    if (heir) {
+      this.#home = heir;
+      this.#homeNode = heir.node;
+      this.subscribed.servedBy = `${heir.node} `;
+      this.subscribed.movedAt = this.#ports.schedule.now;
+    }
+    return this.#home;
+  }
+
   #put(subscription: Subscription): void {
     this.#until(
       (done) =>
-        this.#plan.home.request((request) => ({ kind: 'put-subscription', request, subscription }), done),
+        this.#mesher.request((request) => ({ kind: 'put-subscription', request, subscription }), done),
       (reply) => {
         if (reply.kind !== 'put') return;
         this.subscribed.subscription = subscription;
@@ -250,8 +273,7 @@ export class Subscriber {
   ): void {
     const again = (): void =>
       this.#ports.schedule.after(this.#chance.between(100, 700), () => this.#until(ask, then, evenDeleted));
-    if (this.#plan.home.gone) return;
-    if (!this.#plan.home.running) return again();
+    if (!this.#mesher.running) return again();
     if (this.#deleted && !evenDeleted) return;
     ask((reply) => {
       if (reply === undefined || (reply.kind === 'failed' && reply.error.facts.retryable)) again();
@@ -264,7 +286,7 @@ export class Subscriber {
     this.#temper = 'good';
     this.#stalledUntil = 0;
     if (this.#session === undefined) return;
-    this.#plan.home.input({ kind: 'grant', session: this.#session, count: 50 });
+    this.#mesher.input({ kind: 'grant', session: this.#session, count: 50 });
   }
 
   /** For so long it handles nothing of what it is given, and asks for no more. */
@@ -299,7 +321,7 @@ export class Subscriber {
   deleteAgain(): void {
     const { name } = this.#plan;
     this.#until(
-      (done) => this.#plan.home.request((request) => ({ kind: 'delete-subscription', request, name }), done),
+      (done) => this.#mesher.request((request) => ({ kind: 'delete-subscription', request, name }), done),
       () => {
         this.isDeleted = true;
       },
@@ -326,8 +348,9 @@ export class Subscriber {
   }
 
   #attach(): void {
-    if (this.#session !== undefined || this.#deleted || this.#plan.home.gone) return;
-    const { home, name } = this.#plan;
+    if (this.#session !== undefined || this.#deleted) return;
+    const { name } = this.#plan;
+    const home = this.#mesher;
     if (!home.running) {
       this.#later(100, 600, () => this.#attach());
       return;
@@ -348,8 +371,9 @@ export class Subscriber {
   }
 
   #pull(): void {
-    if (this.#pulling || this.#deleted || this.#plan.home.gone) return;
-    const { home, name } = this.#plan;
+    if (this.#pulling || this.#deleted) return;
+    const { name } = this.#plan;
+    const home = this.#mesher;
     if (!home.running) {
       this.#later(100, 600, () => this.#pull());
       return;
@@ -377,7 +401,7 @@ export class Subscriber {
     if (this.#temper === 'crashing' && this.#chance.is(0.1)) {
       this.subscribed.disturbed = true;
       if (session === undefined) return; // pulled and never heard of again
-      this.#plan.home.closeSession(session);
+      this.#mesher.closeSession(session);
       this.#session = undefined;
       this.#later(50, 3_000, () => this.#attach());
       return;
@@ -390,7 +414,8 @@ export class Subscriber {
   }
 
   #settle(deliveries: readonly Delivery[], session: SessionId | undefined, life: number): void {
-    const { home, name } = this.#plan;
+    const { name } = this.#plan;
+    const home = this.#mesher;
     if (!home.running || home.life !== life || this.#deleted) return;
     const kept =
       this.#temper === 'forgetful' && session === undefined
@@ -464,7 +489,12 @@ export class Listener {
       return;
     }
     this.since = schedule.now;
-    const subscribed = { name: 'listener', settled: new Set<string>(), received: this.received };
+    const subscribed = {
+      name: 'listener',
+      settled: new Set<string>(),
+      servedBy: '',
+      received: this.received,
+    };
     const session: SessionId = this.home.openSession(
       {
         deliver: (deliveries) => {

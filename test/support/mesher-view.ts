@@ -49,6 +49,7 @@ export function fakeView(notReady: readonly string[] = []): MesherView {
           inFlight: 0,
         },
       ],
+      copies: [{ node: 'n2', state: 'streaming', complete: true, behind: 0 }],
     }),
     queues: () => [{ name: 'billing', kind: 'subscription', depth: 2, inFlight: 1, oldestAcceptedAt: 0 }],
     routes: (topic) => ({

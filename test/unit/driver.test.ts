@@ -12,6 +12,7 @@ test('goes on saying that the registry refuses it, and once that it is not reach
   const told: string[] = [];
   const inputs: Input[] = [];
   const core = {
+    replication: { replicas: 1 },
     step: (given: readonly Input[]): Effect[] => {
       inputs.push(...given);
       return given.some(({ kind }) => kind === 'tick') ? [{ kind: 'list-members' }] : [];
@@ -102,6 +103,7 @@ test('a session that throws when it is closed is told once, and ends the mesher'
 test('a core that throws ends the mesher', async () => {
   const bug = new Error('invariant broken');
   const core = {
+    replication: { replicas: 1 },
     step: () => {
       throw bug;
     },

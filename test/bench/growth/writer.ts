@@ -87,6 +87,7 @@ function subscriptionOps(queue: number, name: string, topic: string): JournalOp[
     topic,
     group: undefined,
     sink: undefined,
+    adoptedFrom: undefined,
     delivery: DELIVERY_DEFAULTS,
   };
   return [

@@ -93,7 +93,13 @@ function makeTable(node: NodeId, linked: readonly NodeId[], sent: ControlMessage
       random: () => 0.5,
       counters: new Counters(),
     },
-    { isMember: () => true, linked: () => linked },
+    {
+      isMember: () => true,
+      mayInherit: () => true,
+      inherited: () => undefined,
+      outlived: () => undefined,
+      linked: () => linked,
+    },
     { write: () => undefined, drop: () => undefined },
     (effect) => {
       if (effect.kind === 'control') sent.push(effect.message);

@@ -84,6 +84,7 @@ export class Fabric {
         marks: [],
         members: [],
         routes: [],
+        takeovers: [],
         copies: [],
       },
       this.now(),

@@ -35,6 +35,7 @@ const core = loneCore({
   marks: [],
   subscriptions: [],
   members: [],
+  takeovers: [],
   routes: [],
 });
 /** Takes all that it is given, and keeps it to be looked at. */

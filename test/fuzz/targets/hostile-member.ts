@@ -38,6 +38,7 @@ const NOTHING: RecoveredMesher = {
   marks: [],
   subscriptions: [],
   members: [],
+  takeovers: [],
   routes: [],
   copies: [],
 };
@@ -212,6 +213,7 @@ class Bench {
       topic: 'orders/#',
       group: undefined,
       sink: undefined,
+      adoptedFrom: undefined,
       delivery: DELIVERY_DEFAULTS,
     };
     this.#input({ kind: 'put-subscription', request: this.#request++, subscription });

@@ -6,7 +6,7 @@ import { CorruptionError, seal, unseal } from '../../../node/journal/bytes.ts';
 import * as codec from '../../../node/journal/codec.ts';
 import { decodeContent, encodeOps } from '../../../node/journal/copy-content.ts';
 import * as keys from '../../../node/journal/keys.ts';
-import type { JournalOp } from '../../../node/core/ports.ts';
+import type { JournalOp, QueueEntry, Takeover } from '../../../node/core/ports.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
 import { storedEvents } from '../../support/events.ts';
 import type { Chance } from '../../simulation/chance.ts';
@@ -61,7 +61,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
     ({ count, recordBytes }) => codec.encodeHead(KEY, count, recordBytes),
   ),
   kind(
-    (chance) => ({
+    (chance): QueueEntry => ({
       indices: Array.from({ length: 40 }, (_, i) => i).filter((i) => i === 0 || chance.is(0.7)),
       first: chance.is(0.5) ? position(chance) : undefined,
       directives: [0, 3].map((from) => ({
@@ -71,6 +71,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
           names: texts(chance),
           ...(chance.is(0.5) && { wanted: [{ node: 'n', groups: texts(chance) }] }),
           ...(chance.is(0.5) && { unknown: texts(chance) }),
+          ...(chance.is(0.5) && { subscription: 'billing' }),
         },
       })),
     }),
@@ -108,11 +109,22 @@ const KINDS: readonly [Kind, ...Kind[]] = [
     (value) => codec.encodeText(KEY, value),
   ),
   kind(
+    (chance): Takeover => ({
+      owner: 'n',
+      isHeir: chance.is(0.5),
+      upTo: chance.below(1_000),
+      isDone: chance.is(0.5),
+    }),
+    (value) => codec.decodeTakeover(KEY, value),
+    (value) => codec.encodeTakeover(KEY, value),
+  ),
+  kind(
     (chance) => ({
       name: 'billing',
       topic: 'orders/#',
       group: chance.is(0.5) ? 'g' : undefined,
       sink: chance.is(0.5) ? 'https://example.com/' : undefined,
+      adoptedFrom: chance.is(0.5) ? 'n' : undefined,
       delivery: { ...DELIVERY_DEFAULTS, deadLetterTopic: chance.is(0.5) ? 'dead' : undefined },
     }),
     (value) => codec.decodeSubscription(KEY, value),

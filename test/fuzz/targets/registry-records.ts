@@ -24,6 +24,7 @@ const NOTHING: RecoveredMesher = {
   marks: [],
   subscriptions: [],
   members: [],
+  takeovers: [],
   routes: [],
   copies: [],
 };

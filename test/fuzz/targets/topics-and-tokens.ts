@@ -55,7 +55,7 @@ export const target: Target = {
     if (!body) return false;
     const subscription = unlessRefused([MeshError], () => parseSubscription(name ?? '', body.value, LIMITS));
     if (!subscription) return false;
-    const { name: _, ...described } = subscription.value;
+    const { name: _, adoptedFrom: __, ...described } = subscription.value;
     assert.deepEqual(parseSubscription(subscription.value.name, described, LIMITS), subscription.value);
     return true;
   },

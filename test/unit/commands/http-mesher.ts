@@ -35,6 +35,7 @@ export const view: MesherView = {
         receivedBytes: 2,
       },
     ],
+    copies: [],
     lanes: [
       { destination: 'us', scope: 'cluster', lane: 0, landing: peer, state: 'open', queued: 7, inFlight: 2 },
     ],

@@ -56,6 +56,7 @@ export class DeliveryBench {
       topic: '#',
       group: undefined,
       sink: undefined,
+      adoptedFrom: undefined,
       delivery: { ...DELIVERY_DEFAULTS, ...settings },
     };
   }

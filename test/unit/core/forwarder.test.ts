@@ -40,6 +40,9 @@ function framesOf(
     links,
     commits: new Commits(1, LIMITS, emit),
     emit,
+    heirOf: () => undefined,
+    isGuest: () => false,
+    takeGuest: () => false,
     nextQueueId: () => 1,
   });
   payloads.forEach((bytes, n) => {

@@ -60,6 +60,7 @@ export class Receiver {
       emit,
       clusterOf: () => 'there',
       closed: () => this.diskFull,
+      isGuest: () => false,
       pendingBytes: () => commits.pendingBytes,
       whenKept: (then, sync) => commits.whenDurable(then, sync),
       take: (_sender, _scope, events) => {

@@ -21,7 +21,14 @@ test('what is left of a subscription that is gone takes no block from those that
       { queue: 2, name: 's:there', blocks: wants(4, 5) },
     ],
     subscriptions: [
-      { name: 'there', topic: '#', group: undefined, sink: undefined, delivery: DELIVERY_DEFAULTS },
+      {
+        name: 'there',
+        topic: '#',
+        group: undefined,
+        sink: undefined,
+        adoptedFrom: undefined,
+        delivery: DELIVERY_DEFAULTS,
+      },
     ],
   });
   const dropped = ops.flatMap((op) => (op.op === 'drop-block' ? [op.block] : []));

@@ -98,7 +98,13 @@ export class RouteNet {
         random: this.#random,
         counters,
       },
-      { isMember: (peer) => members.has(peer), linked: () => [...linked] },
+      {
+        isMember: (peer) => members.has(peer),
+        mayInherit: () => true,
+        inherited: () => undefined,
+        outlived: () => undefined,
+        linked: () => [...linked],
+      },
       memory,
       (effect) => {
         if (effect.kind === 'control') this.#send({ from: node, to: effect.peer, message: effect.message });

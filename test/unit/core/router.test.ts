@@ -58,6 +58,7 @@ function routerOf(
     table,
     members,
     roundTrip: (peer) => roundTrips.get(peer),
+    isGuest: () => false,
     cacheMax: LIMITS.routeCacheMax,
   });
 }
@@ -87,7 +88,12 @@ class Federation {
           counters: new Counters(),
         },
         record,
-        { remember: () => undefined, forget: () => undefined, statusChanged: () => undefined },
+        {
+          remember: () => undefined,
+          forget: () => undefined,
+          isReplaced: () => false,
+          statusChanged: () => undefined,
+        },
         () => undefined,
       );
       const roundTrips = new Map<NodeId, number>();

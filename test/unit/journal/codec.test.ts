@@ -72,6 +72,7 @@ const subscription = {
   topic: 'b/#',
   group: 'ü',
   sink: undefined,
+  adoptedFrom: undefined,
   delivery: { ...DELIVERY_DEFAULTS, queueEventsMax: 7 },
 };
 const member = {

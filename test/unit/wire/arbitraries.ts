@@ -140,6 +140,14 @@ export const linkMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
     content: bytes,
   }),
   fc.record({ kind: fc.constant('copy-drop' as const) }, { noNullPrototype: true }),
+  fc.record({
+    kind: fc.constant('copy-held' as const),
+    answer: fc.boolean(),
+    owner: text(20),
+    incarnation: uint,
+    batch: uint,
+    cursor: text(20),
+  }),
 );
 
 const named = text(20).filter((name) => name !== '');

@@ -1,0 +1,171 @@
+// A cluster that loses a mesher for good, disk and all: with a second replica nothing that was acked is lost, and its subscriptions
+// live on. And one that was away for so long that it was taken over comes back as another, and hands over what it has.
+
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { Federation, type RunningMesher } from '../support/federation.ts';
+import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
+import { until } from '../support/until.ts';
+
+const EVENTS = process.env['LONG_TESTS'] === '1' ? 40_000 : 4_000;
+/** A mesher counts as dead soon, so that the test ends soon. */
+const FLAGS = [
+  '--timing-dead-after-ms',
+  '4000',
+  '--timing-remember-every-ms',
+  '1000',
+  '--timing-relist-every-ms',
+  '1000',
+  '--registry-lease-ttl-ms',
+  '3000',
+];
+
+async function threeAndOne(t: TestContext): Promise<{
+  federation: Federation;
+  lost: RunningMesher;
+  others: readonly [RunningMesher, RunningMesher];
+  far: RunningMesher;
+}> {
+  const federation = await Federation.start(t, { clusters: { us: 1 }, flags: FLAGS });
+  const replicated = ['--replicas', '2', ...FLAGS];
+  const lost = await federation.join('eu', replicated);
+  const others = [await federation.join('eu', replicated), await federation.join('eu', replicated)] as const;
+  const far = federation.mesher('us');
+  await federation.whenLinked();
+  return { federation, lost, others, far };
+}
+
+/** As soon as copies can be made, publishing is taken. */
+async function untilCopied(mesher: RunningMesher): Promise<void> {
+  await until('the mesher has copies', async () => {
+    const response = await fetch(`${mesher.http}/v1/events?topic=probe`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'ce-id': '1',
+        'ce-source': '/',
+        'ce-type': 't',
+        'ce-specversion': '1.0',
+      },
+      body: '{}',
+    });
+    return response.status === 202;
+  });
+}
+
+async function untilServedBy(meshers: readonly RunningMesher[], name: string): Promise<RunningMesher> {
+  let heir: RunningMesher | undefined;
+  await until(`${name} is served by another`, async () => {
+    for (const mesher of meshers) {
+      const response = await fetch(`${mesher.http}/v1/subscriptions/${name}`);
+      if (response.ok) heir = mesher;
+    }
+    return heir !== undefined;
+  });
+  assert.ok(heir);
+  return heir;
+}
+
+test('nothing that was acked is lost with a mesher and its disk: another serves its subscriptions', async (t) => {
+  const { federation, lost, others, far } = await threeAndOne(t);
+  await untilCopied(lost);
+  await lost.putSubscription('orders', { topic: 'e2e/#' });
+  await far.putSubscription('far', { topic: 'e2e/#' });
+  for (const mesher of [...others, far])
+    await federation.whenRouted(mesher, 'e2e/events', mesher === far ? ['eu'] : ['us']);
+  const publisher = new Publisher();
+  // what it has taken itself, from its cluster, and from afar; nobody consumes
+  await publisher.publish(() => lost, 0, EVENTS);
+  await publisher.publish(() => far, EVENTS, EVENTS);
+  await publisher.publish(() => others[0], 2 * EVENTS, EVENTS);
+
+  await lost.kill();
+  await rm(lost.data, { recursive: true });
+  // while it is dead and nobody has taken over, events for it wait where they are
+  await publisher.publish(() => others[1], 3 * EVENTS, EVENTS);
+  const heir = await untilServedBy(others, 'orders');
+  await publisher.publish(() => far, 4 * EVENTS, EVENTS);
+
+  const ledger = new Ledger('orders', 5 * EVENTS);
+  const consumer = new Consumer(heir, 'orders', ledger);
+  const farLedger = new Ledger('far', 5 * EVENTS);
+  const farConsumer = new Consumer(far, 'far', farLedger);
+  await untilTaken('everything delivered', [ledger, farLedger], () =>
+    [ledger, farLedger].every(({ distinct }) => distinct >= 5 * EVENTS),
+  );
+  await consumer.stop();
+  await farConsumer.stop();
+  for (const one of [ledger, farLedger])
+    assert.deepEqual(one.missing(5 * EVENTS), [], `${one.name} misses nothing`);
+  const doubtful = await far.metric('causeway_events_doubtful_total');
+  t.diagnostic(
+    `${ledger.duplicates} events twice at the heir; ${farLedger.duplicates} afar, ${doubtful} in doubt there`,
+  );
+  assert.ok(
+    ledger.duplicates <= consumer.inDoubt + publisher.repeated + 1_000,
+    'only what was on its way is doubled',
+  );
+});
+
+test('a mesher that was taken over while it was away comes back as another, and hands over what nobody has', async (t) => {
+  const { federation, lost, others } = await threeAndOne(t);
+  await untilCopied(lost);
+  await lost.putSubscription('orders', { topic: 'e2e/#' });
+  const publisher = new Publisher();
+  await publisher.publish(() => lost, 0, EVENTS);
+  const before = (await lost.federation()).self.node;
+  await lost.kill();
+  const heir = await untilServedBy(others, 'orders');
+  lost.start();
+  await lost.whenReady();
+  assert.notEqual((await lost.federation()).self.node, before, 'it has another name');
+  assert.equal(
+    (await fetch(`${lost.http}/v1/subscriptions/orders`)).status,
+    404,
+    'its subscription is elsewhere',
+  );
+  await federation.whenLinked();
+  await untilCopied(lost);
+  await publisher.publish(() => lost, EVENTS, EVENTS);
+  const ledger = new Ledger('orders', 2 * EVENTS);
+  const consumer = new Consumer(heir, 'orders', ledger);
+  await untilTaken('everything delivered', [ledger], () => ledger.distinct >= 2 * EVENTS);
+  await consumer.stop();
+  assert.deepEqual(ledger.missing(2 * EVENTS), []);
+  assert.equal(ledger.duplicates, consumer.inDoubt, 'nothing comes twice');
+});
+
+test('with too few meshers for the replicas that are wanted, publishing is refused and delivering goes on', async (t) => {
+  const federation = await Federation.start(t, { clusters: { eu: 2 }, flags: ['--replicas', '2', ...FLAGS] });
+  const [one, other] = federation.meshers('eu');
+  assert.ok(one && other);
+  await federation.whenLinked();
+  await untilCopied(one);
+  await one.putSubscription('orders', { topic: 'e2e/#' });
+  const publisher = new Publisher();
+  await publisher.publish(() => one, 0, 500);
+  await other.kill();
+  const refused = async (replicas?: string): Promise<{ status: number; code: unknown }> => {
+    const response = await fetch(`${one.http}/v1/events?topic=e2e/events`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/cloudevents-batch+json',
+        ...(replicas !== undefined && { 'causeway-replicas': replicas }),
+      },
+      body: JSON.stringify([publisher.event(500)]),
+    });
+    const body = (await response.json()) as { code?: unknown };
+    return { status: response.status, code: body.code };
+  };
+  await until('publishing is refused', async () => (await refused()).code === 'not-enough-replicas');
+  assert.equal((await refused('1')).status, 202, 'who asks for less is served');
+  const ledger = new Ledger('orders', 501);
+  const consumer = new Consumer(one, 'orders', ledger);
+  await untilTaken('everything delivered', [ledger], () => ledger.distinct >= 501);
+  await consumer.stop();
+  other.start();
+  await other.whenReady();
+  await untilCopied(one);
+  await publisher.publish(() => one, 501, 500);
+});
