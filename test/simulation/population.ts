@@ -222,7 +222,11 @@ export class Population {
       const { name, acked, ended } = subscriber.subscribed;
       if (backup.disk.subscriptions.has(name)) {
         if (ended) subscriber.deleteAgain();
-      } else if (acked && !ended) subscriber.giveUp();
+      } else if (acked && !ended) {
+        // a copy may bring it back, where its mesher is taken over later
+        if (mesher.options.replicas > 1) subscriber.expectNothing();
+        else subscriber.giveUp();
+      }
     }
   }
 

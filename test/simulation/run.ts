@@ -115,7 +115,7 @@ class World {
     // who left for good must be forgotten before the run ends, and nobody else
     const forgetAfterMs = Math.max(this.#busyMs + 20_000, 5 * drawn.deadAfterMs + TAKEOVER_MS);
     const timing = eras.has('members') ? { ...drawn, forgetAfterMs } : drawn;
-    this.#restMs = eras.has('members') ? REST_MS + forgetAfterMs : REST_MS;
+    this.#restMs = eras.has('members') ? REST_MS + 2 * forgetAfterMs : REST_MS;
     this.#population = new Population(
       { federation: FEDERATION, limits, timing, replicas, verifyJournal },
       {
