@@ -222,7 +222,15 @@ export class Driver {
       case 'copy-write': {
         const { owner, head, change } = effect;
         const written = this.#ports.copies.write(owner, head, change);
-        this.#track(written.then(() => this.input({ kind: 'copy-written', owner, head })));
+        this.#track(
+          written.then((result) =>
+            this.input(
+              result === 'written'
+                ? { kind: 'copy-written', owner, head }
+                : { kind: 'copy-refused', owner },
+            ),
+          ),
+        );
         return;
       }
       case 'copy-drop':
@@ -245,7 +253,7 @@ export class Driver {
       }
       case 'list-members':
         this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
-        this.#ask(this.#checkClaims());
+        if (this.#core.replication.replicas > 1) this.#ask(this.#checkClaims());
         return;
       case 'register':
         this.#ask(registry.register(effect.record).then(() => this.input({ kind: 'members-hint' })));
@@ -275,8 +283,7 @@ export class Driver {
 
   /** Who was taken over while it was away has no say in what it had: it comes back as another. */
   async #checkClaims(): Promise<void> {
-    const { node, cluster, replication } = this.#core;
-    if (replication.replicas === 1) return;
+    const { node, cluster } = this.#core;
     const claims = await claimsOn(this.#ports.registry, cluster, node);
     if (claims.length === 0) return;
     this.#abort(takenOver(node, claims), 'taken-over');

@@ -400,6 +400,10 @@ export class MesherCore {
       case 'copy-written':
         this.copies.written(input.owner, input.head);
         return;
+      case 'copy-refused':
+        this.counters.add('messages_refused_total', 1, 'bad-copy');
+        this.copies.dismissed(input.owner);
+        return;
       case 'claimed':
         this.takeovers.claimed(input.owner, input.claims);
         return;

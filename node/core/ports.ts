@@ -170,8 +170,8 @@ export interface Journal {
 
 /** Copies of other meshers' journals. Calls for one owner are carried out in order; each rejects with `storage-failed`. */
 export interface CopyStore {
-  /** Resolves when the change, if any, and the head are on disk. */
-  write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<void>;
+  /** Resolves when the change, if any, and the head are on disk; with `refused`, and nothing written, where the content is none. */
+  write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<'written' | 'refused'>;
   drop(owner: NodeId): Promise<void>;
   /** What the copy holds, as a journal recovers it. Nothing is written to it any more. */
   read(owner: NodeId): Promise<Recovered>;

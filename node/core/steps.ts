@@ -109,6 +109,8 @@ export type Input =
   | { readonly kind: 'copy-ranged'; readonly peer: NodeId; readonly from: string }
   /** What was to be written to the copy of `owner`'s journal is on disk: `head` is the object that came with it. */
   | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead }
+  /** What its owner sent for its copy is no content of a journal. */
+  | { readonly kind: 'copy-refused'; readonly owner: NodeId }
   // takeovers
   /** Who has claimed what of the lost mesher's journal, the first first. Not said where the registry cannot be reached. */
   | { readonly kind: 'claimed'; readonly owner: NodeId; readonly claims: readonly Claim[] }

@@ -4,6 +4,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { invariant } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { NodeId } from '../core/event.ts';
 import type {
   CopyChange,
@@ -16,7 +17,7 @@ import type {
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
 import { COPY_COMPLETE } from '../core/messages.ts';
-import { decodeContent } from './copy-content.ts';
+import { type CopyChange as ContentChange, decodeContent } from './copy-content.ts';
 import { outdated } from './copy-range.ts';
 import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
@@ -25,6 +26,8 @@ import { type Database, read, scan } from './level-recovery.ts';
 import { mapped } from './storage-error.ts';
 
 const HEAD = keys.metaKey('copy');
+/** Of one batch: what a mesher may stage, and as much again for what is not events. */
+const PARTS_BYTES_MAX = 2 * LIMITS.stagedBytesMax;
 /** Node ids are base58: nothing else is a folder of ours. */
 const OWNER = /^[A-Za-z0-9]{1,128}$/;
 
@@ -34,6 +37,7 @@ interface OpenCopy {
   journal: LevelJournal | undefined;
   /** Of the batch whose last part has not come. */
   parts: Change[];
+  partsBytes: number;
 }
 
 export class LevelCopies implements CopyStore {
@@ -79,15 +83,24 @@ export class LevelCopies implements CopyStore {
       db: await openDatabase(this.#dirOf(owner)),
       journal: undefined,
       parts: [],
+      partsBytes: 0,
     };
     this.#copies.set(owner, copy);
     return copy;
   }
 
   /** Calls are carried out in order for each owner. Rejects with `storage-failed`: the mesher must end. */
-  async write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<void> {
+  async write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<'written' | 'refused'> {
+    let given: readonly ContentChange[];
     try {
-      await this.#inTurn(owner, (copy) => this.#apply(copy, head, change));
+      given = change ? decodeContent(change.content) : [];
+    } catch (error) {
+      if (error instanceof CorruptionError) return 'refused'; // its owner's doing, not this disk's
+      throw error;
+    }
+    try {
+      const isTaken = await this.#inTurn(owner, (copy) => this.#apply(copy, head, change, given));
+      return isTaken ? 'written' : 'refused';
     } catch (error) {
       throw mapped(error, `writing to the copy in ${this.#dirOf(owner)}`);
     }
@@ -95,29 +108,48 @@ export class LevelCopies implements CopyStore {
 
   readonly #turns = new Map<NodeId, Promise<void>>();
 
-  async #inTurn(owner: NodeId, write: (copy: OpenCopy) => Promise<void>): Promise<void> {
+  async #inTurn<T>(owner: NodeId, use: (copy: OpenCopy) => Promise<T>): Promise<T> {
     const before = this.#turns.get(owner) ?? Promise.resolve();
-    const turn = before.then(async () => write(await this.#open(owner)));
+    const turn = before.then(async () => use(await this.#open(owner)));
     this.#turns.set(
       owner,
-      turn.catch(() => undefined),
+      turn.then(
+        () => undefined,
+        () => undefined, // its caller has the rejection
+      ),
     );
-    await turn;
+    return turn;
   }
 
-  async #apply(copy: OpenCopy, head: CopyHead, change: CopyChange | undefined): Promise<void> {
-    const changes = change ? await this.#changesOf(copy, change) : [];
+  /** False: a batch of more parts than any journal has. */
+  async #apply(
+    copy: OpenCopy,
+    head: CopyHead,
+    change: CopyChange | undefined,
+    given: readonly ContentChange[],
+  ): Promise<boolean> {
+    const changes = change ? await this.#changesOf(copy, change, given) : [];
+    copy.partsBytes += change?.content.length ?? 0;
+    if (copy.partsBytes > PARTS_BYTES_MAX) {
+      copy.parts = [];
+      return false;
+    }
     if (change?.isPart === true) {
       copy.parts.push(...changes);
-      return;
+      return true;
     }
     const all = [...copy.parts, ...changes, encoded(HEAD, codec.encodeText, JSON.stringify(head))];
     copy.parts = [];
+    copy.partsBytes = 0;
     await copy.db.batch(all, { sync: true });
+    return true;
   }
 
-  async #changesOf({ db, parts }: OpenCopy, { content, range }: CopyChange): Promise<Change[]> {
-    const given = decodeContent(content);
+  async #changesOf(
+    { db, parts }: OpenCopy,
+    { range }: CopyChange,
+    given: readonly ContentChange[],
+  ): Promise<Change[]> {
     const changes: Change[] = range ? await outdated(db, range, given) : [];
     for (const change of given) {
       if (change.type !== 'drop-queue') {
@@ -165,13 +197,10 @@ export class LevelCopies implements CopyStore {
   }
 
   async read(owner: NodeId): Promise<Recovered> {
-    let recovered: Recovered | undefined;
-    await this.#inTurn(owner, async (copy) => {
+    return this.#inTurn(owner, async (copy) => {
       copy.journal = new LevelJournal(copy.db, this.#dirOf(owner));
-      recovered = await copy.journal.recover();
+      return copy.journal.recover();
     });
-    invariant(recovered, 'a turn that does not throw has read');
-    return recovered;
   }
 
   async load(owner: NodeId, block: number, queues: readonly number[]): Promise<QueuedEntry[]> {

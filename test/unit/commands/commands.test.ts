@@ -110,7 +110,7 @@ test('shows clusters, meshers, links, lag and the registry', async (t) => {
   assert.match(stdout, /^us +1 +1 +1 +82 ms +7$/m);
   assert.match(stdout, /^audit +9 +1 +5\.\d s$/m);
   const [status] = lines((await run(['status', '--json', '--url', url])).stdout) as [Record<string, unknown>];
-  assert.deepEqual(Object.keys(status).sort(), ['federation', 'lanes', 'links', 'queues']);
+  assert.deepEqual(Object.keys(status).sort(), ['copies', 'federation', 'lanes', 'links', 'queues']);
 });
 
 test('shows who would get an event, and why not the others', async (t) => {

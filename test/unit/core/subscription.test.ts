@@ -13,6 +13,7 @@ test('defaults are filled in', () => {
     topic: 'orders/#',
     group: undefined,
     sink: undefined,
+    adoptedFrom: undefined,
     delivery: DELIVERY_DEFAULTS,
   };
   assert.deepEqual(parse({ topic: 'orders/#' }), expected);
@@ -31,7 +32,7 @@ test('what is given is kept', () => {
     whenFull: 'drop-newest',
   };
   const body = { topic: '+/eu', group: 'g1', sink: 'https://example.com/hook?access_token=x', delivery };
-  assert.deepEqual(parse(body), { name: 'billing', ...body });
+  assert.deepEqual(parse(body), { name: 'billing', ...body, adoptedFrom: undefined });
 });
 
 suite('what is refused, with the place', () => {
