@@ -213,8 +213,8 @@ export class Population {
    * how high its incarnation had come.
    */
   restore(mesher: SimMesher, backup: Backup, power: boolean): void {
-    // what an heir forgets that it took over, nobody has any more: that is a known limit, and not what is looked for here
-    if (mesher.gone || (mesher.core?.takeovers.guests().length ?? 0) > 0) return;
+    // with copies: what it claimed or took over, and then forgets, nobody else does. A known limit (ARCHITECTURE.md), not looked for here
+    if (mesher.gone || mesher.options.replicas > 1) return;
     mesher.crash(power, 'its disk is put back to a backup');
     this.#ports.history.diskPutBack(mesher, dutiesLost(dutiesOn(mesher.disk), dutiesOn(backup.disk)));
     mesher.putBack(backup);
@@ -222,11 +222,7 @@ export class Population {
       const { name, acked, ended } = subscriber.subscribed;
       if (backup.disk.subscriptions.has(name)) {
         if (ended) subscriber.deleteAgain();
-      } else if (acked && !ended) {
-        // a copy may bring it back, where its mesher is taken over later
-        if (mesher.options.replicas > 1) subscriber.expectNothing();
-        else subscriber.giveUp();
-      }
+      } else if (acked && !ended) subscriber.giveUp();
     }
   }
 

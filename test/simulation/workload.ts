@@ -329,11 +329,6 @@ export class Subscriber {
     );
   }
 
-  /** Its mesher has forgotten it: nothing is promised, but it takes what comes. */
-  expectNothing(): void {
-    this.subscribed.ended = true;
-  }
-
   /** Its mesher is gone, or has forgotten it. */
   giveUp(): void {
     this.#deleted = this.isDeleted = true;
