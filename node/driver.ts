@@ -225,9 +225,7 @@ export class Driver {
         this.#track(
           written.then((result) =>
             this.input(
-              result === 'written'
-                ? { kind: 'copy-written', owner, head }
-                : { kind: 'copy-refused', owner },
+              result === 'written' ? { kind: 'copy-written', owner, head } : { kind: 'copy-refused', owner },
             ),
           ),
         );

@@ -520,7 +520,12 @@ export class Undertaker {
   buried = 0;
 
   constructor(home: SimMesher, { schedule, history }: WorkloadPorts) {
-    const subscribed = { name: `${DEAD_LETTERS} of ${home.node}`, settled: new Set<string>(), received: [] };
+    const subscribed = {
+      name: `${DEAD_LETTERS} of ${home.node}`,
+      servedBy: '',
+      settled: new Set<string>(),
+      received: [],
+    };
     const pull = (): void => {
       if (home.gone) return;
       if (!home.running) {
