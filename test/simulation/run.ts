@@ -113,9 +113,10 @@ class World {
     const eras = this.#quiet ? new Set<Era>() : drawEras(later);
     this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
     // who left for good must be forgotten before the run ends, and nobody else
-    const forgetAfterMs = Math.max(this.#busyMs + 20_000, 5 * drawn.deadAfterMs + TAKEOVER_MS);
+    const takeoverMs = replicas === 1 ? 0 : 5 * drawn.deadAfterMs + TAKEOVER_MS;
+    const forgetAfterMs = Math.max(this.#busyMs + 20_000, takeoverMs);
     const timing = eras.has('members') ? { ...drawn, forgetAfterMs } : drawn;
-    this.#restMs = eras.has('members') ? REST_MS + 2 * forgetAfterMs : REST_MS;
+    this.#restMs = eras.has('members') ? REST_MS + takeoverMs + forgetAfterMs : REST_MS;
     this.#population = new Population(
       { federation: FEDERATION, limits, timing, replicas, verifyJournal },
       {
@@ -133,7 +134,7 @@ class World {
     this.#meshers = this.#population.meshers;
     const clusters = 1 + chance.below(4);
     for (let c = 0; c < clusters; c++) {
-      const size = replicas === 1 ? 1 + chance.below(3) : 2 + chance.below(3);
+      const size = 1 + chance.below(3);
       for (let m = 0; m < size; m++) {
         const cluster = 'abcd'.charAt(c);
         const node = `${cluster}${m}`;
