@@ -895,7 +895,8 @@ export class MesherCore {
     if (this.#pendingBytes > this.options.limits.stagedBytesMax / 2) return false;
     const name: LaneName = { scope: 'peer', lane: 0, of: node };
     // what it had of us came with the copy
-    if (!this.#landing.has(this.node, name, position)) this.#land(this.node, name, { event, directive }, 'durable');
+    if (!this.#landing.has(this.node, name, position))
+      this.#land(this.node, name, { event, directive }, 'durable');
     return true;
   }
 

@@ -115,6 +115,9 @@ test('a sender that names meshers without end leaves room for those that others 
     links,
     commits: new Commits(1, LIMITS, () => undefined),
     emit: () => undefined,
+    heirOf: () => undefined,
+    isGuest: () => false,
+    takeGuest: () => false,
     nextQueueId: () => 1,
   });
   const taken = Array.from({ length: 1_000 }, (_, i) => forwarder.takesPeer(`ghost${i}`, 'evil'));
