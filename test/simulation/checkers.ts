@@ -146,7 +146,8 @@ function judgeTwice(found: Found, subscribed: Subscribed, before: Received, agai
   else if (event.doubtIn.has(subscribed.cluster)) excuse(found, 'duplicate: custody was in doubt');
   else if (found.history.isForgotten(event, homeOf(subscribed)))
     excuse(found, 'duplicate: a disk was put back');
-  else if (event.takenOver) excuse(found, 'duplicate: taken over from a lost mesher');
+  else if (event.takenOver || (event.attempts[0]?.at ?? 0) < subscribed.movedAt)
+    excuse(found, 'duplicate: taken over from a lost mesher');
   else
     found.history.broken(
       'nothing twice without doubt',

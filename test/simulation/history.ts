@@ -230,13 +230,16 @@ export class History implements MesherObserver, NetworkObserver {
     const waiting = waitingOn(owner.disk, owner.node, ids);
     if (waiting.size === 0) return;
     const held = new Map<string, number>();
+    // one that acked and was lost since, which its owner may not have noticed
+    let lost = 0;
     for (const mesher of this.#meshers.values()) {
+      if (mesher.gone && mesher.cluster === owner.cluster) lost++;
       const copy = mesher.copies.diskOf(owner.node);
       for (const id of copy ? waitingOn(copy, owner.node, ids) : []) held.set(id, (held.get(id) ?? 0) + 1);
     }
     for (const id of waiting) {
       const copies = held.get(id) ?? 0;
-      if (copies < owner.options.replicas - 1)
+      if (copies + lost < owner.options.replicas - 1)
         this.broken(
           'what is acked is on as many disks as was promised',
           `${id} on ${owner.node}: ${copies} copies, ${owner.options.replicas - 1} promised`,

@@ -284,10 +284,8 @@ export class SimMesher implements Host, Client {
   thaw(): void {
     this.#frozenUntil = 0;
     this.#crashPlan = undefined;
-    if (this.#inbox.length > 0) {
-      this.#waking = false;
-      this.#wakeSoon();
-    }
+    this.#waking = false; // it was to wake when the freeze would have ended
+    if (this.#inbox.length > 0) this.#wakeSoon();
   }
 
   // ─────────────────────────────────────────────────────────── inputs

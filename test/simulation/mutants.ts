@@ -4,5 +4,6 @@ import { OF_DISKS } from './mutants/disks.ts';
 import { OF_LANES } from './mutants/lanes.ts';
 import type { Mutant } from './mutants/mutant.ts';
 import { OF_ROUTES } from './mutants/routes.ts';
+import { OF_TAKEOVERS } from './mutants/takeovers.ts';
 
-export const MUTANTS: readonly Mutant[] = [...OF_DISKS, ...OF_LANES, ...OF_ROUTES];
+export const MUTANTS: readonly Mutant[] = [...OF_DISKS, ...OF_LANES, ...OF_ROUTES, ...OF_TAKEOVERS];

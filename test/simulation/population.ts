@@ -229,6 +229,11 @@ export class Population {
   /** Somebody must stay; and of its cluster as many as the others want copies on, also those that hand on what they have yet. */
   #mayGo(mesher: SimMesher): boolean {
     if (mesher.leaving || this.meshers.filter(({ leaving }) => !leaving).length <= 2) return false;
+    // what it holds of one that is gone, and nobody has taken over yet, may be the only copy
+    const isNeeded = mesher.copies
+      .recover()
+      .some(({ owner }) => !this.meshers.some(({ node }) => node === owner));
+    if (isNeeded) return false;
     const staying = this.#staying(mesher.cluster).filter((other) => other !== mesher);
     const others = this.meshers.filter(({ cluster }) => cluster === mesher.cluster);
     return others.every(

@@ -1,0 +1,51 @@
+// Bugs of taking over from a mesher that is gone for good.
+
+import { Forwarder } from '../../../node/core/forwarder.ts';
+import { Landing } from '../../../node/core/landing.ts';
+import { Subscriptions } from '../../../node/core/subscriptions.ts';
+import { BUG, type Mutant, NO_LOSS, replace, REST } from './mutant.ts';
+
+export const OF_TAKEOVERS: readonly Mutant[] = [
+  {
+    name: 'forgets what the lost mesher had still to hand on',
+    from: 200,
+    caughtBy: [NO_LOSS],
+    infect: () =>
+      replace(
+        Forwarder.prototype,
+        'adopt',
+        () =>
+          function adopt() {
+            // nothing
+          },
+      ),
+  },
+  {
+    name: 'serves the queues of a lost mesher, and not what is published from then on',
+    from: 30,
+    caughtBy: [NO_LOSS, REST, BUG, 'route tables agree'],
+    infect: () =>
+      replace(
+        Subscriptions.prototype,
+        'activate',
+        () =>
+          function activate() {
+            // nothing
+          },
+      ),
+  },
+  {
+    name: 'takes for known all that was on its way to the lost mesher',
+    from: 30,
+    caughtBy: [NO_LOSS],
+    infect: () =>
+      replace(
+        Landing.prototype,
+        'has',
+        () =>
+          function has() {
+            return true;
+          },
+      ),
+  },
+];
