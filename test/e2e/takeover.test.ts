@@ -133,7 +133,10 @@ test('a mesher that was taken over while it was away comes back as another, and 
   await untilTaken('everything delivered', [ledger], () => ledger.distinct >= 2 * EVENTS);
   await consumer.stop();
   assert.deepEqual(ledger.missing(2 * EVENTS), []);
-  assert.equal(ledger.duplicates, consumer.inDoubt, 'nothing comes twice');
+  assert.ok(
+    ledger.duplicates <= consumer.inDoubt,
+    `${ledger.duplicates} twice, ${consumer.inDoubt} in doubt`,
+  );
 });
 
 test('with too few meshers for the replicas that are wanted, publishing is refused and delivering goes on', async (t) => {
