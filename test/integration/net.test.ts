@@ -56,7 +56,7 @@ test('a ping is answered while most of a hundred thousand data messages still wa
     waitedAtPong !== undefined && waitedAtPong >= 10 * 1024 * 1024,
     `${waitedAtPong} bytes waited when the pong came`,
   );
-  assert(a.count('drained') > 10, 'the sender was held back');
+  assert(a.count('drained') > 0, 'the sender was held back');
 });
 
 test('a peer that reads nothing costs a bounded queue, then its link', async (t) => {

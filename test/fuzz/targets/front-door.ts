@@ -14,7 +14,7 @@ import { MesherDoor } from '../../../node/front-door.ts';
 import { writeEvent } from '../../../bridge/ws/frames/batch.ts';
 import { ByteWriter } from '../../../node/wire/byte-writer.ts';
 import { decodeCloudEvent, encodeCloudEvent } from '../../../node/wire/cloud-event-protobuf.ts';
-import { loneCore } from '../../support/lone-core.ts';
+import { loneCore, NOTHING } from '../../support/lone-core.ts';
 import { cloudEvent } from '../../unit/wire/arbitraries.ts';
 import { Choices, piece, sampled, type Target } from '../target.ts';
 
@@ -28,16 +28,7 @@ const LIMITS_HERE = {
 const TOPICS = ['', 'orders/eu', 'a/+', '$sys/x', 'orders//eu'] as const;
 
 let handed: readonly NewEvent[] = [];
-const core = loneCore({
-  nextBlock: 1,
-  queues: [],
-  unclaimedBlocks: [],
-  marks: [],
-  subscriptions: [],
-  members: [],
-  takeovers: [],
-  routes: [],
-});
+const core = loneCore(NOTHING);
 /** Takes all that it is given, and keeps it to be looked at. */
 const driver = {
   request: (make: (request: number) => Input): Promise<Reply> => {

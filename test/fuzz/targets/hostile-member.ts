@@ -12,7 +12,7 @@ import { LIMITS } from '../../../node/core/limits.ts';
 import { signMember } from '../../../node/core/membership.ts';
 import { MesherCore } from '../../../node/core/mesher-core.ts';
 import type { LinkMessage } from '../../../node/core/messages.ts';
-import type { MemberRecord, RecoveredMesher } from '../../../node/core/ports.ts';
+import type { MemberRecord } from '../../../node/core/ports.ts';
 import { encodeHead, type RouteOp, signDelta } from '../../../node/core/route-record.ts';
 import type { Effect, Input } from '../../../node/core/steps.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
@@ -25,23 +25,13 @@ import { decodeContent, encodeOps } from '../../../node/journal/copy-content.ts'
 import * as journalKeys from '../../../node/journal/keys.ts';
 import type { Chance } from '../../simulation/chance.ts';
 import { KeyRing } from '../../simulation/fake-keys.ts';
+import { NOTHING } from '../../support/lone-core.ts';
 import { DiskInHand } from '../../unit/core/disk-in-hand.ts';
 import { linkMessage } from '../../unit/wire/arbitraries.ts';
 import { Choices, piece, sampled, type Target, unlessRefused } from '../target.ts';
 
 const STEPS_MAX = 96;
 const WALL = 1_750_000_000_000;
-const NOTHING: RecoveredMesher = {
-  nextBlock: 1,
-  queues: [],
-  unclaimedBlocks: [],
-  marks: [],
-  subscriptions: [],
-  members: [],
-  takeovers: [],
-  routes: [],
-  copies: [],
-};
 const EVIL = 'evil';
 const HONEST = 'honest';
 

@@ -6,28 +6,17 @@ import { LIMITS } from '../../../node/core/limits.ts';
 import { MeshError } from '../../../node/core/errors.ts';
 import { memberBytes, signMember } from '../../../node/core/membership.ts';
 import { MesherCore } from '../../../node/core/mesher-core.ts';
-import type { MemberRecord, RecoveredMesher } from '../../../node/core/ports.ts';
+import type { MemberRecord } from '../../../node/core/ports.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { encodeMember, parseMember } from '../../../registry/record.ts';
 import { REGISTRY_LIMITS } from '../../../registry/limits.ts';
 import { KeyRing } from '../../simulation/fake-keys.ts';
-import { NOW } from '../../support/lone-core.ts';
+import { NOTHING, NOW } from '../../support/lone-core.ts';
 import { plain, type Target, unlessRefused } from '../target.ts';
 
 const ring = new KeyRing();
 const ours = ring.make('a', 'secret');
 const theirs = ring.make('b', 'another');
-const NOTHING: RecoveredMesher = {
-  nextBlock: 1,
-  queues: [],
-  unclaimedBlocks: [],
-  marks: [],
-  subscriptions: [],
-  members: [],
-  takeovers: [],
-  routes: [],
-  copies: [],
-};
 const BARE: Omit<MemberRecord, 'signature'> = {
   federation: 'acme',
   cluster: 'eu',
