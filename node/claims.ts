@@ -1,13 +1,13 @@
 // Claims on what lost meshers left: one setting of the registry for each cluster, which says of each lost mesher who takes which
 // blocks, the first first. A setting is written only where it is still what was read, so no block is claimed twice, and of two meshers
 // that each take the other for dead only one becomes the heir: who was taken over itself may claim nothing any more.
+//
+// A claim ends in one of two ways. Its taker has moved the blocks: it is done, and other holders of the copy may forget them.
+// Or its taker is gone, or has lost the copy: its heir, or itself, says how far it came, and what is left is free again.
 
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
-import type { Claim, Registry } from './core/ports.ts';
-
-/** By lost mesher, in the order of the first claims. */
-export type Claims = Readonly<Record<NodeId, readonly Claim[]>>;
+import type { BlockRange, Claim, Claims, ClaimsEnd, Registry } from './core/ports.ts';
 
 /** Others that claim at the same time are as many as there are copies. */
 const TRIES_MAX = 10;
@@ -42,17 +42,39 @@ export async function claim(
   registry: Registry,
   cluster: string,
   owner: NodeId,
-  wanted: Claim,
+  taker: NodeId,
+  wanted: BlockRange,
 ): Promise<readonly Claim[]> {
+  const claims = await change(registry, cluster, (known) => {
+    const next = withClaim(known, owner, taker, wanted);
+    if (next === 'taken-over') throw takenOver(taker, known[taker] ?? []);
+    return next;
+  });
+  return claims[owner] ?? [];
+}
+
+/** Ends claims, all in one write. Rejects with `registry-unavailable`. */
+export async function endClaims(
+  registry: Registry,
+  cluster: string,
+  ends: readonly ClaimsEnd[],
+): Promise<void> {
+  await change(registry, cluster, (known) => ends.reduce(withEnd, known));
+}
+
+/** `next` gives back the object that it got where there is nothing to write. */
+async function change(
+  registry: Registry,
+  cluster: string,
+  next: (claims: Claims) => Claims,
+): Promise<Claims> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const setting = await registry.getSetting(keyOf(cluster));
-    const claims = setting ? parse(cluster, setting.value) : {};
-    const next = withClaim(claims, owner, wanted);
-    if (next === 'taken-over') throw takenOver(wanted.taker, claims[wanted.taker] ?? []);
-    const all = next[owner] ?? [];
-    if (next === claims) return all;
-    const written = await registry.putSetting(keyOf(cluster), JSON.stringify(next), setting?.revision ?? 0);
-    if (written) return all;
+    const before = setting ? parse(cluster, setting.value) : {};
+    const after = next(before);
+    if (after === before) return after;
+    if (await registry.putSetting(keyOf(cluster), JSON.stringify(after), setting?.revision ?? 0))
+      return after;
   }
   throw new MeshError(
     'registry-unavailable',
@@ -61,11 +83,15 @@ export async function claim(
 }
 
 /** The same object where there is nothing left to claim; the first claim is made all the same, for it makes the heir. */
-export function withClaim(claims: Claims, owner: NodeId, wanted: Claim): Claims | 'taken-over' {
-  const { taker, from, upTo } = wanted;
+export function withClaim(
+  claims: Claims,
+  owner: NodeId,
+  taker: NodeId,
+  { from, upTo }: BlockRange,
+): Claims | 'taken-over' {
   if (claims[taker]) return 'taken-over';
   const known = claims[owner] ?? [];
-  let left = [{ from, upTo }];
+  let left: BlockRange[] = [{ from, upTo }];
   for (const taken of known) {
     left = left.flatMap((part) => [
       { from: part.from, upTo: Math.min(part.upTo, taken.from) },
@@ -74,9 +100,33 @@ export function withClaim(claims: Claims, owner: NodeId, wanted: Claim): Claims 
     left = left.filter((part) => part.from < part.upTo);
   }
   if (known.length > 0 && left.length === 0) return claims;
-  const added = left.length === 0 ? [wanted] : left.map((part) => ({ taker, ...part }));
+  const parts = left.length === 0 ? [{ from, upTo }] : left;
+  const added = parts.map((part) => ({ taker, ...part, isDone: false }));
   const owners = Object.entries(claims).filter(([node]) => node !== owner);
   return Object.fromEntries([...owners.slice(1 - OWNERS_MAX), [owner, [...known, ...added]]]);
+}
+
+/** The same object where nothing ends. An owner with no claim left on it was never taken over. */
+export function withEnd(claims: Claims, { taker, moved, keep }: ClaimsEnd): Claims {
+  let changed = false;
+  const next: Record<NodeId, readonly Claim[]> = {};
+  for (const [owner, known] of Object.entries(claims)) {
+    const left = known.flatMap((one): Claim[] => {
+      if (one.taker !== taker || one.isDone) return [one];
+      const takeover = moved.find((each) => each.owner === owner && each.claims.some(isRange(one)));
+      if (!takeover && (keep === 'rest' || keep.includes(owner))) return [one];
+      changed = true;
+      // even where nothing of it has moved: who was the heir stays so
+      const upTo = Math.min(one.upTo, Math.max(one.from, takeover?.upTo ?? 0));
+      return takeover ? [{ ...one, upTo, isDone: true }] : [];
+    });
+    if (left.length > 0) next[owner] = left;
+  }
+  return changed ? next : claims;
+}
+
+function isRange({ from, upTo }: BlockRange): (other: BlockRange) => boolean {
+  return (other) => other.from === from && other.upTo === upTo;
 }
 
 function keyOf(cluster: string): string {
@@ -99,6 +149,7 @@ function isClaims(value: unknown): value is Claims {
 
 function isClaim(value: unknown): value is Claim {
   if (typeof value !== 'object' || value === null) return false;
-  const { taker, from, upTo } = value as Record<string, unknown>;
-  return typeof taker === 'string' && Number.isSafeInteger(from) && Number.isSafeInteger(upTo);
+  const { taker, from, upTo, isDone } = value as Record<string, unknown>;
+  const isNumbered = Number.isSafeInteger(from) && Number.isSafeInteger(upTo);
+  return typeof taker === 'string' && isNumbered && typeof isDone === 'boolean';
 }

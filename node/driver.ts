@@ -5,7 +5,7 @@
 // does whatever throws in a step: it is a bug, of the core or of who carries out its effects, and what follows would rest
 // on half a step. Nothing is acked that was not on disk.
 
-import { claim, claimsOn, takenOver } from './claims.ts';
+import { claim, claimsOn, endClaims, takenOver } from './claims.ts';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
 import type { MesherCore } from './core/mesher-core.ts';
@@ -237,6 +237,12 @@ export class Driver {
       case 'claim':
         this.#claim(effect);
         return;
+      case 'end-claims': {
+        const { owner, ends } = effect;
+        const ended = endClaims(registry, this.#core.cluster, ends);
+        this.#ask(ended.then(() => this.input({ kind: 'claims-ended', owner })));
+        return;
+      }
       case 'read-copy': {
         const { owner } = effect;
         const read = this.#ports.copies.read(owner);
@@ -259,17 +265,14 @@ export class Driver {
     }
   }
 
-  #claim({ owner, from, upTo }: Extract<Effect, { kind: 'claim' }>): void {
+  #claim({ owner, ask, from, upTo }: Extract<Effect, { kind: 'claim' }>): void {
     const { registry, log } = this.#ports;
     const { node, cluster } = this.#core;
-    const claiming = claim(registry, cluster, owner, { taker: node, from, upTo });
+    const claiming = claim(registry, cluster, owner, node, { from, upTo });
     const told = claiming.then((claims) => {
-      const isHeir = claims[0]?.taker === node;
-      log.warn(
-        { owner, claims },
-        isHeir ? 'taking a lost mesher over' : 'helping to take a lost mesher over',
-      );
-      this.input({ kind: 'claimed', owner, claims });
+      const own = claims.filter(({ taker, isDone }) => taker === node && !isDone);
+      if (own.length > 0) log.warn({ owner, claims }, 'taking a lost mesher over');
+      this.input({ kind: 'claimed', owner, ask, claims });
     });
     this.#ask(
       told.catch((error: unknown) => {

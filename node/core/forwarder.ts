@@ -75,7 +75,7 @@ export class Forwarder {
   readonly #byQueue = new Map<number, Lane>();
   /** Positions of new lanes begin here: the receivers of forgotten ones may come back, and remember theirs. */
   #firstSequence = 1;
-  /** Since when (monotonic ms) a lane leads to a mesher that is no member here, by destination. */
+  /** Since when (monotonic ms) a lane leads to a mesher or cluster of which no member is known here. */
   readonly #strangers = new Map<NodeId, number>();
   /** Who named a stranger first. */
   readonly #namedBy = new Map<NodeId, NodeId>();
@@ -361,24 +361,30 @@ export class Forwarder {
     for (const lane of this.#lanes.values()) {
       if (this.#isGuests(lane)) this.#takeGuest(lane);
       else if (lane.queue.depth > 0) lane.tick(this.#choice(lane), now);
-      if (lane.name.scope === 'peer') this.#watchStranger(lane.destination, now);
+      this.#watchStranger(lane, now);
     }
   }
 
   /**
-   * A sender named it, who may know it before us, or know no better, or mean harm. It is waited for as long as a dead member is: nothing
-   * else would ever end the queue for one that we were never told of, or have forgotten.
+   * A sender named it, or a lost mesher had it, who may have known it before us, or known no better, or meant harm. It is waited for as
+   * long as a dead member is: nothing else would ever end the queue for one that we were never told of, or have forgotten.
    */
-  #watchStranger(node: NodeId, now: Now): void {
-    const { members, heirOf, isGuest } = this.#options;
-    if (members.get(node) || heirOf(node) !== undefined || isGuest(node)) {
-      this.#strangers.delete(node);
+  #watchStranger({ destination, name: { scope } }: Lane, now: Now): void {
+    if (
+      scope === 'peer' ? this.#isKnownPeer(destination) : this.#options.members.clusterSize(destination) > 0
+    ) {
+      this.#strangers.delete(destination);
       return;
     }
-    const since = this.#strangers.get(node) ?? now.monotonic;
-    this.#strangers.set(node, since);
+    const since = this.#strangers.get(destination) ?? now.monotonic;
+    this.#strangers.set(destination, since);
     if (now.monotonic - since <= this.#options.timing.forgetAfterMs) return;
-    this.#options.counters.add('events_dropped_total', this.forget(node), 'member-forgotten');
+    this.#options.counters.add('events_dropped_total', this.forget(destination), 'member-forgotten');
+  }
+
+  #isKnownPeer(node: NodeId): boolean {
+    const { members, heirOf, isGuest } = this.#options;
+    return members.get(node) !== undefined || heirOf(node) !== undefined || isGuest(node);
   }
 
   // ─────────────────────────────────────────────────────────── what receivers say

@@ -9,6 +9,7 @@
 import { Announcer } from './announcer.ts';
 import { Commits } from './commits.ts';
 import { Copies } from './copies.ts';
+import type { AdoptedWant } from './copy-move.ts';
 import { Counters } from './counters.ts';
 import { MeshError } from './errors.ts';
 import { encodeRecord } from './event-record.ts';
@@ -37,7 +38,7 @@ import { Router, type Decision } from './router.ts';
 import type { Effect, Emit, Input, Now, Reply, RequestId } from './steps.ts';
 import { DEAD_LETTERS, type Subscription } from './subscription.ts';
 import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
-import { type AdoptedWant, Takeovers } from './takeovers.ts';
+import { Takeovers } from './takeovers.ts';
 import type { Timing } from './timing.ts';
 
 export interface CoreOptions {
@@ -217,6 +218,7 @@ export class MesherCore {
     });
     this.takeovers = new Takeovers({
       self: self.node,
+      isRejoining: options.rejoining && mayHaveClaimed(options.replicas, recovered),
       timing,
       counters,
       copies: this.copies,
@@ -226,8 +228,9 @@ export class MesherCore {
       registryUp: () => this.members.registry.state === 'up',
       isBusy: () => this.#pendingBytes > limits.stagedBytesMax / 2,
       note: (takeover) => this.commits.op({ op: 'takeover', takeover }),
-      // as many disks as have it in the copy: this one
-      whenKept: (then) => this.#whenKept(1, then),
+      // until all claims are done the copy counts for as many disks as this one
+      whenDurable: (then) => this.#whenKept(1, then),
+      whenKept: (then) => this.#whenKept(options.replicas, then),
       adoptSubscription: (subscription) => this.#adoptSubscription(subscription),
       adoptMark: (sender, name, position) => this.#landing.adopt(sender, name, position),
       adoptEvent: (owner, event, wants) => this.#adoptEvent(owner, event, wants),
@@ -405,7 +408,10 @@ export class MesherCore {
         this.copies.dismissed(input.owner);
         return;
       case 'claimed':
-        this.takeovers.claimed(input.owner, input.claims);
+        this.takeovers.claimed(input.owner, input.ask, input.claims);
+        return;
+      case 'claims-ended':
+        this.takeovers.ended(input.owner);
         return;
       case 'copy-read':
         this.takeovers.read(input.owner, input.recovered);
@@ -911,6 +917,11 @@ export class MesherCore {
     this.#landing.forget(node);
     this.commits.op({ op: 'drop-member', node });
   }
+}
+
+/** Whoever holds copies is in a cluster that asks for them. */
+function mayHaveClaimed(replicas: number, { copies, takeovers }: RecoveredMesher): boolean {
+  return replicas > 1 || copies.length > 0 || takeovers.length > 0;
 }
 
 function noSubscription(name: string): MeshError {

@@ -69,17 +69,37 @@ export interface Takeover {
   readonly owner: NodeId;
   /** Its subscriptions live on here; else what another holder did not have is handed to the one that is. */
   readonly isHeir: boolean;
-  /** Blocks below this number of the copy are taken over. */
+  /** What is claimed now, and not yet marked as done in the registry. */
+  readonly claims: readonly BlockRange[];
+  /** Of these, blocks below this number have moved. */
   readonly upTo: number;
-  /** All of the copy is. */
+  /** All that was claimed at first has moved: the heir serves. */
   readonly isDone: boolean;
 }
 
-/** Blocks of a lost mesher's journal that one mesher has claimed, in the registry: from `from` on, below `upTo`. */
-export interface Claim {
-  readonly taker: NodeId;
+/** Blocks of a journal: from `from` on, below `upTo`. */
+export interface BlockRange {
   readonly from: number;
   readonly upTo: number;
+}
+
+/** Blocks of a lost mesher's journal that one mesher has claimed, in the registry. */
+export interface Claim extends BlockRange {
+  readonly taker: NodeId;
+  /** All of them have moved to the taker's journal, and to the copies of that: nobody else need keep them. */
+  readonly isDone: boolean;
+}
+
+/** By lost mesher, in the order of the first claims; the first claim on each makes its heir. */
+export type Claims = Readonly<Record<NodeId, readonly Claim[]>>;
+
+/** How a mesher's claims that are not done come to an end. */
+export interface ClaimsEnd {
+  readonly taker: NodeId;
+  /** Of what was claimed so, all below `upTo` is done; the rest is free to be claimed by others. */
+  readonly moved: readonly Takeover[];
+  /** Its other claims stay as they are on these; on all others they are void. `rest`: stay on all. */
+  readonly keep: readonly NodeId[] | 'rest';
 }
 
 /** A durable interest of another mesher, kept for the time when the mesher is not there to be asked. */

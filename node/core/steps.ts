@@ -12,7 +12,9 @@ import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
 import type {
+  BlockRange,
   Claim,
+  ClaimsEnd,
   CopyChange,
   CopyHead,
   JournalOp,
@@ -113,7 +115,14 @@ export type Input =
   | { readonly kind: 'copy-refused'; readonly owner: NodeId }
   // takeovers
   /** Who has claimed what of the lost mesher's journal, the first first. Not said where the registry cannot be reached. */
-  | { readonly kind: 'claimed'; readonly owner: NodeId; readonly claims: readonly Claim[] }
+  | {
+      readonly kind: 'claimed';
+      readonly owner: NodeId;
+      readonly ask: number;
+      readonly claims: readonly Claim[];
+    }
+  /** The registry has what an `end-claims` with this owner asked for. */
+  | { readonly kind: 'claims-ended'; readonly owner: NodeId }
   | { readonly kind: 'copy-read'; readonly owner: NodeId; readonly recovered: Recovered }
   | {
       readonly kind: 'copy-loaded';
@@ -165,8 +174,10 @@ export type Effect =
       readonly change: CopyChange | undefined;
     }
   | { readonly kind: 'copy-drop'; readonly owner: NodeId }
-  /** Claims what nobody has claimed yet of the blocks from `from` on, below `upTo`; asks for a `claimed` input. */
-  | { readonly kind: 'claim'; readonly owner: NodeId; readonly from: number; readonly upTo: number }
+  /** Claims what nobody has claimed yet of these blocks; asks for a `claimed` input with the same `ask`. */
+  | ({ readonly kind: 'claim'; readonly owner: NodeId; readonly ask: number } & BlockRange)
+  /** Ends claims, all at once; asks for a `claims-ended` input. `owner`: on account of whom. */
+  | { readonly kind: 'end-claims'; readonly owner: NodeId; readonly ends: readonly ClaimsEnd[] }
   /** Asks for a `copy-read`. Nothing more is written to that copy. */
   | { readonly kind: 'read-copy'; readonly owner: NodeId }
   /** Asks for a `copy-loaded`: what the queues want of the block. */

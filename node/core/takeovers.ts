@@ -1,106 +1,73 @@
 // Taking over from a mesher that is gone for good. Whoever holds a copy of its journal claims it, in the registry, which lets each block
-// be claimed once; the first to claim is the *heir* (heirs.ts). What was claimed is moved from the copy into the own journal,
-// block by block, oldest first: events for the mesher's subscriptions into adopted ones, those for elsewhere into the own lanes.
+// be claimed once; the first to claim is the *heir* (heirs.ts). What was claimed is moved from the copy into the own journal
+// (copy-move.ts), then marked in the registry as done. A copy is kept until all claims on it are, whoever's they are.
 //
-//   kept ──(gone, registry up)──▶ claiming ──▶ reading ──▶ moving ──▶ done        claiming again finds the same claims
+//   kept ──(gone, registry up)──▶ claiming ──▶ moving ──▶ ending ──▶ claiming ──(all are done)──▶ dropped
 //
-// Invariants. Nothing is taken over that was not claimed; without a registry nothing is. A block moves in one batch with the note
-// that it did, so no crash moves it twice or leaves it out. Others send the lost mesher's events to its heir only when all of
-// the copy has moved, so they come after what was queued before.
+// Where a claimant is gone itself before it was done, its own heir says in the registry how far it had come, as its journal has it: the
+// rest is free again, and whoever still has a copy claims that. So does a claimant that has lost the copy.
+//
+// Invariants. Nothing is taken over that was not claimed; without a registry nothing is. Blocks are marked as done only
+// when as many disks have them as custody asks. What is claimed now is noted in the own journal until the registry has it as done:
+// only then is more claimed. Others send the lost mesher's events to its heir only when all that was claimed at first has
+// moved, so they come after what was queued before.
 
 import type { Counters } from './counters.ts';
 import type { Copies } from './copies.ts';
-import {
-  type Directive,
-  type LaneName,
-  NO_GROUPS,
-  type NodeId,
-  type Position,
-  type StoredEvent,
-} from './event.ts';
-import { type LaneDestination, laneDestination } from './lane-queue.ts';
-import { COPY_COMPLETE, COPY_NAMED, type CopyHeld } from './messages.ts';
-import type { Claim, CopyHead, QueuedEntry, Recovered, Takeover } from './ports.ts';
-import type { Emit, Now } from './steps.ts';
-import { DEAD_LETTERS, type Subscription } from './subscription.ts';
-import { Subscriptions } from './subscriptions.ts';
-import type { Timing } from './timing.ts';
+import { CopyMove, type CopyMovePorts } from './copy-move.ts';
+import type { NodeId } from './event.ts';
+import { COPY_COMPLETE, type CopyHeld } from './messages.ts';
+import { NewestCopy, type NewestCopyPorts } from './newest-copy.ts';
+import type { Claim, ClaimsEnd, CopyHead, QueuedEntry, Recovered, Takeover } from './ports.ts';
+import type { Now } from './steps.ts';
 import type { MemberStatus } from './views.ts';
 
-export interface TakeoverPorts {
+export interface TakeoverPorts extends CopyMovePorts, NewestCopyPorts {
   readonly self: NodeId;
-  readonly timing: Timing;
+  /** It is no new mesher: it may have claimed something in an earlier life. */
+  readonly isRejoining: boolean;
   readonly counters: Counters;
   readonly copies: Copies;
-  readonly emit: Emit;
   /** `dead`: lease and link are gone, past a grace; `unknown`: it is no member as far as is known here. */
   statusOf(node: NodeId): MemberStatus | 'unknown';
-  /** Others of this cluster, the dead included. */
-  readonly neighbours: () => readonly { readonly node: NodeId; readonly isLinked: boolean }[];
   readonly registryUp: () => boolean;
-  /** No more is to be staged for now. */
-  isBusy(): boolean;
   note(takeover: Takeover): void;
-  /** `then` runs when all that is staged is kept as custody asks. */
+  /** `then` runs when all that is staged is on as many disks as custody asks. */
   whenKept(then: () => void): void;
-  /** Returns what it is called here. */
-  adoptSubscription(subscription: Subscription): string;
-  adoptMark(sender: NodeId, name: LaneName, position: Position): void;
-  /** One event of a block, with what each queue of the lost mesher wanted of it. */
-  adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void;
-  /** All is moved: the guest's events are ours from now on. */
+  /** All that was claimed has moved: the guest's events are ours from now on. */
   becomeHeir(owner: NodeId): void;
 }
 
-/** What one queue of the lost mesher wanted of an event. */
-export type AdoptedWant =
-  | { readonly kind: 'subscription'; readonly name: string }
-  /** The subscription lives on elsewhere, under the name of the mesher where it was made. */
-  | { readonly kind: 'heir'; readonly of: NodeId; readonly name: string }
-  | {
-      readonly kind: 'lane';
-      readonly to: LaneDestination;
-      readonly position: Position | undefined;
-      readonly directive: Directive;
-    };
-
-type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant;
-
-interface Source {
-  readonly block: number;
-  readonly queues: readonly number[];
-}
-
-interface Moving {
+/** A mesher that is gone, of whose journal a copy is here. */
+interface Lost {
   readonly owner: NodeId;
-  state: 'claiming' | 'reading' | 'moving';
+  state: 'claiming' | 'moving' | 'ending';
   /** Monotonic ms of the last question to the registry. */
   askedAt: number;
-  isHeir: boolean;
-  claims: readonly Claim[];
-  /** By the numbers of the lost mesher's queues. */
-  wants: ReadonlyMap<number, WantOf>;
-  blocks: Iterator<Source> | undefined;
-  /** What the lost mesher itself had taken over, as their heir. */
-  guests: readonly Takeover[];
-  /** A block is being read, or not yet on disk. */
-  waits: boolean;
+  /** Number of the last claim: older answers count no more. */
+  ask: number;
+  /** Nothing was free when it was asked last, and somebody else is still at it. */
+  isWatching: boolean;
+  move: CopyMove | undefined;
+  ends: readonly ClaimsEnd[];
 }
 
 export class Takeovers {
   readonly #ports: TakeoverPorts;
-  readonly #moving = new Map<NodeId, Moving>();
+  readonly #newest: NewestCopy;
+  readonly #lost = new Map<NodeId, Lost>();
   readonly #takeovers = new Map<NodeId, Takeover>();
   /** Since when an owner has been gone, monotonic ms. */
   readonly #goneSince = new Map<NodeId, number>();
-  /** What others hold of a lost mesher, as they said last, and since when they are asked. */
-  readonly #heard = new Map<
-    NodeId,
-    { readonly since: number; askedAt: number; readonly by: Map<NodeId, string> }
-  >();
+  #asks = 0;
+  /** What earlier lives claimed, and can be moved no more, is free again: before that nothing is claimed. */
+  #isReleased: boolean;
+  #releaseAskedAt = -Infinity;
 
   constructor(ports: TakeoverPorts) {
     this.#ports = ports;
+    this.#newest = new NewestCopy(ports);
+    this.#isReleased = !ports.isRejoining;
   }
 
   recover(takeovers: readonly Takeover[]): void {
@@ -117,67 +84,35 @@ export class Takeovers {
     return [...this.#takeovers.keys()].filter((node) => this.isGuest(node));
   }
 
+  /** Of whom blocks are being moved. */
+  moving(): NodeId[] {
+    return [...this.#lost.values()].filter(({ state }) => state === 'moving').map(({ owner }) => owner);
+  }
+
   tick(now: Now): void {
+    if (!this.#isReleased) this.#release(now);
     for (const { owner, head } of this.#ports.copies.all()) {
-      if (this.#takeovers.get(owner)?.isDone === true) {
-        this.#ports.copies.drop(owner); // a crash came between
-        continue;
-      }
-      const moving = this.#moving.get(owner);
-      if (moving && moving.state !== 'claiming') this.#move(moving);
-      else if (this.#isDue(owner, head, now) && this.#isNewest(owner, head, now))
+      const lost = this.#lost.get(owner);
+      const known = this.#takeovers.get(owner);
+      if (lost?.state === 'moving') lost.move?.goOn();
+      else if (lost?.state === 'ending') this.#end(lost, now);
+      else if (known && known.claims.length > 0)
+        this.#move(known); // a restart came between
+      else if (this.#isReleased && this.#isDue(owner, head, now) && this.#newest.isOurs(owner, head, now))
         this.#claim(owner, head, now);
-      else if (moving) this.#desist(owner);
+      else if (lost) this.#desist(owner);
     }
-  }
-
-  /** It came back, or somebody has a newer copy: nothing was claimed yet, as far as is known here. */
-  #desist(owner: NodeId): void {
-    this.#moving.delete(owner);
-    this.#ports.copies.unseal(owner);
-  }
-
-  /**
-   * The newest copy is claimed first: its subscriptions are the ones that live on. Whoever of the cluster cannot be asked is waited for.
-   */
-  #isNewest(owner: NodeId, head: CopyHead, now: Now): boolean {
-    const { timing, neighbours } = this.#ports;
-    const heard = this.#heard.get(owner) ?? {
-      since: now.monotonic,
-      askedAt: -Infinity,
-      by: new Map<NodeId, string>(),
-    };
-    this.#heard.set(owner, heard);
-    const own = rankOf(head);
-    if (now.monotonic - heard.askedAt < timing.pullTimeoutMs) return false;
-    const others = neighbours().filter(({ node }) => node !== owner);
-    const isAnswered = others.every(
-      ({ node, isLinked }) =>
-        (heard.by.get(node) ?? '') <= own &&
-        (isLinked || now.monotonic - heard.since >= timing.deadAfterMs * SILENT_TIMES),
-    );
-    const isFresh = now.monotonic - heard.askedAt < timing.pullTimeoutMs * ANSWERS_LAST_TIMES;
-    if (isAnswered && isFresh) return true;
-    heard.askedAt = now.monotonic;
-    heard.by.clear(); // who had the newest may have taken it over by now
-    for (const { node, isLinked } of others) if (isLinked) this.#say(node, owner, head, false);
-    return false;
-  }
-
-  #say(peer: NodeId, owner: NodeId, { incarnation, batch, cursor }: CopyHead, answer: boolean): void {
-    this.#ports.emit({
-      kind: 'control',
-      peer,
-      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor },
-    });
   }
 
   /** A peer says what it holds. */
   held(peer: NodeId, message: CopyHeld): void {
-    const { owner, answer } = message;
-    this.#heard.get(owner)?.by.set(peer, rankOf(message));
-    const own = this.#ports.copies.all().find((copy) => copy.owner === owner);
-    if (!answer && own) this.#say(peer, owner, own.head, true);
+    this.#newest.held(peer, message);
+  }
+
+  /** It came back, or somebody has a newer copy. */
+  #desist(owner: NodeId): void {
+    this.#lost.delete(owner);
+    this.#ports.copies.unseal(owner);
   }
 
   /** A copy that is not whole waits for others' to be claimed first. */
@@ -186,7 +121,7 @@ export class Takeovers {
     // a mesher that knows nobody yet, or cannot ask, knows nothing of who is gone
     if (status !== 'dead' && (status !== 'unknown' || !this.#ports.registryUp())) {
       this.#goneSince.delete(owner);
-      this.#heard.delete(owner);
+      this.#newest.forget(owner);
       return false;
     }
     const since = this.#goneSince.get(owner) ?? now.monotonic;
@@ -196,66 +131,86 @@ export class Takeovers {
     return isSure || now.monotonic - since > this.#ports.timing.deadAfterMs;
   }
 
+  // ─────────────────────────────────────────────────────────── claiming
+
   #claim(owner: NodeId, head: CopyHead, now: Now): void {
     const { registryUp, copies, emit, timing } = this.#ports;
     if (!registryUp()) return;
-    let moving = this.#moving.get(owner);
-    if (!moving) {
-      moving = newMoving(owner);
-      this.#moving.set(owner, moving);
-      copies.seal(owner);
-    }
-    if (now.monotonic - moving.askedAt < timing.pullTimeoutMs) return;
-    moving.askedAt = now.monotonic;
+    const lost = this.#lostOf(owner);
+    copies.seal(owner);
+    const pause = lost.isWatching ? timing.relistEveryMs : timing.pullTimeoutMs;
+    if (now.monotonic - lost.askedAt < pause) return;
+    lost.askedAt = now.monotonic;
+    lost.ask = ++this.#asks;
     const from = head.cursor === COPY_COMPLETE ? 0 : head.startBlock;
-    emit({ kind: 'claim', owner, from, upTo: head.nextBlock });
+    emit({ kind: 'claim', owner, ask: lost.ask, from, upTo: head.nextBlock });
+  }
+
+  #lostOf(owner: NodeId): Lost {
+    const known = this.#lost.get(owner);
+    if (known) return known;
+    const lost: Lost = {
+      owner,
+      state: 'claiming',
+      askedAt: -Infinity,
+      ask: 0,
+      isWatching: false,
+      move: undefined,
+      ends: [],
+    };
+    this.#lost.set(owner, lost);
+    return lost;
   }
 
   /** The registry says who has claimed what, this mesher included. */
-  claimed(owner: NodeId, claims: readonly Claim[]): void {
-    const moving = this.#moving.get(owner);
-    const { self, emit, counters } = this.#ports;
-    if (moving?.state !== 'claiming') return;
-    moving.isHeir = claims[0]?.taker === self;
-    moving.claims = claims.filter(({ taker }) => taker === self);
-    moving.state = 'reading';
-    counters.add('takeovers_total', 1, moving.isHeir ? 'heir' : 'helper');
-    emit({ kind: 'read-copy', owner });
+  claimed(owner: NodeId, ask: number, claims: readonly Claim[]): void {
+    const lost = this.#lost.get(owner);
+    if (lost?.state !== 'claiming' || lost.ask !== ask) return;
+    const { self, counters } = this.#ports;
+    const own = claims.filter(({ taker, isDone }) => taker === self && !isDone);
+    // the first may have had to give up its claim: then the next is the heir
+    const isHeir = this.#takeovers.get(owner)?.isHeir === true || claims[0]?.taker === self;
+    if (own.length > 0 || (isHeir && !this.isGuest(owner))) {
+      counters.add('takeovers_total', 1, isHeir ? 'heir' : 'helper');
+      const ranges = own.map(({ from, upTo }) => ({ from, upTo }));
+      this.#move({ owner, isHeir, claims: ranges, upTo: 0 });
+    } else if (claims.every(({ isDone }) => isDone)) this.#forget(owner);
+    else lost.isWatching = true;
   }
 
-  /** What the copy holds. */
+  #forget(owner: NodeId): void {
+    this.#lost.delete(owner);
+    this.#goneSince.delete(owner);
+    this.#newest.forget(owner);
+    this.#ports.copies.drop(owner);
+  }
+
+  // ─────────────────────────────────────────────────────────── moving
+
+  #move({ owner, isHeir, claims, upTo }: Omit<Takeover, 'isDone'>): void {
+    const lost = this.#lostOf(owner);
+    this.#ports.copies.seal(owner);
+    lost.state = 'moving';
+    lost.move = new CopyMove(this.#ports, {
+      owner,
+      isHeir,
+      serves: this.isGuest(owner),
+      claims,
+      upTo,
+      progress: (next) => {
+        const isGuest = this.isGuest(owner); // it may have become that meanwhile
+        this.#note({ owner, isHeir: isHeir || isGuest, claims, upTo: next, isDone: isGuest });
+      },
+      moved: (theirs) => this.#moved(lost, theirs),
+    });
+  }
+
   read(owner: NodeId, recovered: Recovered): void {
-    const moving = this.#moving.get(owner);
-    if (moving?.state !== 'reading') return;
-    const ports = this.#ports;
-    const upTo = this.#takeovers.get(owner)?.upTo ?? 0;
-    this.#note({ owner, isHeir: moving.isHeir, upTo, isDone: false });
-    moving.wants = new Map(
-      recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(owner, name, recovered, moving.isHeir)]),
-    );
-    if (moving.isHeir) {
-      for (const { sender, position, scope, lane, of } of recovered.marks)
-        if (scope === 'peer') ports.adoptMark(sender, { scope, lane, of: of ?? owner }, position);
-      moving.guests = recovered.takeovers.filter(({ isHeir, isDone }) => isHeir && isDone);
-    }
-    moving.blocks = blocksOf(recovered.queues);
-    moving.state = 'moving';
-    this.#move(moving);
+    this.#lost.get(owner)?.move?.read(recovered);
   }
 
-  #wantOf(owner: NodeId, queue: string, { subscriptions }: Recovered, isHeir: boolean): WantOf {
-    const to = laneDestination(queue);
-    if (to) return (position, directive) => ({ kind: 'lane', to, position, directive });
-    const subscription = subscriptions.find(({ name }) => Subscriptions.queueName(name) === queue);
-    const name = subscription?.name ?? DEAD_LETTERS;
-    const of = subscription?.adoptedFrom ?? owner;
-    let want: AdoptedWant = { kind: 'heir', of, name };
-    if (!subscription || name === DEAD_LETTERS) want = { kind: 'subscription', name: DEAD_LETTERS };
-    else if (isHeir) {
-      const adopted = this.#ports.adoptSubscription({ ...subscription, adoptedFrom: of });
-      want = { kind: 'subscription', name: adopted };
-    }
-    return () => want;
+  loaded(owner: NodeId, block: number, entries: readonly QueuedEntry[]): void {
+    this.#lost.get(owner)?.move?.loaded(block, entries);
   }
 
   #note(takeover: Takeover): void {
@@ -263,108 +218,77 @@ export class Takeovers {
     this.#ports.note(takeover);
   }
 
-  #move(moving: Moving): void {
-    const { owner, blocks, claims } = moving;
-    if (moving.state !== 'moving' || moving.waits || !blocks || this.#ports.isBusy()) return;
-    const done = this.#takeovers.get(owner)?.upTo ?? 0;
-    for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
-      const { block, queues } = next.value;
-      if (block < done || !claims.some(({ from, upTo }) => block >= from && block < upTo)) continue;
-      moving.waits = true;
-      this.#ports.emit({ kind: 'load-copy', owner, block, queues });
-      return;
+  /** `theirs`: what the lost mesher itself had taken over, or was about to. */
+  #moved(lost: Lost, theirs: readonly Takeover[]): void {
+    const { self, becomeHeir, whenKept } = this.#ports;
+    const { owner } = lost;
+    const known = this.#takeovers.get(owner);
+    if (!known) return;
+    const serves = this.isGuest(owner);
+    const upTo = Math.max(0, ...known.claims.map((claim) => claim.upTo));
+    const done = { ...known, upTo, isDone: true };
+    this.#note(done);
+    if (done.isHeir) {
+      if (!serves) becomeHeir(owner);
+      for (const { owner: guest, isHeir } of theirs) if (isHeir) this.#inherit(guest);
     }
-    moving.waits = true;
-    this.#ports.whenKept(() => this.#finish(moving));
-  }
-
-  /** What the queues wanted of one block. */
-  loaded(owner: NodeId, block: number, entries: readonly QueuedEntry[]): void {
-    const moving = this.#moving.get(owner);
-    if (moving?.state !== 'moving') return;
-    const byIndex = new Map<number, { event: StoredEvent; wants: AdoptedWant[] }>();
-    for (const { queue, entry, events } of entries) {
-      const wantOf = moving.wants.get(queue);
-      if (!wantOf) continue;
-      let run = -1;
-      for (const [i, index] of entry.indices.entries()) {
-        while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
-        const event = events[i];
-        if (!event) continue;
-        const wanted = byIndex.get(index) ?? { event, wants: [] };
-        byIndex.set(index, wanted);
-        const { first } = entry;
-        const position = first && { incarnation: first.incarnation, sequence: first.sequence + i };
-        const directive = entry.directives[run]?.directive ?? NO_GROUPS;
-        wanted.wants.push(wantOf(position, directive));
-      }
-    }
-    for (const index of [...byIndex.keys()].sort((a, b) => a - b)) {
-      const wanted = byIndex.get(index);
-      if (wanted) this.#ports.adoptEvent(owner, wanted.event, wanted.wants);
-    }
-    this.#ports.counters.add('events_taken_over_total', byIndex.size);
-    this.#note({ owner, isHeir: moving.isHeir, upTo: block + 1, isDone: false });
-    this.#ports.whenKept(() => {
-      moving.waits = false;
-      this.#move(moving);
+    const ends: ClaimsEnd[] = [{ taker: self, moved: [done], keep: 'rest' }];
+    if (done.isHeir) ends.push({ taker: owner, moved: theirs, keep: [] });
+    whenKept(() => {
+      lost.move = undefined;
+      lost.state = 'ending';
+      lost.askedAt = -Infinity;
+      lost.ends = ends;
     });
   }
 
-  #finish({ owner, isHeir, guests }: Moving): void {
-    const upTo = this.#takeovers.get(owner)?.upTo ?? 0;
-    this.#moving.delete(owner);
-    this.#goneSince.delete(owner);
-    this.#heard.delete(owner);
-    this.#note({ owner, isHeir, upTo, isDone: true });
-    for (const guest of guests) if (this.#takeovers.get(guest.owner)?.isHeir !== true) this.#note(guest);
-    if (isHeir) for (const guest of [owner, ...guests.map((one) => one.owner)]) this.#ports.becomeHeir(guest);
-    this.#ports.whenKept(() => this.#ports.copies.drop(owner));
+  /** The lost mesher was its heir, or was becoming that: its subscriptions have come along. */
+  #inherit(guest: NodeId): void {
+    if (this.isGuest(guest)) return;
+    const known = this.#takeovers.get(guest) ?? { owner: guest, claims: [], upTo: 0 };
+    this.#note({ ...known, isHeir: true, isDone: true });
+    this.#ports.becomeHeir(guest);
   }
-}
 
-function newMoving(owner: NodeId): Moving {
-  return {
-    owner,
-    state: 'claiming',
-    askedAt: -Infinity,
-    isHeir: false,
-    claims: [],
-    wants: new Map(),
-    blocks: undefined,
-    guests: [],
-    waits: false,
-  };
-}
+  // ─────────────────────────────────────────────────────────── ending
 
-/** Answers are as old as a registry that cannot be reached makes them: then all are asked anew. */
-const ANSWERS_LAST_TIMES = 6;
-const NUMBER_DIGITS = 16;
-/** Other meshers of the cluster that are away, too, may hold a newer copy: they get some times what a mesher takes to be dead. */
-const SILENT_TIMES = 4;
+  #end(lost: Lost, now: Now): void {
+    const { registryUp, timing, emit } = this.#ports;
+    if (!registryUp() || now.monotonic - lost.askedAt < timing.pullTimeoutMs) return;
+    lost.askedAt = now.monotonic;
+    emit({ kind: 'end-claims', owner: lost.owner, ends: lost.ends });
+  }
 
-/** Sorts as copies are new: one that lacks names is behind all that have them. */
-function rankOf({ incarnation, batch, cursor }: Pick<CopyHead, 'incarnation' | 'batch' | 'cursor'>): string {
-  const digits = (number: number): string => String(number).padStart(NUMBER_DIGITS, '0');
-  return `${cursor >= COPY_NAMED ? 1 : 0} ${digits(incarnation)} ${digits(batch)}`;
-}
+  /** Of claims whose copy was lost since, the registry hears how far they were moved. */
+  #release(now: Now): void {
+    const { self, registryUp, timing, emit, copies } = this.#ports;
+    if (!registryUp() || now.monotonic - this.#releaseAskedAt < timing.pullTimeoutMs) return;
+    this.#releaseAskedAt = now.monotonic;
+    const held = copies.all().map(({ owner }) => owner);
+    const moved = [...this.#takeovers.values()].filter(({ owner }) => !held.includes(owner));
+    emit({ kind: 'end-claims', owner: self, ends: [{ taker: self, moved, keep: held }] });
+  }
 
-/** All blocks that some queue wants, ascending, without making a list of them: there may be ten million. */
-function* blocksOf(queues: Recovered['queues']): Iterator<Source> {
-  const heads = queues.map(({ queue, blocks }) => {
-    const iterator = blocks[Symbol.iterator]();
-    return { queue, iterator, next: iterator.next() };
-  });
-  for (;;) {
-    let block = Infinity;
-    for (const { next } of heads) if (next.done !== true) block = Math.min(block, next.value.block);
-    if (block === Infinity) return;
-    const wanting: number[] = [];
-    for (const head of heads) {
-      if (head.next.done === true || head.next.value.block !== block) continue;
-      wanting.push(head.queue);
-      head.next = head.iterator.next();
+  /** The registry has it. */
+  ended(owner: NodeId): void {
+    if (owner === this.#ports.self) this.#released();
+    const lost = this.#lost.get(owner);
+    const known = this.#takeovers.get(owner);
+    if (lost?.state !== 'ending' || !known) return;
+    lost.state = 'claiming';
+    lost.askedAt = -Infinity;
+    if (known.claims.length > 0) this.#note({ ...known, claims: [] });
+  }
+
+  #released(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    const held = new Set(this.#ports.copies.all().map(({ owner }) => owner));
+    for (const takeover of this.#takeovers.values()) {
+      if (held.has(takeover.owner) || takeover.claims.length === 0) continue;
+      const serves = this.isGuest(takeover.owner);
+      this.#note({ ...takeover, claims: [], isDone: true });
+      if (takeover.isHeir && !serves) this.#ports.becomeHeir(takeover.owner);
     }
-    yield { block, queues: wanting };
   }
 }

@@ -22,7 +22,7 @@
 import { KnownHeaders, RecordError, decodeRecord } from '../core/event-record.ts';
 import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
-import type { MemberRecord, QueueEntry, RememberedInterest, Takeover } from '../core/ports.ts';
+import type { BlockRange, MemberRecord, QueueEntry, RememberedInterest, Takeover } from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
 import type { BlockContent } from './block-cache.ts';
 import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
@@ -405,8 +405,9 @@ export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
   return member;
 }
 
-export function encodeTakeover(key: Uint8Array, takeover: Takeover): Buffer {
-  return encodeText(key, JSON.stringify(takeover));
+/** The same takeover is always the same bytes. */
+export function encodeTakeover(key: Uint8Array, { owner, isHeir, claims, upTo, isDone }: Takeover): Buffer {
+  return encodeText(key, JSON.stringify({ owner, isHeir, claims, upTo, isDone }));
 }
 
 export function decodeTakeover(key: Uint8Array, value: Uint8Array): Takeover {
@@ -414,6 +415,7 @@ export function decodeTakeover(key: Uint8Array, value: Uint8Array): Takeover {
   const takeover: Complete<Takeover> = {
     owner: string(fields, 'owner'),
     isHeir: boolean(fields, 'isHeir'),
+    claims: ranges(fields, 'claims'),
     upTo: number(fields, 'upTo'),
     isDone: boolean(fields, 'isDone'),
   };
@@ -449,6 +451,15 @@ function number(fields: Fields, name: string): number {
   const value = fields[name];
   if (typeof value !== 'number') throw mistyped(name);
   return value;
+}
+
+function ranges(fields: Fields, name: string): BlockRange[] {
+  const value = fields[name];
+  if (!Array.isArray(value)) throw mistyped(name);
+  return value.map((each) => {
+    const range = fieldsOf(each);
+    return { from: number(range, 'from'), upTo: number(range, 'upTo') };
+  });
 }
 
 function boolean(fields: Fields, name: string): boolean {

@@ -61,6 +61,8 @@ export function describeEffect(
       return `drop the copy of ${effect.owner}`;
     case 'claim':
       return `claim what ${effect.owner} left, blocks ${effect.from} to ${effect.upTo}`;
+    case 'end-claims':
+      return `end claims on account of ${effect.owner}`;
     case 'read-copy':
       return `read the copy of ${effect.owner}`;
     case 'load-copy':

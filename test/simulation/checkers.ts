@@ -242,8 +242,9 @@ function whyOutOfOrder(
     return 'a disk was put back';
   const { cluster, movedAt } = subscribed;
   // what was queued for it elsewhere follows when the heir is known there, and may be overtaken by what is new
-  if (events.some((event) => event?.takenOver === true || (event?.attempts[0]?.at ?? 0) < movedAt))
+  if (events.some((event) => event?.takenOver === true || event?.landedAtHeir === true))
     return 'taken over from a lost mesher';
+  if (events.some((event) => (event?.attempts[0]?.at ?? 0) < movedAt)) return 'taken over from a lost mesher';
   const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);
   if (events.some((event) => event?.doubtIn.has(cluster)) || landings.some((nodes) => nodes.length > 1)) {
     return 'the lane moved in doubt';

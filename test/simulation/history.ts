@@ -43,6 +43,8 @@ export interface Published {
   readonly unknownAtLanding: Set<string>;
   /** It was moved from the copy of a lost mesher: what that had handed on, or had settled, last may not be known in the copy. */
   takenOver: boolean;
+  /** It was queued for one that is lost, and came to its heir. */
+  landedAtHeir: boolean;
   /** A decision was taken while some mesher's record was not whole: groups may be served twice. */
   unknownMeshers: boolean;
 }
@@ -190,6 +192,7 @@ export class History implements MesherObserver, NetworkObserver {
       landedOn: new Map(),
       unknownAtLanding: new Set(),
       takenOver: false,
+      landedAtHeir: false,
       unknownMeshers: false,
     };
     this.events.set(id, made);
@@ -298,6 +301,11 @@ export class History implements MesherObserver, NetworkObserver {
       } else if (input.kind === 'messages') {
         for (const message of input.messages) {
           if (!isEvents(message)) continue;
+          if (message.kind === 'data' && message.of !== undefined)
+            for (const { event } of message.events) {
+              const published = this.events.get(idOf(event));
+              if (published) published.landedAtHeir = true;
+            }
           if (message.scope !== 'cluster') continue;
           for (const { event } of message.events) this.#lookAtLanding(mesher, core, event, died);
         }

@@ -427,6 +427,9 @@ export class SimMesher implements Host, Client {
       case 'claim':
         registry.claim(this, effect);
         return;
+      case 'end-claims':
+        registry.endClaims(this, effect.owner, effect.ends);
+        return;
       case 'read-copy': {
         const { owner } = effect;
         this.#afterCopyWrites(owner, () => {

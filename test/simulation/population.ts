@@ -37,6 +37,7 @@ export interface PopulationPorts {
   /** The same, and those who are no meshers: filled here. */
   readonly hosts: Map<NodeId, Host>;
   readonly subscribers: readonly Subscriber[];
+  readonly chance: Chance;
   /** A mesher has joined in the middle of the run. */
   settled(mesher: SimMesher): void;
 }
@@ -48,6 +49,10 @@ const NEW_CLUSTERS = ['e', 'f', 'g'] as const;
 const FIRST_JOINER = 10;
 const HOSTILE_MAX = 2;
 const LOOK_EVERY_MS = 50;
+/** With so many disks for each event a cluster loses two at a time, and nothing else. */
+const REPLICAS_FOR_TWO = 3;
+/** Effects that a mesher carries out of what it takes over, before it is lost itself. */
+const EFFECTS_MAX = 60;
 
 export class Population {
   readonly #hostile: HostileMember[] = [];
@@ -58,6 +63,8 @@ export class Population {
   #joined = FIRST_JOINER;
   /** Disks lost of each cluster: as many as it keeps copies are too many. */
   readonly #lost = new Map<string, number>();
+  /** Of whoever was lost while it took over; virtual ms. It may come after all other faults. */
+  lostAt = 0;
 
   constructor(options: PopulationOptions, ports: PopulationPorts) {
     this.#options = options;
@@ -90,6 +97,7 @@ export class Population {
     const node = `${old.node}'`;
     const { cluster, options, disk } = old;
     const mesher = this.add(node, cluster, options.replicas, `secret-${node}`, chance.fork(node));
+    mesher.copies = old.copies.copy();
     mesher.copies.put(old.node, disk, head);
     old.leaving = old.gone = true;
     this.meshers.splice(this.meshers.indexOf(old), 1);
@@ -103,14 +111,57 @@ export class Population {
    */
   lose(mesher: SimMesher): boolean {
     const { cluster, options } = mesher;
+    const isReplaced = options.replicas >= REPLICAS_FOR_TWO;
+    if (isReplaced ? mesher.leaving || this.#isNeeded(mesher) : !this.#mayGo(mesher)) return false;
+    // the second is to be whoever takes over
+    if (isReplaced && this.#lost.has(cluster)) return false;
+    if (!this.#countLost(mesher)) return false;
+    this.#destroy(mesher);
+    if (!isReplaced) return true;
+    this.#joinAs(cluster, this.#ports.chance);
+    this.#loseTaker(mesher);
+    return true;
+  }
+
+  #countLost({ cluster, options }: SimMesher): boolean {
     const lost = this.#lost.get(cluster) ?? 0;
-    if (!this.#mayGo(mesher) || lost >= options.replicas - 1) return false;
+    if (lost >= options.replicas - 1) return false;
     this.#lost.set(cluster, lost + 1);
+    return true;
+  }
+
+  #destroy(mesher: SimMesher): void {
     mesher.leaving = mesher.gone = true;
     mesher.crash(true, 'lost for good');
     mesher.copies.clear();
-    this.meshers.splice(this.meshers.indexOf(mesher), 1);
-    return true;
+    const at = this.meshers.indexOf(mesher);
+    if (at >= 0) this.meshers.splice(at, 1);
+  }
+
+  /** Whoever takes it over is lost as well, in the middle of that. */
+  #loseTaker(lost: SimMesher): void {
+    const { schedule, chance } = this.#ports;
+    const look = (): void => {
+      const taker = this.meshers.find(({ core }) => core?.takeovers.moving().includes(lost.node));
+      if (!taker || taker.leaving || taker.options.replicas < REPLICAS_FOR_TWO) {
+        schedule.after(1, look);
+        return;
+      }
+      if (!this.#countLost(lost)) return;
+      this.#ports.history.meet('whoever takes over is lost as well', taker.node);
+      taker.leaving = true;
+      taker.planCrash({ kind: 'effects', left: chance.below(EFFECTS_MAX) });
+      schedule.after(chance.skewed(1, 500), () => {
+        this.#destroy(taker);
+        this.#joinAs(taker.cluster, chance);
+        this.lostAt = schedule.now;
+      });
+    };
+    look();
+  }
+
+  stopHostile(): void {
+    for (const member of this.#hostile) member.stop();
   }
 
   /** A new mesher, in a cluster that is there or in one of its own. */
@@ -120,7 +171,10 @@ export class Population {
   }
 
   joinCluster(cluster: string, chance: Chance): void {
-    if (this.meshers.length >= MESHERS_MAX) return;
+    if (this.meshers.length < MESHERS_MAX) this.#joinAs(cluster, chance);
+  }
+
+  #joinAs(cluster: string, chance: Chance): void {
     const node = `${cluster}${this.#joined++}`;
     const replicas = Math.min(this.#options.replicas, this.#staying(cluster).length + 1);
     const mesher = this.add(node, cluster, replicas, `secret-${chance.next()}`, chance.fork(node));
@@ -145,10 +199,6 @@ export class Population {
     this.#hostile.push(member);
     hosts.set(node, member);
     member.start();
-  }
-
-  stopHostile(): void {
-    for (const member of this.#hostile) member.stop();
   }
 
   /** Deletes its subscriptions, lets it hand everything on, then stops it for good: nothing is lost. */
@@ -230,16 +280,28 @@ export class Population {
   #mayGo(mesher: SimMesher): boolean {
     if (mesher.leaving || this.meshers.filter(({ leaving }) => !leaving).length <= 2) return false;
     // what it holds of one that is gone, and nobody has taken over yet, may be the only copy
-    const isNeeded = mesher.copies
-      .recover()
-      .some(({ owner }) => !this.meshers.some(({ node }) => node === owner));
-    if (isNeeded) return false;
+    const copies = mesher.copies.recover();
+    if (copies.some(({ owner }) => this.#isGone(owner))) return false;
     const staying = this.#staying(mesher.cluster).filter((other) => other !== mesher);
     const others = this.meshers.filter(({ cluster }) => cluster === mesher.cluster);
     return others.every(
       (other) =>
         other === mesher || staying.filter((one) => one !== other).length >= other.options.replicas - 1,
     );
+  }
+
+  #isGone(owner: NodeId): boolean {
+    return !this.meshers.some(({ node }) => node === owner);
+  }
+
+  /** Of one that is gone, and was on fewer disks. */
+  #isNeeded({ copies }: SimMesher): boolean {
+    const { byNode } = this.#ports;
+    return copies
+      .recover()
+      .some(
+        ({ owner }) => this.#isGone(owner) && (byNode.get(owner)?.options.replicas ?? 1) < REPLICAS_FOR_TWO,
+      );
   }
 
   #staying(cluster: string): SimMesher[] {

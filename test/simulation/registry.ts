@@ -3,8 +3,15 @@
 // not while the process is stopped or cut off.
 
 import type { NodeId } from '../../node/core/event.ts';
-import { type Claims, withClaim } from '../../node/claims.ts';
-import type { Claim, MemberList, MemberRecord } from '../../node/core/ports.ts';
+import { withClaim, withEnd } from '../../node/claims.ts';
+import type {
+  BlockRange,
+  Claim,
+  Claims,
+  ClaimsEnd,
+  MemberList,
+  MemberRecord,
+} from '../../node/core/ports.ts';
 import type { Input } from '../../node/core/steps.ts';
 import type { Chance } from './chance.ts';
 import type { Schedule } from './schedule.ts';
@@ -18,6 +25,8 @@ export interface Client {
   input(input: Input): void;
   takenOver(): void;
 }
+
+type ClusterClient = Client & { readonly cluster: string; readonly life: number };
 
 interface Lease {
   readonly record: MemberRecord;
@@ -92,12 +101,12 @@ export class SimRegistry {
 
   /** Claims what is left, as `node/claims.ts` does with a setting for each cluster. */
   claim(
-    client: Client & { readonly cluster: string; readonly life: number },
-    { owner, from, upTo }: { readonly owner: NodeId; readonly from: number; readonly upTo: number },
+    client: ClusterClient,
+    { owner, ask, ...range }: { readonly owner: NodeId; readonly ask: number } & BlockRange,
   ): void {
     const { node, cluster, life } = client;
     const put = (): readonly Claim[] | 'taken-over' => {
-      const claims = withClaim(this.#claims.get(cluster) ?? {}, owner, { taker: node, from, upTo });
+      const claims = withClaim(this.#claims.get(cluster) ?? {}, owner, node, range);
       if (claims === 'taken-over') return claims;
       this.#claims.set(cluster, claims);
       return claims[owner] ?? [];
@@ -107,10 +116,20 @@ export class SimRegistry {
         this.#tell(
           node,
           life,
-          claims ? { kind: 'claimed', owner, claims } : { kind: 'registry', state: 'down' },
+          claims ? { kind: 'claimed', owner, ask, claims } : { kind: 'registry', state: 'down' },
         );
       else if (client.life === life) client.takenOver();
     });
+  }
+
+  endClaims({ node, cluster, life }: ClusterClient, owner: NodeId, ends: readonly ClaimsEnd[]): void {
+    const put = (): true => {
+      this.#claims.set(cluster, ends.reduce(withEnd, this.#claims.get(cluster) ?? {}));
+      return true;
+    };
+    this.#call(node, life, put, (done) =>
+      this.#tell(node, life, done ? { kind: 'claims-ended', owner } : { kind: 'registry', state: 'down' }),
+    );
   }
 
   #isClaimed(node: NodeId): boolean {

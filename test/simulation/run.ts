@@ -113,7 +113,8 @@ class World {
     const eras = this.#quiet ? new Set<Era>() : drawEras(later);
     this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
     // who left for good must be forgotten before the run ends, and nobody else
-    const takeoverMs = replicas === 1 ? 0 : 5 * drawn.deadAfterMs + TAKEOVER_MS;
+    // with three disks whoever takes over may be lost as well
+    const takeoverMs = (replicas - 1) * (5 * drawn.deadAfterMs + TAKEOVER_MS);
     const forgetAfterMs = Math.max(this.#busyMs + 20_000, takeoverMs);
     const timing = eras.has('members') ? { ...drawn, forgetAfterMs } : drawn;
     this.#restMs = eras.has('members') ? REST_MS + takeoverMs + forgetAfterMs : REST_MS;
@@ -128,6 +129,7 @@ class World {
         byNode,
         hosts,
         subscribers: this.#subscribers,
+        chance: chance.fork('losses one after the other'),
         settled: (mesher) => this.#settle(mesher),
       },
     );
@@ -192,7 +194,7 @@ class World {
       if (failed()) return;
       const apart = routeDifferences(this.#meshers);
       agreedAt = apart.length > 0 ? undefined : (agreedAt ?? schedule.now);
-      const after = schedule.now - healedAt;
+      const after = schedule.now - Math.max(healedAt, this.#population.lostAt);
       const guestsNow = this.#meshers.reduce(
         (sum, { core }) => sum + (core?.takeovers.guests().length ?? 0),
         0,

@@ -112,6 +112,10 @@ const KINDS: readonly [Kind, ...Kind[]] = [
     (chance): Takeover => ({
       owner: 'n',
       isHeir: chance.is(0.5),
+      claims: Array.from({ length: chance.below(3) }, () => ({
+        from: chance.below(1_000),
+        upTo: chance.below(1_000),
+      })),
       upTo: chance.below(1_000),
       isDone: chance.is(0.5),
     }),

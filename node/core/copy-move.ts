@@ -1,0 +1,181 @@
+// Moves claimed blocks of a lost mesher's journal from the copy into the own one, oldest first: events for the mesher's subscriptions
+// into adopted ones, those for elsewhere into the own lanes.
+//
+// Invariant. A block moves in one batch with the note that it did, so no crash moves it twice or leaves it out.
+
+import type { Counters } from './counters.ts';
+import {
+  type Directive,
+  type LaneName,
+  NO_GROUPS,
+  type NodeId,
+  type Position,
+  type StoredEvent,
+} from './event.ts';
+import { type LaneDestination, laneDestination } from './lane-queue.ts';
+import type { BlockRange, QueuedEntry, Recovered, Takeover } from './ports.ts';
+import type { Emit } from './steps.ts';
+import { DEAD_LETTERS, type Subscription } from './subscription.ts';
+import { Subscriptions } from './subscriptions.ts';
+
+export interface CopyMovePorts {
+  readonly counters: Counters;
+  readonly emit: Emit;
+  /** No more is to be staged for now. */
+  isBusy(): boolean;
+  /** Returns what it is called here. */
+  adoptSubscription(subscription: Subscription): string;
+  adoptMark(sender: NodeId, name: LaneName, position: Position): void;
+  /** One event of a block, with what each queue of the lost mesher wanted of it. */
+  adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void;
+  /** `then` runs when all that is staged is on this disk. */
+  whenDurable(then: () => void): void;
+}
+
+/** What one queue of the lost mesher wanted of an event. */
+export type AdoptedWant =
+  | { readonly kind: 'subscription'; readonly name: string }
+  /** The subscription lives on elsewhere, under the name of the mesher where it was made. */
+  | { readonly kind: 'heir'; readonly of: NodeId; readonly name: string }
+  | {
+      readonly kind: 'lane';
+      readonly to: LaneDestination;
+      readonly position: Position | undefined;
+      readonly directive: Directive;
+    };
+
+type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant;
+
+interface Source {
+  readonly block: number;
+  readonly queues: readonly number[];
+}
+
+export interface CopyMoveTask {
+  readonly owner: NodeId;
+  /** Its subscriptions come here. */
+  readonly isHeir: boolean;
+  /** It serves them already: what came to it since is newer than the copy. */
+  readonly serves: boolean;
+  readonly claims: readonly BlockRange[];
+  /** Blocks below this number have moved before. */
+  readonly upTo: number;
+  /** To be noted in the batch that is being staged. */
+  progress(upTo: number): void;
+  /** All is on this disk; `takeovers`: those of the lost mesher itself. */
+  moved(takeovers: readonly Takeover[]): void;
+}
+
+export class CopyMove {
+  readonly #ports: CopyMovePorts;
+  readonly #task: CopyMoveTask;
+  /** By the numbers of the lost mesher's queues. */
+  #wants: ReadonlyMap<number, WantOf> = new Map();
+  #blocks: Iterator<Source> | undefined;
+  #takeovers: readonly Takeover[] = [];
+  /** A block is being read, or not yet on disk. */
+  #waits = false;
+
+  constructor(ports: CopyMovePorts, task: CopyMoveTask) {
+    this.#ports = ports;
+    this.#task = task;
+    ports.emit({ kind: 'read-copy', owner: task.owner });
+  }
+
+  /** What the copy holds. */
+  read(recovered: Recovered): void {
+    if (this.#blocks) return;
+    const { owner, isHeir, serves, progress, upTo } = this.#task;
+    progress(upTo);
+    this.#wants = new Map(
+      recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, recovered.subscriptions)]),
+    );
+    if (isHeir && !serves)
+      for (const { sender, position, scope, lane, of } of recovered.marks)
+        if (scope === 'peer') this.#ports.adoptMark(sender, { scope, lane, of: of ?? owner }, position);
+    this.#takeovers = recovered.takeovers;
+    this.#blocks = blocksOf(recovered.queues);
+    this.goOn();
+  }
+
+  #wantOf(queue: string, subscriptions: Recovered['subscriptions']): WantOf {
+    const to = laneDestination(queue);
+    if (to) return (position, directive) => ({ kind: 'lane', to, position, directive });
+    const { owner, isHeir } = this.#task;
+    const subscription = subscriptions.find(({ name }) => Subscriptions.queueName(name) === queue);
+    const name = subscription?.name ?? DEAD_LETTERS;
+    const of = subscription?.adoptedFrom ?? owner;
+    let want: AdoptedWant = { kind: 'heir', of, name };
+    if (!subscription || name === DEAD_LETTERS) want = { kind: 'subscription', name: DEAD_LETTERS };
+    else if (isHeir) {
+      const adopted = this.#ports.adoptSubscription({ ...subscription, adoptedFrom: of });
+      want = { kind: 'subscription', name: adopted };
+    }
+    return () => want;
+  }
+
+  goOn(): void {
+    if (this.#waits || !this.#blocks || this.#ports.isBusy()) return;
+    const { owner, claims, upTo: done, moved } = this.#task;
+    this.#waits = true;
+    for (let next = this.#blocks.next(); next.done !== true; next = this.#blocks.next()) {
+      const { block, queues } = next.value;
+      if (block < done || !claims.some(({ from, upTo }) => block >= from && block < upTo)) continue;
+      this.#ports.emit({ kind: 'load-copy', owner, block, queues });
+      return;
+    }
+    this.#ports.whenDurable(() => moved(this.#takeovers));
+  }
+
+  /** What the queues wanted of one block. */
+  loaded(block: number, entries: readonly QueuedEntry[]): void {
+    const { owner, progress } = this.#task;
+    const byIndex = new Map<number, { event: StoredEvent; wants: AdoptedWant[] }>();
+    for (const { queue, entry, events } of entries) {
+      const wantOf = this.#wants.get(queue);
+      if (!wantOf) continue;
+      let run = -1;
+      for (const [i, index] of entry.indices.entries()) {
+        while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
+        const event = events[i];
+        if (!event) continue;
+        const wanted = byIndex.get(index) ?? { event, wants: [] };
+        byIndex.set(index, wanted);
+        const { first } = entry;
+        const position = first && { incarnation: first.incarnation, sequence: first.sequence + i };
+        const directive = entry.directives[run]?.directive ?? NO_GROUPS;
+        wanted.wants.push(wantOf(position, directive));
+      }
+    }
+    for (const index of [...byIndex.keys()].sort((a, b) => a - b)) {
+      const wanted = byIndex.get(index);
+      if (wanted) this.#ports.adoptEvent(owner, wanted.event, wanted.wants);
+    }
+    this.#ports.counters.add('events_taken_over_total', byIndex.size);
+    progress(block + 1);
+    this.#ports.whenDurable(() => {
+      this.#waits = false;
+      this.goOn();
+    });
+  }
+}
+
+/** All blocks that some queue wants, ascending, without making a list of them: there may be ten million. */
+function* blocksOf(queues: Recovered['queues']): Iterator<Source> {
+  const heads = queues.map(({ queue, blocks }) => {
+    const iterator = blocks[Symbol.iterator]();
+    return { queue, iterator, next: iterator.next() };
+  });
+  for (;;) {
+    let block = Infinity;
+    for (const { next } of heads) if (next.done !== true) block = Math.min(block, next.value.block);
+    if (block === Infinity) return;
+    const wanting: number[] = [];
+    for (const head of heads) {
+      if (head.next.done === true || head.next.value.block !== block) continue;
+      wanting.push(head.queue);
+      head.next = head.iterator.next();
+    }
+    yield { block, queues: wanting };
+  }
+}

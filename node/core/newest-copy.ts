@@ -1,0 +1,90 @@
+// Who holds the newest copy of a lost mesher's journal. Holders tell each other how new theirs is, and the newest is claimed first: its
+// subscriptions are the ones that live on. Whoever of the cluster cannot be asked is waited for.
+
+import type { Copies } from './copies.ts';
+import type { NodeId } from './event.ts';
+import { COPY_NAMED, type CopyHeld } from './messages.ts';
+import type { CopyHead } from './ports.ts';
+import type { Emit, Now } from './steps.ts';
+import type { Timing } from './timing.ts';
+
+export interface NewestCopyPorts {
+  readonly timing: Timing;
+  readonly copies: Copies;
+  readonly emit: Emit;
+  /** Others of this cluster, the dead included. */
+  readonly neighbours: () => readonly { readonly node: NodeId; readonly isLinked: boolean }[];
+}
+
+interface Heard {
+  readonly since: number;
+  askedAt: number;
+  /** Rank of what each holds, as it said last. */
+  readonly by: Map<NodeId, string>;
+}
+
+/** Answers are as old as a registry that cannot be reached makes them: then all are asked anew. */
+const ANSWERS_LAST_TIMES = 6;
+/** Other meshers of the cluster that are away, too, may hold a newer copy: they get some times what a mesher takes to be dead. */
+const SILENT_TIMES = 4;
+const NUMBER_DIGITS = 16;
+
+export class NewestCopy {
+  readonly #ports: NewestCopyPorts;
+  readonly #heard = new Map<NodeId, Heard>();
+
+  constructor(ports: NewestCopyPorts) {
+    this.#ports = ports;
+  }
+
+  /** Whether the own copy of `owner`'s journal is, as far as the others have answered; asks them where they have not. */
+  isOurs(owner: NodeId, head: CopyHead, now: Now): boolean {
+    const { timing, neighbours } = this.#ports;
+    const heard = this.#heard.get(owner) ?? {
+      since: now.monotonic,
+      askedAt: -Infinity,
+      by: new Map<NodeId, string>(),
+    };
+    this.#heard.set(owner, heard);
+    const own = rankOf(head);
+    if (now.monotonic - heard.askedAt < timing.pullTimeoutMs) return false;
+    const others = neighbours().filter(({ node }) => node !== owner);
+    const isAnswered = others.every(
+      ({ node, isLinked }) =>
+        (heard.by.get(node) ?? '') <= own &&
+        (isLinked || now.monotonic - heard.since >= timing.deadAfterMs * SILENT_TIMES),
+    );
+    const isFresh = now.monotonic - heard.askedAt < timing.pullTimeoutMs * ANSWERS_LAST_TIMES;
+    if (isAnswered && isFresh) return true;
+    heard.askedAt = now.monotonic;
+    heard.by.clear(); // who had the newest may have taken it over by now
+    for (const { node, isLinked } of others) if (isLinked) this.#say(node, owner, head, false);
+    return false;
+  }
+
+  /** A peer says what it holds. */
+  held(peer: NodeId, message: CopyHeld): void {
+    const { owner, answer } = message;
+    this.#heard.get(owner)?.by.set(peer, rankOf(message));
+    const own = this.#ports.copies.all().find((copy) => copy.owner === owner);
+    if (!answer && own) this.#say(peer, owner, own.head, true);
+  }
+
+  forget(owner: NodeId): void {
+    this.#heard.delete(owner);
+  }
+
+  #say(peer: NodeId, owner: NodeId, { incarnation, batch, cursor }: CopyHead, answer: boolean): void {
+    this.#ports.emit({
+      kind: 'control',
+      peer,
+      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor },
+    });
+  }
+}
+
+/** Sorts as copies are new: one that lacks names is behind all that have them. */
+function rankOf({ incarnation, batch, cursor }: Pick<CopyHead, 'incarnation' | 'batch' | 'cursor'>): string {
+  const digits = (number: number): string => String(number).padStart(NUMBER_DIGITS, '0');
+  return `${cursor >= COPY_NAMED ? 1 : 0} ${digits(incarnation)} ${digits(batch)}`;
+}
