@@ -70,6 +70,10 @@ export class Takeovers {
     this.#isReleased = !ports.isRejoining;
   }
 
+  get self(): NodeId {
+    return this.#ports.self;
+  }
+
   recover(takeovers: readonly Takeover[]): void {
     for (const takeover of takeovers) this.#takeovers.set(takeover.owner, takeover);
   }
@@ -166,7 +170,8 @@ export class Takeovers {
   claimed(owner: NodeId, ask: number, claims: readonly Claim[]): void {
     const lost = this.#lost.get(owner);
     if (lost?.state !== 'claiming' || lost.ask !== ask) return;
-    const { self, counters } = this.#ports;
+    const { self } = this;
+    const { counters } = this.#ports;
     const own = claims.filter(({ taker, isDone }) => taker === self && !isDone);
     // the first may have had to give up its claim: then the next is the heir
     const isHeir = this.#takeovers.get(owner)?.isHeir === true || claims[0]?.taker === self;
@@ -220,7 +225,8 @@ export class Takeovers {
 
   /** `theirs`: what the lost mesher itself had taken over, or was about to. */
   #moved(lost: Lost, theirs: readonly Takeover[]): void {
-    const { self, becomeHeir, whenKept } = this.#ports;
+    const { self } = this;
+    const { becomeHeir, whenKept } = this.#ports;
     const { owner } = lost;
     const known = this.#takeovers.get(owner);
     if (!known) return;
@@ -261,7 +267,8 @@ export class Takeovers {
 
   /** Of claims whose copy was lost since, the registry hears how far they were moved. */
   #release(now: Now): void {
-    const { self, registryUp, timing, emit, copies } = this.#ports;
+    const { self } = this;
+    const { registryUp, timing, emit, copies } = this.#ports;
     if (!registryUp() || now.monotonic - this.#releaseAskedAt < timing.pullTimeoutMs) return;
     this.#releaseAskedAt = now.monotonic;
     const held = copies.all().map(({ owner }) => owner);
@@ -271,7 +278,7 @@ export class Takeovers {
 
   /** The registry has it. */
   ended(owner: NodeId): void {
-    if (owner === this.#ports.self) this.#released();
+    if (owner === this.self) this.#released();
     const lost = this.#lost.get(owner);
     const known = this.#takeovers.get(owner);
     if (lost?.state !== 'ending' || !known) return;

@@ -2,6 +2,7 @@
 // their key: another comes in their place), or get an older disk back. What that loses by definition is told to the history.
 
 import type { NodeId } from '../../node/core/event.ts';
+import { COPY_COMPLETE } from '../../node/core/messages.ts';
 import type { CopyHead } from '../../node/core/ports.ts';
 import type { Limits } from '../../node/core/limits.ts';
 import type { Timing } from '../../node/core/timing.ts';
@@ -113,6 +114,7 @@ export class Population {
     const { cluster, options } = mesher;
     const isReplaced = options.replicas >= REPLICAS_FOR_TWO;
     if (isReplaced ? mesher.leaving || this.#isNeeded(mesher) : !this.#mayGo(mesher)) return false;
+    if (!this.#isCopied(mesher)) return false;
     // the second is to be whoever takes over
     if (isReplaced && this.#lost.has(cluster)) return false;
     if (!this.#countLost(mesher)) return false;
@@ -121,6 +123,15 @@ export class Population {
     this.#joinAs(cluster, this.#ports.chance);
     this.#loseTaker(mesher);
     return true;
+  }
+
+  /** Others have all that it has: nobody who had it has left just before. */
+  #isCopied({ node, incarnation, options }: SimMesher): boolean {
+    const whole = this.meshers.filter(({ leaving, copies }) => {
+      const head = copies.recover().find(({ owner }) => owner === node)?.head;
+      return !leaving && head?.incarnation === incarnation && head.cursor === COPY_COMPLETE;
+    });
+    return whole.length >= options.replicas - 1;
   }
 
   #countLost({ cluster, options }: SimMesher): boolean {
@@ -265,6 +276,8 @@ export class Population {
   restore(mesher: SimMesher, backup: Backup, power: boolean): void {
     // with copies: what it claimed or took over, and then forgets, nobody else does. A known limit (ARCHITECTURE.md), not looked for here
     if (mesher.gone || mesher.options.replicas > 1) return;
+    // with a copy that the backup has not, two disks would be lost at a time
+    if (mesher.copies.recover().some(({ owner }) => this.#isGone(owner))) return;
     mesher.crash(power, 'its disk is put back to a backup');
     this.#ports.history.diskPutBack(mesher, dutiesLost(dutiesOn(mesher.disk), dutiesOn(backup.disk)));
     mesher.putBack(backup);

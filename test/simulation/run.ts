@@ -201,6 +201,7 @@ class World {
       );
       if (guestsNow !== guests) changedAt = schedule.now;
       guests = guestsNow;
+      changedAt = Math.max(changedAt, this.#population.lostAt);
       if (apart.length > 0 && schedule.now - changedAt > ROUTES_AGREE_MS) {
         history.broken(
           'route tables agree',

@@ -3,6 +3,7 @@
 import { Forwarder } from '../../../node/core/forwarder.ts';
 import { Landing } from '../../../node/core/landing.ts';
 import { Subscriptions } from '../../../node/core/subscriptions.ts';
+import { Takeovers } from '../../../node/core/takeovers.ts';
 import { BUG, type Mutant, NO_LOSS, replace, REST } from './mutant.ts';
 
 export const OF_TAKEOVERS: readonly Mutant[] = [
@@ -45,6 +46,35 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
         () =>
           function has() {
             return true;
+          },
+      ),
+  },
+  {
+    name: 'forgets what the lost mesher had taken over itself, or was about to',
+    from: 1,
+    caughtBy: [NO_LOSS],
+    infect: () =>
+      replace(
+        Takeovers.prototype,
+        'read',
+        (right) =>
+          function read(this: Takeovers, owner, recovered) {
+            right.call(this, owner, { ...recovered, takeovers: [] });
+          },
+      ),
+  },
+  {
+    name: 'forgets its copy as soon as somebody else has claimed it',
+    from: 1,
+    caughtBy: [NO_LOSS],
+    infect: () =>
+      replace(
+        Takeovers.prototype,
+        'claimed',
+        (right) =>
+          function claimed(this: Takeovers, owner, ask, claims) {
+            const isOurs = claims.some(({ taker, isDone }) => taker === this.self && !isDone);
+            right.call(this, owner, ask, isOurs ? claims : claims.map((one) => ({ ...one, isDone: true })));
           },
       ),
   },
