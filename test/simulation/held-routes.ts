@@ -16,7 +16,6 @@ interface Found {
 export class HeldRoutes {
   readonly revision: number;
   readonly #core: MesherCore;
-  readonly #heirs = new Map<NodeId, NodeId | undefined>();
   readonly #found = new Map<Subscription, Found>();
   readonly #texts = new Map<NodeId, string>();
 
@@ -33,19 +32,13 @@ export class HeldRoutes {
 
   /** Who is in the place of a lost mesher, as far as this one knows. */
   heirOf(mesher: NodeId): NodeId | undefined {
-    // no part of the table: asked each time
-    if (this.#core.takeovers.isGuest(mesher)) return this.#core.node;
-    let heir = this.#heirs.get(mesher);
-    if (heir === undefined && !this.#heirs.has(mesher)) {
-      heir = this.#core.table.heirs.of(mesher);
-      this.#heirs.set(mesher, heir);
-    }
-    return heir;
+    const { takeovers, table, node } = this.#core;
+    return takeovers.isGuest(mesher) ? node : table.heirs.of(mesher);
   }
 
   /** The interest of a subscription that was made on `mesher`, another one. */
   routeOf(mesher: NodeId, subscription: Subscription): Route | undefined {
-    const heir = this.heirOf(mesher);
+    const heir = this.heirOf(mesher); // who is a guest here is no part of the table
     let found = this.#found.get(subscription);
     if (!found || found.heir !== heir) {
       found = { heir, route: this.#find(mesher, heir, subscription) };

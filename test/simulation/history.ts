@@ -229,6 +229,7 @@ export class History implements MesherObserver, NetworkObserver {
     const ids = new Set(
       [...all].filter((id) => this.events.get(id)?.attempts.every((attempt) => attempt.at > since)),
     );
+    if (ids.size === 0) return;
     const waiting = waitingOn(owner.disk, owner.node, ids);
     if (waiting.size === 0) return;
     const held = new Map<string, number>();
@@ -260,7 +261,7 @@ export class History implements MesherObserver, NetworkObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
     // More than one: an interest may have gone and come back in between, as when a freeze ends.
     const changes = core.table.revision - this.#revisionBefore;
-    const died = new Set(effects.flatMap((effect) => (effect.kind === 'disconnect' ? effect.peer : [])));
+    const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');
     const appends = effects.some(({ kind }) => kind === 'append');
@@ -553,11 +554,19 @@ function waitingOn(disk: MemoryDisk, origin: NodeId, ids: ReadonlySet<string>): 
       const events = disk.blocks.get(block);
       for (const index of indices) {
         const event = events?.[index];
-        if (event?.origin === origin && ids.has(idOf(event))) waiting.add(idOf(event));
+        if (event?.origin !== origin) continue;
+        const id = idOf(event);
+        if (ids.has(id)) waiting.add(id);
       }
     }
   }
   return waiting;
+}
+
+function disconnectedBy(effects: readonly Effect[]): ReadonlySet<NodeId> {
+  let peers: Set<NodeId> | undefined;
+  for (const effect of effects) if (effect.kind === 'disconnect') (peers ??= new Set()).add(effect.peer);
+  return peers ?? NOBODY;
 }
 
 function wholeTable(core: MesherCore): boolean {
