@@ -8,7 +8,6 @@ import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import { waysTo } from './duties.ts';
-import { HeldRoutes, textOfInterests } from './held-routes.ts';
 import { homeOf, type History, type Published, type Received, type Subscribed } from './history.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { putsOf } from '../../node/journal/memory-range.ts';
@@ -283,7 +282,7 @@ export function routeDifferences(meshers: readonly SimMesher[]): string[] {
     for (const other of meshers) {
       if (other === owner || !other.core) continue;
       const { complete, gapped } = other.core.table.describe(owner.node);
-      const held = HeldRoutes.of(other.core).textOf(owner.node);
+      const held = textOf(other.core.table.routesOf(owner.node));
       if (!complete || gapped || held !== own)
         wrong.push(
           `${other.node} holds of ${owner.node}: [${held}] complete ${complete} gapped ${gapped}, it wants [${own}]`,
@@ -306,7 +305,17 @@ function ownInterests({ core }: SimMesher): string {
   }
   for (const guest of core?.takeovers.guests() ?? []) add(heirFilter(guest), '', true);
   for (const { filter, group } of core?.subscriptions.ephemerals() ?? []) add(filter, group, false);
-  return textOfInterests(wanted.values());
+  return textOf(wanted.values());
+}
+
+/** The same for the same interests, whatever their order. */
+function textOf(interests: Iterable<Interest>): string {
+  return Array.from(
+    interests,
+    ({ filter, group, durable }) => `${filter}${group === '' ? '' : `@${group}`}${durable ? '!' : ''}`,
+  )
+    .sort()
+    .join(' ');
 }
 
 // ───────────────────────────────────────────────────────────── 6: nothing is left over

@@ -3,7 +3,6 @@
 
 import type { NodeId } from '../../node/core/event.ts';
 import { announcedFilter } from '../../node/core/heirs.ts';
-import type { Interest } from '../../node/core/messages.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import type { Route } from '../../node/core/route-table.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
@@ -17,7 +16,6 @@ export class HeldRoutes {
   readonly revision: number;
   readonly #core: MesherCore;
   readonly #found = new Map<Subscription, Found>();
-  readonly #texts = new Map<NodeId, string>();
 
   private constructor(core: MesherCore) {
     this.#core = core;
@@ -53,25 +51,6 @@ export class HeldRoutes {
       if (route.filter === filter && route.group === group) return route;
     return undefined;
   }
-
-  /** All interests of one mesher. */
-  textOf(owner: NodeId): string {
-    let text = this.#texts.get(owner);
-    if (text === undefined) {
-      text = textOfInterests(this.#core.table.routesOf(owner));
-      this.#texts.set(owner, text);
-    }
-    return text;
-  }
 }
 
 const known = new WeakMap<MesherCore, HeldRoutes>();
-
-/** The same for the same interests, whatever their order. */
-export function textOfInterests(interests: Iterable<Interest>): string {
-  return Array.from(interests, textOf).sort().join(' ');
-}
-
-function textOf({ filter, group, durable }: Interest): string {
-  return `${filter}${group === '' ? '' : `@${group}`}${durable ? '!' : ''}`;
-}
