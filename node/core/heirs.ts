@@ -56,6 +56,7 @@ export class Heirs {
 
   /** Who serves the mesher's subscriptions now; an heir may have an heir itself. Undefined: the mesher itself, as far as is known. */
   of(node: NodeId): NodeId | undefined {
+    if (!this.#claimants.has(node)) return undefined; // as nearly always
     let heir: NodeId | undefined;
     const seen = new Set([node]);
     for (let next = this.#firstOf(node); next !== undefined && !seen.has(next); next = this.#firstOf(next)) {

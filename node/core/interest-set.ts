@@ -20,7 +20,7 @@ export function bucketOf(key: string): number {
 
 /** Digests are kept up to date lazily. */
 export class InterestSet<I extends Interest = Interest> {
-  readonly #buckets: (readonly I[])[] = Array.from({ length: BUCKETS }, () => NOTHING);
+  readonly #buckets = Array<readonly I[]>(BUCKETS).fill(NOTHING);
   /** Of buckets whose digest was made and which changed once since at most. */
   readonly #lines: (InterestLines | undefined)[] | undefined;
   /** One after the other. A bucket without interests has zeros. */
@@ -95,7 +95,8 @@ export class InterestSet<I extends Interest = Interest> {
   }
 
   *all(): Iterable<I> {
-    for (const bucket of this.#buckets) yield* bucket;
+    // most records are small, and most buckets empty: to enter one costs more than to look
+    for (const bucket of this.#buckets) if (bucket.length > 0) yield* bucket;
   }
 
   /** Of all buckets, one after the other. Valid until the next change. */

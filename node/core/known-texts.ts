@@ -12,7 +12,8 @@ interface Known {
 }
 
 export class KnownTexts {
-  readonly #known = Array.from<Known | undefined>({ length: TEXTS_MAX });
+  /** As long as the last place that is taken: most are made for one block, and soon forgotten. */
+  readonly #known: (Known | undefined)[] = [];
 
   /** The text of these bytes, which `decode` gives where it is not known. */
   find(

@@ -790,10 +790,10 @@ function digestAt(digests: Uint8Array, index: number): Uint8Array {
 
 /** The buckets whose digests are not the same. */
 function differing(ours: Uint8Array, theirs: Uint8Array): Set<number> {
-  const indices = Array.from({ length: BUCKETS }, (_, index) => index);
-  return new Set(
-    indices.filter((index) => Buffer.compare(digestAt(ours, index), digestAt(theirs, index)) !== 0),
-  );
+  const indices = new Set<number>();
+  for (let at = 0; at < BUCKETS * DIGEST_BYTES; at++)
+    if (ours[at] !== theirs[at]) indices.add(Math.floor(at / DIGEST_BYTES));
+  return indices;
 }
 
 function isGapped(record: Owned): boolean {

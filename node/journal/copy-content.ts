@@ -40,7 +40,8 @@ export function encodeOps(ops: readonly JournalOp[], pieceBytes: number): Buffer
   return pieces;
 }
 
-function changesOfOp(op: JournalOp): readonly CopyChange[] {
+/** What one op puts and deletes. */
+export function changesOfOp(op: JournalOp): readonly CopyChange[] {
   if (op.op === 'drop-queue') return [{ type: 'drop-queue', queue: op.queue }];
   if (op.op !== 'block') return changesOf(op);
   const key = keys.blockKey(op.block);

@@ -1,9 +1,8 @@
 // What a memory disk holds as the keys and values of a journal on disk, and ranges of it for copies.
 
-import { invariant } from '../core/errors.ts';
 import { COPY_COMPLETE, COPY_NAMED } from '../core/messages.ts';
 import type { JournalOp } from '../core/ports.ts';
-import { decodeContent, encodeOps, encodePuts } from './copy-content.ts';
+import { changesOfOp, encodePuts } from './copy-content.ts';
 import { cursorAt, rangesBetween } from './copy-order.ts';
 import type { MemoryDisk } from './memory-journal.ts';
 
@@ -38,10 +37,8 @@ export function putsOf(disk: MemoryDisk): [Buffer, Buffer][] {
   for (const [block, events] of disk.blocks) ops.push({ op: 'block', block, events });
   for (const [queue, entries] of disk.entries)
     for (const [block, entry] of entries) ops.push({ op: 'entry', queue, block, entry });
-  const [content] = encodeOps(ops, Infinity);
-  invariant(content, 'there always is one piece');
   const puts: [Buffer, Buffer][] = [];
-  for (const change of decodeContent(content))
-    if (change.type === 'put') puts.push([change.key, change.value]);
+  for (const op of ops)
+    for (const change of changesOfOp(op)) if (change.type === 'put') puts.push([change.key, change.value]);
   return puts.sort(([a], [b]) => Buffer.compare(a, b));
 }

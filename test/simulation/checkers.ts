@@ -282,7 +282,7 @@ export function routeDifferences(meshers: readonly SimMesher[]): string[] {
     for (const other of meshers) {
       if (other === owner || !other.core) continue;
       const { complete, gapped } = other.core.table.describe(owner.node);
-      const held = [...other.core.table.routesOf(owner.node)].map(textOf).sort().join(' ');
+      const held = textOf(other.core.table.routesOf(owner.node));
       if (!complete || gapped || held !== own)
         wrong.push(
           `${other.node} holds of ${owner.node}: [${held}] complete ${complete} gapped ${gapped}, it wants [${own}]`,
@@ -305,40 +305,48 @@ function ownInterests({ core }: SimMesher): string {
   }
   for (const guest of core?.takeovers.guests() ?? []) add(heirFilter(guest), '', true);
   for (const { filter, group } of core?.subscriptions.ephemerals() ?? []) add(filter, group, false);
-  return [...wanted.values()].map(textOf).sort().join(' ');
+  return textOf(wanted.values());
 }
 
-function textOf({ filter, group, durable }: Interest): string {
-  return `${filter}${group === '' ? '' : `@${group}`}${durable ? '!' : ''}`;
+/** The same for the same interests, whatever their order. */
+function textOf(interests: Iterable<Interest>): string {
+  return Array.from(
+    interests,
+    ({ filter, group, durable }) => `${filter}${group === '' ? '' : `@${group}`}${durable ? '!' : ''}`,
+  )
+    .sort()
+    .join(' ');
 }
 
 // ───────────────────────────────────────────────────────────── 6: nothing is left over
 
 /** What still waits somewhere; empty: the federation is at rest. */
-export function unrest(meshers: readonly SimMesher[], all = meshers): string[] {
-  const waiting: string[] = [];
+export function* unrest(meshers: readonly SimMesher[], all = meshers): Generator<string, undefined> {
   for (const { node, core, busy, options } of meshers) {
     if (!core) {
-      waiting.push(`${node} does not run`);
+      yield `${node} does not run`;
       continue;
     }
     const whole = core.replication.views().filter(({ complete, behind }) => complete && behind === 0);
-    if (whole.length < options.replicas - 1) waiting.push(`${node}: ${whole.length} whole copies`);
+    if (whole.length < options.replicas - 1) yield `${node}: ${whole.length} whole copies`;
     for (const { subscription, queue } of core.subscriptions.all()) {
-      if (queue.depth > 0) waiting.push(`${node}: ${queue.depth} events for ${subscription.name}`);
+      if (queue.depth > 0) yield `${node}: ${queue.depth} events for ${subscription.name}`;
     }
     for (const { destination, lane, state, queued, landing } of core.forwarder.views()) {
       if (queued > 0)
-        waiting.push(
-          `${node}: ${queued} events for ${destination}/${lane}, ${state} on ${landing ?? 'nobody'}`,
-        );
+        yield `${node}: ${queued} events for ${destination}/${lane}, ${state} on ${landing ?? 'nobody'}`;
     }
-    if (!core.commits.idle) waiting.push(`${node}: a batch`);
+    if (!core.commits.idle) yield `${node}: a batch`;
     for (const { owner } of core.copies.all())
-      if (!all.some((one) => one.node === owner)) waiting.push(`${node}: what ${owner} left`);
-    if (busy && core.commits.pendingBytes > 0) waiting.push(`${node}: inputs`);
+      if (!all.some((one) => one.node === owner)) yield `${node}: what ${owner} left`;
+    if (busy && core.commits.pendingBytes > 0) yield `${node}: inputs`;
   }
-  return waiting;
+  return undefined;
+}
+
+/** Asked often while it is not so: no more is looked at than the first that still waits. */
+export function isAtRest(meshers: readonly SimMesher[], all = meshers): boolean {
+  return unrest(meshers, all).next().done === true;
 }
 
 /** With all links up, whoever is to have copies has them, whole, and the same as its own journal. */

@@ -2,11 +2,13 @@
 
 import type { StoredEvent } from '../../node/core/event.ts';
 
-export function idOf(event: StoredEvent): string {
-  const text = Buffer.from(
-    event.cloudEvent.buffer,
-    event.cloudEvent.byteOffset,
-    event.cloudEvent.length,
-  ).toString('latin1');
-  return text.slice(0, text.indexOf(' '));
+const SPACE = 0x20;
+
+export function idOf({ cloudEvent }: StoredEvent): string {
+  let id = '';
+  for (const byte of cloudEvent) {
+    if (byte === SPACE) break;
+    id += String.fromCharCode(byte);
+  }
+  return id;
 }

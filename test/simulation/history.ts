@@ -7,14 +7,13 @@ import type { MesherCore } from '../../node/core/mesher-core.ts';
 import { isEvents, type DataMessage, type LinkMessage } from '../../node/core/messages.ts';
 import { formatToken, NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery } from '../../node/core/ports.ts';
-import type { Route } from '../../node/core/route-table.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
-import { announcedFilter } from '../../node/core/heirs.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { idOf } from './event-id.ts';
 import { addAllTo, type Duties } from './duties.ts';
+import { HeldRoutes } from './held-routes.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
 import type { Schedule } from './schedule.ts';
@@ -230,6 +229,7 @@ export class History implements MesherObserver, NetworkObserver {
     const ids = new Set(
       [...all].filter((id) => this.events.get(id)?.attempts.every((attempt) => attempt.at > since)),
     );
+    if (ids.size === 0) return;
     const waiting = waitingOn(owner.disk, owner.node, ids);
     if (waiting.size === 0) return;
     const held = new Map<string, number>();
@@ -261,7 +261,7 @@ export class History implements MesherObserver, NetworkObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
     // More than one: an interest may have gone and come back in between, as when a freeze ends.
     const changes = core.table.revision - this.#revisionBefore;
-    const died = new Set(effects.flatMap((effect) => (effect.kind === 'disconnect' ? effect.peer : [])));
+    const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');
     const appends = effects.some(({ kind }) => kind === 'append');
@@ -350,8 +350,9 @@ export class History implements MesherObserver, NetworkObserver {
     const kept = this.#kept.get(mesher.node) ?? new Map<string, Kept>();
     this.#kept.set(mesher.node, kept);
     const { syncs } = mesher.disk;
+    const held = HeldRoutes.of(core);
     for (const { name, mesher: owner, subscription } of this.subscriptions.values()) {
-      if (holds(core, owner, subscription)?.durable !== true) {
+      if (held.routeOf(owner, subscription)?.durable !== true) {
         kept.delete(name);
         continue;
       }
@@ -367,9 +368,10 @@ export class History implements MesherObserver, NetworkObserver {
 
   #checkKept(mesher: SimMesher, core: MesherCore): void {
     this.#livesSeen.set(mesher.node, mesher.life);
+    const held = HeldRoutes.of(core);
     for (const name of this.#kept.get(mesher.node)?.keys() ?? []) {
       const subscribed = this.subscriptions.get(name);
-      if (!subscribed || holds(core, subscribed.mesher, subscribed.subscription)) continue;
+      if (!subscribed || held.routeOf(subscribed.mesher, subscribed.subscription)) continue;
       this.broken(
         'durable interests outlive restarts',
         `${mesher.node} had written that ${subscribed.mesher} wants ${subscribed.subscription.topic}, and has forgotten it`,
@@ -552,11 +554,19 @@ function waitingOn(disk: MemoryDisk, origin: NodeId, ids: ReadonlySet<string>): 
       const events = disk.blocks.get(block);
       for (const index of indices) {
         const event = events?.[index];
-        if (event?.origin === origin && ids.has(idOf(event))) waiting.add(idOf(event));
+        if (event?.origin !== origin) continue;
+        const id = idOf(event);
+        if (ids.has(id)) waiting.add(id);
       }
     }
   }
   return waiting;
+}
+
+function disconnectedBy(effects: readonly Effect[]): ReadonlySet<NodeId> {
+  let peers: Set<NodeId> | undefined;
+  for (const effect of effects) if (effect.kind === 'disconnect') (peers ??= new Set()).add(effect.peer);
+  return peers ?? NOBODY;
 }
 
 function wholeTable(core: MesherCore): boolean {
@@ -571,45 +581,15 @@ function knows(
   { name, mesher, subscription }: Subscribed,
   died: ReadonlySet<NodeId>,
 ): boolean {
-  const heir = heirOf(core, mesher);
+  const held = HeldRoutes.of(core);
+  const heir = held.heirOf(mesher);
   if (mesher === core.node || heir === core.node)
     return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
   const member = core.members.get(heir ?? mesher);
   if (!member) return false;
   const isDead = member.status === 'dead' || died.has(mesher);
   if (heir === undefined && !isDead && !core.table.complete(mesher)) return true;
-  return holds(core, mesher, subscription) !== undefined;
-}
-
-/** The interest of another mesher's subscription as this one's table has it. */
-function holds(core: MesherCore, mesher: NodeId, { topic, group = '' }: Subscription): Route | undefined {
-  const heir = heirOf(core, mesher);
-  const filter = heir === undefined ? topic : announcedFilter(topic, mesher);
-  const { revision } = core.table;
-  let held = heldBy.get(core);
-  if (held?.revision !== revision) {
-    const routes = new Map<string, Route>();
-    for (const owner of core.table.versions().keys())
-      for (const route of core.table.routesOf(owner))
-        routes.set(routeKey(owner, route.filter, route.group), route);
-    heldBy.set(core, (held = { revision, routes }));
-  }
-  return held.routes.get(routeKey(heir ?? mesher, filter, group));
-}
-
-/** Looked for after every step, and seldom changed. */
-const heldBy = new WeakMap<
-  MesherCore,
-  { readonly revision: number; readonly routes: ReadonlyMap<string, Route> }
->();
-
-function routeKey(node: NodeId, filter: string, group: string): string {
-  return `${node} ${group} ${filter}`;
-}
-
-/** Who is in the place of a lost mesher, as far as this one knows. */
-function heirOf(core: MesherCore, mesher: NodeId): NodeId | undefined {
-  return core.takeovers.isGuest(mesher) ? core.node : core.table.heirs.of(mesher);
+  return held.routeOf(mesher, subscription) !== undefined;
 }
 
 function describe(step: Input | Effect): string {

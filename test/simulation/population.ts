@@ -7,7 +7,7 @@ import type { CopyHead } from '../../node/core/ports.ts';
 import type { Limits } from '../../node/core/limits.ts';
 import type { Timing } from '../../node/core/timing.ts';
 import type { Chance } from './chance.ts';
-import { unrest } from './checkers.ts';
+import { isAtRest } from './checkers.ts';
 import { dutiesLost, dutiesOn } from './duties.ts';
 import type { KeyRing } from './fake-keys.ts';
 import { homeOf, type History } from './history.ts';
@@ -221,7 +221,7 @@ export class Population {
       mesher.start();
       const own = this.#subscribersOf(mesher);
       for (const subscriber of own) subscriber.delete();
-      if (own.every((subscriber) => subscriber.isDeleted) && unrest([mesher], this.meshers).length === 0) {
+      if (own.every((subscriber) => subscriber.isDeleted) && isAtRest([mesher], this.meshers)) {
         const left = [...dutiesOn(mesher.disk)];
         if (left.length > 0)
           this.#ports.history.broken(

@@ -14,6 +14,7 @@ import {
   checkMemory,
   checkNothingLost,
   checkOrder,
+  isAtRest,
   routeDifferences,
   unrest,
 } from './checkers.ts';
@@ -185,15 +186,12 @@ class World {
   #comeToRest(failed: () => boolean): void {
     const { schedule, history } = this;
     const healedAt = schedule.now;
-    let agreedAt: number | undefined;
     // who dies of the last fault is taken over a grace later, which changes routes once more
     let changedAt = healedAt;
     let guests = 0;
     for (;;) {
       schedule.runUntil(schedule.now + 500, failed);
       if (failed()) return;
-      const apart = routeDifferences(this.#meshers);
-      agreedAt = apart.length > 0 ? undefined : (agreedAt ?? schedule.now);
       const after = schedule.now - Math.max(healedAt, this.#population.lostAt);
       const guestsNow = this.#meshers.reduce(
         (sum, { core }) => sum + (core?.takeovers.guests().length ?? 0),
@@ -202,25 +200,22 @@ class World {
       if (guestsNow !== guests) changedAt = schedule.now;
       guests = guestsNow;
       changedAt = Math.max(changedAt, this.#population.lostAt);
-      if (apart.length > 0 && schedule.now - changedAt > ROUTES_AGREE_MS) {
+      const isDue = schedule.now - changedAt > ROUTES_AGREE_MS;
+      const isOver = after > 10_000 && this.#publishers.every((one) => one.done) && isAtRest(this.#meshers);
+      // every table is read whole, so only when something follows from it
+      const apart = isDue || isOver ? routeDifferences(this.#meshers) : [];
+      if (isDue && apart.length > 0) {
         history.broken(
           'route tables agree',
           `${(ROUTES_AGREE_MS / 1000).toFixed()} s after the last fault, or takeover: ${apart.slice(0, 3).join('; ')}`,
         );
         return;
       }
-      const waiting = unrest(this.#meshers);
-      if (
-        waiting.length === 0 &&
-        agreedAt !== undefined &&
-        this.#publishers.every((one) => one.done) &&
-        after > 10_000
-      )
-        return;
+      if (isOver && apart.length === 0) return;
       if (after > this.#restMs) {
         history.broken(
           'everything is delivered in the end',
-          `${(this.#restMs / 1000).toFixed()} s after the last fault: ${waiting.slice(0, 5).join('; ')}`,
+          `${(this.#restMs / 1000).toFixed()} s after the last fault: ${[...unrest(this.#meshers)].slice(0, 5).join('; ')}`,
         );
         return;
       }
@@ -239,7 +234,7 @@ class World {
     this.schedule.runUntil(this.schedule.now + 1_000);
     // somebody who left may be taken for dead only now, and a copy that it had is begun anew elsewhere
     const until = this.schedule.now + REST_MS;
-    while (unrest(this.#meshers).length > 0 && this.schedule.now < until)
+    while (!isAtRest(this.#meshers) && this.schedule.now < until)
       this.schedule.runUntil(this.schedule.now + 1_000);
     checkNothingLost(found);
     checkDuplicates(found);
