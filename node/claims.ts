@@ -107,22 +107,29 @@ export function withClaim(
 }
 
 /** The same object where nothing ends. An owner with no claim left on it was never taken over. */
-export function withEnd(claims: Claims, { taker, moved, keep }: ClaimsEnd): Claims {
-  let changed = false;
+export function withEnd(claims: Claims, end: ClaimsEnd): Claims {
   const next: Record<NodeId, readonly Claim[]> = {};
   for (const [owner, known] of Object.entries(claims)) {
-    const left = known.flatMap((one): Claim[] => {
-      if (one.taker !== taker || one.isDone) return [one];
-      const takeover = moved.find((each) => each.owner === owner && each.claims.some(isRange(one)));
-      if (!takeover && (keep === 'rest' || keep.includes(owner))) return [one];
-      changed = true;
-      // even where nothing of it has moved: who was the heir stays so
-      const upTo = Math.min(one.upTo, Math.max(one.from, takeover?.upTo ?? 0));
-      return takeover ? [{ ...one, upTo, isDone: true }] : [];
-    });
+    const left = known.flatMap((one) => ended(owner, one, end));
     if (left.length > 0) next[owner] = left;
   }
-  return changed ? next : claims;
+  const isSame = Object.entries(claims).every(
+    ([owner, known]) =>
+      next[owner]?.length === known.length && known.every((one, i) => one === next[owner]?.[i]),
+  );
+  return isSame ? claims : next;
+}
+
+/** What is left of one claim: the same object where it goes on. */
+function ended(owner: NodeId, one: Claim, { taker, moved, keep }: ClaimsEnd): Claim[] {
+  if (one.taker !== taker || one.isDone) return [one];
+  const takeover = moved.find((each) => each.owner === owner && each.claims.some(isRange(one)));
+  if (takeover) {
+    // even where nothing of it has moved: who was the heir stays so
+    const upTo = Math.min(one.upTo, Math.max(one.from, takeover.upTo));
+    return [{ ...one, upTo, isDone: true }];
+  }
+  return keep === 'rest' || keep.includes(owner) ? [one] : [];
 }
 
 function isRange({ from, upTo }: BlockRange): (other: BlockRange) => boolean {

@@ -61,9 +61,9 @@ export interface CopyMoveTask {
   /** Blocks below this number have moved before. */
   readonly upTo: number;
   /** To be noted in the batch that is being staged. */
-  progress(upTo: number): void;
+  readonly progress: (upTo: number) => void;
   /** All is on this disk; `takeovers`: those of the lost mesher itself. */
-  moved(takeovers: readonly Takeover[]): void;
+  readonly moved: (takeovers: readonly Takeover[]) => void;
 }
 
 export class CopyMove {

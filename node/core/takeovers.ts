@@ -225,8 +225,7 @@ export class Takeovers {
 
   /** `theirs`: what the lost mesher itself had taken over, or was about to. */
   #moved(lost: Lost, theirs: readonly Takeover[]): void {
-    const { self } = this;
-    const { becomeHeir, whenKept } = this.#ports;
+    const ports = this.#ports;
     const { owner } = lost;
     const known = this.#takeovers.get(owner);
     if (!known) return;
@@ -235,12 +234,12 @@ export class Takeovers {
     const done = { ...known, upTo, isDone: true };
     this.#note(done);
     if (done.isHeir) {
-      if (!serves) becomeHeir(owner);
+      if (!serves) ports.becomeHeir(owner);
       for (const { owner: guest, isHeir } of theirs) if (isHeir) this.#inherit(guest);
     }
-    const ends: ClaimsEnd[] = [{ taker: self, moved: [done], keep: 'rest' }];
+    const ends: ClaimsEnd[] = [{ taker: this.self, moved: [done], keep: 'rest' }];
     if (done.isHeir) ends.push({ taker: owner, moved: theirs, keep: [] });
-    whenKept(() => {
+    ports.whenKept(() => {
       lost.move = undefined;
       lost.state = 'ending';
       lost.askedAt = -Infinity;

@@ -51,7 +51,7 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
   },
   {
     name: 'forgets what the lost mesher had taken over itself, or was about to',
-    from: 1,
+    from: 215,
     caughtBy: [NO_LOSS],
     infect: () =>
       replace(
@@ -65,7 +65,7 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
   },
   {
     name: 'forgets its copy as soon as somebody else has claimed it',
-    from: 1,
+    from: 125,
     caughtBy: [NO_LOSS],
     infect: () =>
       replace(
