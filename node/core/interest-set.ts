@@ -75,6 +75,14 @@ export class InterestSet<I extends Interest = Interest> {
     return bucket[place];
   }
 
+  /** All of one bucket, as `compareNames` orders them, none twice. */
+  setBucket(index: number, interests: readonly I[]): void {
+    this.#size += interests.length - this.bucket(index).length;
+    this.#replace(index, interests.length === 0 ? NOTHING : interests);
+    if (this.#lines) this.#lines[index] = undefined;
+    this.#stale.add(index);
+  }
+
   #replace(index: number, bucket: readonly I[]): void {
     this.#buckets[index] = bucket;
     this.#root = undefined;

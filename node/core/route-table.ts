@@ -15,7 +15,7 @@ import type { Counters } from './counters.ts';
 import { comparePositions, type NodeId } from './event.ts';
 import { FilterTree } from './filter-tree.ts';
 import { Heirs, tagOf } from './heirs.ts';
-import { DIGEST_BYTES } from './interest-lines.ts';
+import { compareNames, DIGEST_BYTES } from './interest-lines.ts';
 import { bucketDigest, bucketOf, BUCKETS, interestKey, InterestSet } from './interest-set.ts';
 import { isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
 import type {
@@ -351,20 +351,27 @@ export class RouteTable {
     const { filter, group, durable } = interest;
     const known = record.interests.get(filter, group);
     if (known ? add && known.durable === durable : !add) return;
-    // twice: between two versions a record may hold what is in either
-    if (add && !known && record.interests.size >= 2 * this.#options.limits.interestsMax) {
-      throw new RouteError('too-many-interests', 'record too large', record.node);
-    }
+    if (add && !known) this.#checkRoom(record, 1);
     if (known) this.#unplant(known);
     if (add) {
-      const same = this.#tree.one(filter);
-      const route = new Route(same?.filter ?? filter, claimOf(record, interest));
+      const route = this.#routeFor(record, interest);
       record.interests.set(route);
       this.#plant(route);
     } else record.interests.delete(filter, group);
     if (known?.durable === true || (add && durable))
       record.unwritten.add(bucketOf(interestKey(filter, group)));
     this.revision++;
+  }
+
+  /** Twice what a record may have: between two versions it may hold what is in either. */
+  #checkRoom({ node, interests }: Owned, more: number): void {
+    if (interests.size + more > 2 * this.#options.limits.interestsMax)
+      throw new RouteError('too-many-interests', 'record too large', node);
+  }
+
+  #routeFor(record: Owned, interest: Interest): Route {
+    const same = this.#tree.one(interest.filter);
+    return new Route(same?.filter ?? interest.filter, claimOf(record, interest));
   }
 
   #plant(route: Route): void {
@@ -531,16 +538,42 @@ export class RouteTable {
     }
   }
 
-  /** Adds before it removes, so that what both versions hold is never missing. */
+  /**
+   * In one pass: whoever owns the record may have put all its interests into one bucket. Adds before it removes, so that what
+   * both versions hold is never missing.
+   */
   #replaceBucket(record: Owned, index: number, interests: readonly Interest[]): void {
-    const stays = new Set<string>();
-    for (const one of interests) {
-      stays.add(interestKey(one.filter, one.group));
-      this.#apply(record, one, true);
+    this.#checkRoom(record, interests.length);
+    const before = record.interests.bucket(index);
+    const routes: Route[] = [];
+    const gone: Route[] = [];
+    const changed: Route[] = [];
+    let at = 0;
+    for (const interest of distinct(interests.toSorted(compareNames))) {
+      for (let next = before[at]; next && compareNames(next, interest) < 0; next = before[++at])
+        gone.push(next);
+      let known = before[at];
+      if (known && compareNames(known, interest) === 0) at++;
+      else known = undefined;
+      if (known?.durable === interest.durable) {
+        routes.push(known);
+        continue;
+      }
+      if (known) {
+        this.#unplant(known);
+        changed.push(known);
+      }
+      const route = this.#routeFor(record, interest);
+      this.#plant(route);
+      routes.push(route);
+      changed.push(route);
     }
-    for (const one of record.interests.bucket(index)) {
-      if (!stays.has(interestKey(one.filter, one.group))) this.#apply(record, one, false);
-    }
+    for (const route of before.slice(at)) gone.push(route);
+    record.interests.setBucket(index, routes);
+    for (const route of gone) this.#unplant(route);
+    if (gone.some(({ durable }) => durable) || changed.some(({ durable }) => durable))
+      record.unwritten.add(index);
+    this.revision += gone.length + changed.length;
     this.#options.counters.add('routes_applied_total', interests.length, 'snapshot');
   }
 
@@ -786,6 +819,14 @@ function claimOf({ node, claims, interests }: Owned, { group, durable }: Interes
 
 function digestAt(digests: Uint8Array, index: number): Uint8Array {
   return digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+}
+
+/** Of those that are the same but for `durable` the last. */
+function* distinct(sorted: readonly Interest[]): Iterable<Interest> {
+  for (const [i, interest] of sorted.entries()) {
+    const next = sorted[i + 1];
+    if (!next || compareNames(interest, next) !== 0) yield interest;
+  }
 }
 
 /** The buckets whose digests are not the same. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { DIGEST_BYTES } from '../../../node/core/interest-lines.ts';
+import { compareNames, DIGEST_BYTES } from '../../../node/core/interest-lines.ts';
 import {
   bucketDigest,
   bucketOf,
@@ -109,6 +109,24 @@ test('what is kept with its digests equals what is made from nothing', () => {
       assert.equal([...kept.all()].length, kept.size);
     }),
     { numRuns: 200 },
+  );
+});
+
+test('a bucket that is set as a whole equals one made interest by interest', () => {
+  fc.assert(
+    fc.property(someInterests, someInterests, (before, after) => {
+      const set = setOf(before);
+      const sorted = after.toSorted(compareNames);
+      for (let index = 0; index < BUCKETS; index++)
+        set.setBucket(
+          index,
+          sorted.filter(({ filter, group }) => bucketOf(interestKey(filter, group)) === index),
+        );
+      const other = setOf(after);
+      assert.equal(set.size, other.size);
+      assert.deepEqual([...set.all()], [...other.all()]);
+      assert.deepEqual(Buffer.from(set.root()), Buffer.from(other.root()));
+    }),
   );
 });
 
