@@ -24,7 +24,9 @@ export interface CopyMovePorts {
   /** No more is to be staged for now. */
   isBusy(): boolean;
   /** Returns what it is called here. */
-  adoptSubscription(subscription: Subscription): string;
+  readonly adoptSubscription: (subscription: Subscription) => string;
+  /** What it was called here when it was adopted; undefined: it was deleted since. */
+  readonly adoptedAs: (subscription: Subscription) => string | undefined;
   adoptMark(sender: NodeId, name: LaneName, position: Position): void;
   /** One event of a block, with what each queue of the lost mesher wanted of it. */
   adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void;
@@ -44,7 +46,7 @@ export type AdoptedWant =
       readonly directive: Directive;
     };
 
-type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant;
+type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant | undefined;
 
 interface Source {
   readonly block: number;
@@ -55,8 +57,8 @@ export interface CopyMoveTask {
   readonly owner: NodeId;
   /** Its subscriptions come here. */
   readonly isHeir: boolean;
-  /** It serves them already: what came to it since is newer than the copy. */
-  readonly serves: boolean;
+  /** They come now, and the marks; else they came before, and what became of them since is newer than the copy. */
+  readonly adopts: boolean;
   readonly claims: readonly BlockRange[];
   /** Blocks below this number have moved before. */
   readonly upTo: number;
@@ -85,12 +87,12 @@ export class CopyMove {
   /** What the copy holds. */
   read(recovered: Recovered): void {
     if (this.#blocks) return;
-    const { owner, isHeir, serves, progress, upTo } = this.#task;
+    const { owner, adopts, progress, upTo } = this.#task;
     progress(upTo);
     this.#wants = new Map(
       recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, recovered.subscriptions)]),
     );
-    if (isHeir && !serves)
+    if (adopts)
       for (const { sender, position, scope, lane, of } of recovered.marks)
         if (scope === 'peer') this.#ports.adoptMark(sender, { scope, lane, of: of ?? owner }, position);
     this.#takeovers = recovered.takeovers;
@@ -101,17 +103,23 @@ export class CopyMove {
   #wantOf(queue: string, subscriptions: Recovered['subscriptions']): WantOf {
     const to = laneDestination(queue);
     if (to) return (position, directive) => ({ kind: 'lane', to, position, directive });
-    const { owner, isHeir } = this.#task;
+    const { owner } = this.#task;
     const subscription = subscriptions.find(({ name }) => Subscriptions.queueName(name) === queue);
-    const name = subscription?.name ?? DEAD_LETTERS;
-    const of = subscription?.adoptedFrom ?? owner;
-    let want: AdoptedWant = { kind: 'heir', of, name };
-    if (!subscription || name === DEAD_LETTERS) want = { kind: 'subscription', name: DEAD_LETTERS };
-    else if (isHeir) {
-      const adopted = this.#ports.adoptSubscription({ ...subscription, adoptedFrom: of });
-      want = { kind: 'subscription', name: adopted };
-    }
+    const want =
+      !subscription || subscription.name === DEAD_LETTERS
+        ? ({ kind: 'subscription', name: DEAD_LETTERS } as const)
+        : this.#wantOfSubscription({ ...subscription, adoptedFrom: subscription.adoptedFrom ?? owner });
     return () => want;
+  }
+
+  #wantOfSubscription(
+    subscription: Subscription & { readonly adoptedFrom: NodeId },
+  ): AdoptedWant | undefined {
+    const { isHeir, adopts } = this.#task;
+    if (!isHeir) return { kind: 'heir', of: subscription.adoptedFrom, name: subscription.name };
+    const { adoptSubscription, adoptedAs } = this.#ports;
+    const name = adopts ? adoptSubscription(subscription) : adoptedAs(subscription);
+    return name === undefined ? undefined : { kind: 'subscription', name };
   }
 
   goOn(): void {
@@ -138,13 +146,13 @@ export class CopyMove {
       for (const [i, index] of entry.indices.entries()) {
         while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
         const event = events[i];
-        if (!event) continue;
-        const wanted = byIndex.get(index) ?? { event, wants: [] };
-        byIndex.set(index, wanted);
         const { first } = entry;
         const position = first && { incarnation: first.incarnation, sequence: first.sequence + i };
-        const directive = entry.directives[run]?.directive ?? NO_GROUPS;
-        wanted.wants.push(wantOf(position, directive));
+        const want = wantOf(position, entry.directives[run]?.directive ?? NO_GROUPS);
+        if (!event || !want) continue;
+        const wanted = byIndex.get(index) ?? { event, wants: [] };
+        byIndex.set(index, wanted);
+        wanted.wants.push(want);
       }
     }
     for (const index of [...byIndex.keys()].sort((a, b) => a - b)) {

@@ -232,6 +232,7 @@ export class MesherCore {
       whenDurable: (then) => this.#whenKept(1, then),
       whenKept: (then) => this.#whenKept(options.replicas, then),
       adoptSubscription: (subscription) => this.#adoptSubscription(subscription),
+      adoptedAs: (subscription) => this.subscriptions.adoptedAs(subscription),
       adoptMark: (sender, name, position) => this.#landing.adopt(sender, name, position),
       adoptEvent: (owner, event, wants) => this.#adoptEvent(owner, event, wants),
       becomeHeir: (owner) => this.#becomeHeir(owner),

@@ -138,12 +138,18 @@ export class Subscriptions {
    * comes to it when `activate` is called. One that is there already, from an earlier start, is left as it is.
    */
   adopt(subscription: Subscription): SubscriptionDelivery {
+    const known = this.#durable.get(this.adoptedAs(subscription) ?? '');
+    if (known) return known.delivery;
     const { name, adoptedFrom = '' } = subscription;
-    const taken = this.#durable.get(name);
-    if (taken?.adoptedFrom === adoptedFrom) return taken.delivery;
-    const free = taken === undefined ? name : adoptedName(name, adoptedFrom);
-    const known = this.#durable.get(free);
-    return known?.delivery ?? this.#create({ ...subscription, name: free }, true).delivery;
+    const free = this.#durable.has(name) ? adoptedName(name, adoptedFrom) : name;
+    return this.#create({ ...subscription, name: free }, true).delivery;
+  }
+
+  /** What an adopted subscription is called here; undefined: there is none, or none any more. */
+  adoptedAs({ name, adoptedFrom = '' }: Subscription): string | undefined {
+    return [name, adoptedName(name, adoptedFrom)].find(
+      (each) => this.#durable.get(each)?.adoptedFrom === adoptedFrom,
+    );
   }
 
   /** From now on the lost mesher's subscriptions get what is published. */

@@ -52,6 +52,9 @@ interface Lost {
   ends: readonly ClaimsEnd[];
 }
 
+/** Somebody else has the newest copy: what we may hold without knowing it is free some times as often as the registry is listed. */
+const RELEASE_AGAIN_TIMES = 4;
+
 export class Takeovers {
   readonly #ports: TakeoverPorts;
   readonly #newest: NewestCopy;
@@ -60,9 +63,10 @@ export class Takeovers {
   /** Since when an owner has been gone, monotonic ms. */
   readonly #goneSince = new Map<NodeId, number>();
   #asks = 0;
-  /** What earlier lives claimed, and can be moved no more, is free again: before that nothing is claimed. */
+  /** What was claimed, and will not be moved, is free again: before that nothing more is claimed. */
   #isReleased: boolean;
   #releaseAskedAt = -Infinity;
+  #releasedAt = -Infinity;
 
   constructor(ports: TakeoverPorts) {
     this.#ports = ports;
@@ -101,10 +105,13 @@ export class Takeovers {
       if (lost?.state === 'moving') lost.move?.goOn();
       else if (lost?.state === 'ending') this.#end(lost, now);
       else if (known && known.claims.length > 0)
-        this.#move(known); // a restart came between
-      else if (this.#isReleased && this.#isDue(owner, head, now) && this.#newest.isOurs(owner, head, now))
-        this.#claim(owner, head, now);
-      else if (lost) this.#desist(owner);
+        this.#move(known, true); // a restart came between
+      else if (!this.#isDue(owner, head, now)) this.#desist(owner);
+      else if (!this.#newest.isOurs(owner, head, now)) {
+        this.#desist(owner);
+        if (now.monotonic - this.#releasedAt > this.#ports.timing.relistEveryMs * RELEASE_AGAIN_TIMES)
+          this.#isReleased = false;
+      } else if (this.#isReleased) this.#claim(owner, head, now);
     }
   }
 
@@ -115,8 +122,7 @@ export class Takeovers {
 
   /** It came back, or somebody has a newer copy. */
   #desist(owner: NodeId): void {
-    this.#lost.delete(owner);
-    this.#ports.copies.unseal(owner);
+    if (this.#lost.delete(owner)) this.#ports.copies.unseal(owner);
   }
 
   /** A copy that is not whole waits for others' to be claimed first. */
@@ -178,7 +184,7 @@ export class Takeovers {
     if (own.length > 0 || (isHeir && !this.isGuest(owner))) {
       counters.add('takeovers_total', 1, isHeir ? 'heir' : 'helper');
       const ranges = own.map(({ from, upTo }) => ({ from, upTo }));
-      this.#move({ owner, isHeir, claims: ranges, upTo: 0 });
+      this.#move({ owner, isHeir, claims: ranges, upTo: 0 }, false);
     } else if (claims.every(({ isDone }) => isDone)) this.#forget(owner);
     else lost.isWatching = true;
   }
@@ -192,14 +198,15 @@ export class Takeovers {
 
   // ─────────────────────────────────────────────────────────── moving
 
-  #move({ owner, isHeir, claims, upTo }: Omit<Takeover, 'isDone'>): void {
+  /** `isNoted`: what comes with the first note in the journal, came then. */
+  #move({ owner, isHeir, claims, upTo }: Omit<Takeover, 'isDone'>, isNoted: boolean): void {
     const lost = this.#lostOf(owner);
     this.#ports.copies.seal(owner);
     lost.state = 'moving';
     lost.move = new CopyMove(this.#ports, {
       owner,
       isHeir,
-      serves: this.isGuest(owner),
+      adopts: isHeir && !isNoted && !this.isGuest(owner),
       claims,
       upTo,
       progress: (next) => {
@@ -264,15 +271,24 @@ export class Takeovers {
     emit({ kind: 'end-claims', owner: lost.owner, ends: lost.ends });
   }
 
-  /** Of claims whose copy was lost since, the registry hears how far they were moved. */
+  /**
+   * Frees claims of which nothing is noted here: an answer that did not come, or came just before a crash, may have been one, and others
+   * that have a newer copy now wait for us. Of those whose copy was lost since, the registry hears how far they were moved.
+   */
   #release(now: Now): void {
-    const { self } = this;
-    const { registryUp, timing, emit, copies } = this.#ports;
+    const { registryUp, timing, emit } = this.#ports;
     if (!registryUp() || now.monotonic - this.#releaseAskedAt < timing.pullTimeoutMs) return;
     this.#releaseAskedAt = now.monotonic;
-    const held = copies.all().map(({ owner }) => owner);
-    const moved = [...this.#takeovers.values()].filter(({ owner }) => !held.includes(owner));
-    emit({ kind: 'end-claims', owner: self, ends: [{ taker: self, moved, keep: held }] });
+    for (const lost of this.#lost.values()) if (lost.state === 'claiming') lost.ask = 0;
+    const keep = this.#ports.copies.all().flatMap(({ owner }) => (this.#isAtWork(owner) ? [owner] : []));
+    const moved = [...this.#takeovers.values()].filter(({ owner }) => !keep.includes(owner));
+    emit({ kind: 'end-claims', owner: this.self, ends: [{ taker: this.self, moved, keep }] });
+  }
+
+  /** Blocks of it are being moved, or will be: what was claimed is known. */
+  #isAtWork(owner: NodeId): boolean {
+    const state = this.#lost.get(owner)?.state ?? 'claiming';
+    return state !== 'claiming' || (this.#takeovers.get(owner)?.claims.length ?? 0) > 0;
   }
 
   /** The registry has it. */
@@ -289,6 +305,7 @@ export class Takeovers {
   #released(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    this.#releasedAt = this.#releaseAskedAt;
     const held = new Set(this.#ports.copies.all().map(({ owner }) => owner));
     for (const takeover of this.#takeovers.values()) {
       if (held.has(takeover.owner) || takeover.claims.length === 0) continue;
