@@ -696,12 +696,15 @@ export class MesherCore {
   }
 
   #delete(request: RequestId, name: string): void {
+    const { replicas } = this.options;
     if (!this.subscriptions.delete(name, this.#now)) {
-      this.#fail(request, noSubscription(name));
+      // it may be gone here alone, deleted just before a crash: whoever took over from us would still have it
+      if (replicas > 1) this.#whenKept(replicas, () => this.#fail(request, noSubscription(name)));
+      else this.#fail(request, noSubscription(name));
       return;
     }
     this.#effects.push({ kind: 'sink', name, subscription: undefined });
-    this.#whenKept(this.options.replicas, () => this.#reply(request, { kind: 'deleted' }));
+    this.#whenKept(replicas, () => this.#reply(request, { kind: 'deleted' }));
   }
 
   #pull(request: RequestId, name: string, max: number, waitMs: number): void {

@@ -465,7 +465,7 @@ export function checkListeners(found: Found, knownBy: number): void {
         first.at < Math.max(knownBy, listener.since + 10_000)
       )
         continue;
-      if (event.qos === 'durable' && !first.acked) continue;
+      if (!first.acked) continue; // refused, or its reply was lost
       found.history.broken(
         'listeners get every event in quiet times',
         `${event.id} on ${event.topic} never came to ${listener.topic} on ${listener.home.node}, from ${first.mesher}`,

@@ -161,6 +161,7 @@ export class Population {
       if (!this.#countLost(lost)) return;
       this.#ports.history.meet('whoever takes over is lost as well', taker.node);
       taker.leaving = true;
+      this.lostAt = schedule.now;
       taker.planCrash({ kind: 'effects', left: chance.below(EFFECTS_MAX) });
       schedule.after(chance.skewed(1, 500), () => {
         this.#destroy(taker);

@@ -15,6 +15,9 @@ const FOUND: readonly (readonly [number, string])[] = [
     40325,
     'a hostile member named so many meshers that never were that none was kept for one that had just joined',
   ],
+  [1_001_035, 'a mesher forgot that it had claimed, and one with a newer copy waited for it for ever'],
+  [1_002_371, 'a subscription that was deleted at the heir came back when that went on after a restart'],
+  [1_001_543, 'a mesher said that a subscription was not there which its heir still had'],
 ];
 
 for (let first = 1; first <= SEEDS; first += SEEDS_PER_TEST) {
