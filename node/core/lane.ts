@@ -237,6 +237,11 @@ export class Lane {
     }
   }
 
+  /** What is in flight stays in memory here: a receiver that never acks has no say in how much that is. */
+  #boundedCredit(credit: number): number {
+    return Math.min(credit, this.#options.limits.laneInFlightBytes);
+  }
+
   /** Consecutive events of one incarnation, all in doubt or none, within a frame's bounds. Expired ones are skipped. */
   #nextFrame(now: Now): QueueItem[] | undefined {
     const { limits, counters } = this.#options;
@@ -280,7 +285,7 @@ export class Lane {
   /** Where the lane was opened twice, both are answered: what the last answer grants is what holds. */
   ready(peer: NodeId, message: LaneReady, now: Now): void {
     if (peer !== this.#landing || this.#state === 'waiting') return;
-    this.#credit = message.credit;
+    this.#credit = this.#boundedCredit(message.credit);
     this.#settle(message.mark, now);
     if (this.#state !== 'opening') return;
     this.#state = 'open';
@@ -289,7 +294,7 @@ export class Lane {
 
   /** Valid from any mesher of the destination at any time: it says what is on that mesher's disk. */
   ack(peer: NodeId, message: LaneAck, now: Now): void {
-    if (peer === this.#landing) this.#credit = message.credit;
+    if (peer === this.#landing) this.#credit = this.#boundedCredit(message.credit);
     this.#settle(message.upTo, now);
   }
 

@@ -138,11 +138,13 @@ export class LaneBench {
   #incarnation = 1;
   #sequence = 0;
 
-  constructor(limits: Partial<Limits> = {}) {
-    this.limits = { ...LIMITS, ...limits };
+  /** `own`: of the sender alone. */
+  constructor(limits: Partial<Limits> = {}, own: Partial<Limits> = {}) {
+    const theirs = { ...LIMITS, ...limits };
+    this.limits = { ...theirs, ...own };
     const receiver = (node: string): [string, Receiver] => [
       node,
-      new Receiver(node, this.limits, (message) => {
+      new Receiver(node, theirs, (message) => {
         if (this.linked.has(node)) this.channel(node, 'back').push(message);
       }),
     ];

@@ -7,8 +7,8 @@ import { LaneBench } from './lane-bench.ts';
 const numbers = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-function started(limits: ConstructorParameters<typeof LaneBench>[0] = {}): LaneBench {
-  const bench = new LaneBench(limits);
+function started(...limits: ConstructorParameters<typeof LaneBench>): LaneBench {
+  const bench = new LaneBench(...limits);
   bench.linkUp('x');
   bench.linkUp('y');
   return bench;
@@ -51,6 +51,18 @@ test('no more is in flight than the receiver granted, and a frame', () => {
     assert.ok(message.events.reduce((sum, { event }) => sum + event.record.length, 0) <= 400);
   bench.settle();
   assert.deepEqual(bench.receiver('x').onDisk(), numbers(1, 60));
+});
+
+test('no more is in flight than the sender itself allows, whatever the receiver grants', () => {
+  const bench = started({ frameBytesMax: 400, stagedBytesMax: 100_000 }, { laneInFlightBytes: 1_000 });
+  publish(bench, 60);
+  while (bench.write() || bench.load());
+  bench.deliver('x', 'control');
+  bench.deliver('x', 'back');
+  while (bench.load());
+  const sent = bench.frames.flatMap(({ message }) => message.events);
+  const bytes = sent.reduce((sum, { event }) => sum + event.record.length, 0);
+  assert.ok(sent.length > 0 && bytes <= 1_000 + 400, `${bytes} bytes in flight`);
 });
 
 test('an ack names what is on disk, not what came meanwhile', () => {
