@@ -15,7 +15,7 @@
 //   0x09    length:u16 node:utf8 bucket:u8        routes: the mesher's durable interests in one bucket of its record
 //   0x0a                                          next block: one above the highest number ever used
 //   0x0b    owner:utf8                            takeover: what was taken over of a mesher that is gone
-//   0x0c                                          synced: the number of the last synced batch, written as its last
+//   0x0c    0x00                                  synced: the number of the last synced batch, written as its last
 //
 // The next block is written with every block, and so is in every table of LevelDB; so is the synced number. A table that began with it, before all
 // blocks, would span all those of a backlog: they would be merged with each new table, again and again (twice the CPU
@@ -55,7 +55,8 @@ export interface KeyRange {
 
 export const layoutKey = named(OWN, 'layout');
 export const nextBlockKey = Buffer.of(NEXT_BLOCK);
-export const syncedKey = Buffer.of(SYNCED);
+/** Not the prefix alone: that ends the range of takeovers, and copies are given ranges up to and with their ends (copy-order.ts). */
+export const syncedKey = Buffer.of(SYNCED, 0);
 export const nextBlockKeyOfLayout1 = named(OWN, 'next-block');
 
 export const blockRange = kindRange(BLOCK);
