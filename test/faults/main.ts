@@ -110,8 +110,8 @@ function choose(
   );
   if (wanted.length === 0) fail(`no nemesis begins with ${only.join(' or ')}; --list names them`);
   const leftOut: Record<string, string> = {};
-  const chosen = wanted.filter(({ name, cannot, leftOut: reason }) => {
-    const why = cannot(machine) ?? (only.length === 0 ? reason : undefined);
+  const chosen = wanted.filter(({ name, cannot }) => {
+    const why = cannot(machine);
     if (why !== undefined) leftOut[name] = why;
     return why === undefined;
   });

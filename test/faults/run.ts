@@ -86,10 +86,14 @@ class Run {
     this.#history.write({ op: 'start', seed: this.#options.seed, subscribers, group, publishers });
     const shared = new Seen();
     const seen = meshers.map(() => new Seen());
-    const consumers = meshers.flatMap(({ name, url }, at) => [
-      new PullingConsumer(subscriptionOf(name), url, seen[at] ?? shared, this.#history),
-      new PullingConsumer(shareOf(name), url, shared, this.#history),
-    ]);
+    const consumers = meshers.flatMap(({ name, url, cluster }, at) => {
+      const others = meshers.filter((other) => other.cluster === cluster && other.name !== name);
+      const urls = [url, ...others.map((other) => other.url)];
+      return [
+        new PullingConsumer(subscriptionOf(name), urls, seen[at] ?? shared, this.#history),
+        new PullingConsumer(shareOf(name), urls, shared, this.#history),
+      ];
+    });
     const rate = this.#options.rate / meshers.length;
     const publishing = meshers.map(
       ({ name, url }) => new SteadyPublisher({ name, url, rate }, this.#history),

@@ -1,7 +1,7 @@
-// A file of a stopped mesher's journal is damaged: one bit is flipped, or its end is cut off. The mesher may refuse to
-// start, or end when it comes upon the place, with an error that names it; what it must not do is go on as if nothing had
-// been there, which the checker sees when acked events never come. Healing undoes the damage in the file, where the file
-// is still as it was left: a repair from a replica would do that here.
+// A file of a stopped mesher's journal is damaged: one bit is flipped, or its end is cut off. With one replica the mesher may refuse to
+// start, or end when it comes upon the place, with an error that names it; with more it puts the journal aside, and comes back as
+// another mesher, whose cluster has copies of what it had. What it must not do is go on as if nothing had been there, which the
+// checker sees when acked events never come. Healing undoes the damage in the file, where the file is still as it was left.
 //
 // Before that it is cut off from everybody for a while, so that its journal holds what nobody else has.
 
@@ -106,24 +106,16 @@ async function damage(
 }
 
 const SECONDS = [8, 15] as const;
-/** What was written after the cut is then known to nobody: only others that had seen it could tell. */
-const LEFT_OUT = 'a cut looks like a write that a crash tore off, so a mesher starts without what was there';
 
-function nemesis(name: string, pattern: RegExp, how: typeof flipBit, leftOut?: string): Nemesis {
-  return {
-    name,
-    seconds: SECONDS,
-    cannot: always,
-    ...(leftOut !== undefined && { leftOut }),
-    inject: (scene) => damage(scene, pattern, how),
-  };
+function nemesis(name: string, pattern: RegExp, how: typeof flipBit): Nemesis {
+  return { name, seconds: SECONDS, cannot: always, inject: (scene) => damage(scene, pattern, how) };
 }
 
 export const damageNemeses: readonly Nemesis[] = [
   nemesis('damage-log-bit', /\.log$/, flipBit),
-  nemesis('damage-log-cut', /\.log$/, cutOff, LEFT_OUT),
+  nemesis('damage-log-cut', /\.log$/, cutOff),
   nemesis('damage-table-bit', /\.ldb$/, flipBit),
   nemesis('damage-table-cut', /\.ldb$/, cutOff),
   nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit),
-  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff, LEFT_OUT),
+  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff),
 ];
