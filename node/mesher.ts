@@ -299,7 +299,7 @@ async function takeIncarnation(
     );
   }
   const revision = asked.status === 'fulfilled' ? asked.value : undefined;
-  const incarnation = chooseIncarnation(persisted, revision);
+  const incarnation = chooseIncarnation(persisted, revision, clock.wall());
   await journal.putMeta(INCARNATION, String(incarnation));
   return { incarnation, rejoining: persisted > 0 };
 }

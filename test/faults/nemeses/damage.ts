@@ -48,7 +48,7 @@ async function cutOff(file: string, chance: Chance): Promise<Damage> {
   return {
     facts: `cut from ${whole.length} bytes to ${length}`,
     undo: async () => {
-      if ((await stat(file)).size !== length) return; // written to since: it is another file now
+      if ((await stat(file)).size !== length) return; // written to since
       const handle = await open(file, 'r+');
       try {
         await handle.write(whole, length, whole.length - length, length);
@@ -89,6 +89,7 @@ async function damage(
     return undefined;
   }
   const { file } = scene.chance.pick(files);
+  const { ino } = await stat(file);
   const done = await how(file, scene.chance);
   victim.start();
   victim.allowEnd();
@@ -96,9 +97,9 @@ async function damage(
     facts: `${file.slice(victim.running.data.length + 1)} of ${victim.name}: ${done.facts}`,
     heal: async () => {
       if (!victim.isRunning) victim.mustHaveNamed(NAMES_THE_PLACE);
-      await done.undo().catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // it was read and deleted
-      });
+      // it may be gone by now, or another journal's file have its name
+      const now = await stat(file).catch(() => undefined);
+      if (now?.ino === ino) await done.undo();
       await victim.comeBack();
       release([victim]);
     },
