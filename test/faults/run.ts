@@ -23,6 +23,7 @@ export interface RunOptions {
   /** Events per second, all publishers together. */
   readonly rate: number;
   readonly flags: readonly string[];
+  readonly replicas: number;
   readonly hasDisks: boolean;
   /** What comes, in order; the run ends with the list or when `seconds` are over. */
   readonly periods: Iterable<Period>;
@@ -46,11 +47,11 @@ export async function run(options: RunOptions): Promise<Done> {
   const history = new History(options.historyFile);
   const folder = mkdtempSync(join(options.folder, 'mesh-'));
   const startedAt = performance.now();
-  const { clusters, hasDisks, flags } = options;
+  const { clusters, hasDisks, replicas, flags } = options;
   options.say(
     `starts ${Object.values(clusters).reduce((sum, count) => sum + count, 0)} meshers in ${Object.keys(clusters).length} clusters, and etcd`,
   );
-  const mesh = await Mesh.start({ folder, clusters, hasDisks, flags }, history);
+  const mesh = await Mesh.start({ folder, clusters, hasDisks, replicas, flags }, history);
   const faults = await new Run(mesh, history, options).whole();
   await history.close();
   return {
