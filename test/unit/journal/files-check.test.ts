@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { MeshError } from '../../../node/core/errors.ts';
+import { crc32c } from '../../../node/journal/crc32c.ts';
 import { checkFiles } from '../../../node/journal/files-check.ts';
 import { type LevelJournal, openLevelJournal } from '../../../node/journal/level-journal.ts';
+import { recordsOf } from '../../../node/journal/log-check.ts';
 import { isDamage } from '../../../node/journal/storage-error.ts';
 import { MARK_FILE, readSyncedMark } from '../../../node/journal/synced-mark.ts';
 import { wants } from '../../contracts/journal-contract.ts';
@@ -174,6 +176,47 @@ test('a log that is gone is found', async (t) => {
   const log = await fileOf(dir, /\.log$/);
   await rm(log);
   await refuses(dir, log, /it is gone/);
+});
+
+/** Records as a log of LevelDB has them, each whole within a block. */
+function logOf(records: readonly Buffer[]): Buffer {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const record of records) {
+    const left = 32_768 - (at % 32_768);
+    const padding = Buffer.alloc(left < 7 + record.length ? left : 0);
+    const header = Buffer.alloc(7);
+    const crc = crc32c(Buffer.of(1, ...record));
+    header.writeUInt32LE((((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0);
+    header.writeUInt16LE(record.length, 4);
+    header.writeUInt8(1, 6);
+    parts.push(padding, header, record);
+    at += padding.length + header.length + record.length;
+  }
+  return Buffer.concat(parts);
+}
+
+test('of two logs the first one is found when it is cut short, though all that is marked is in the second', async (t) => {
+  const dir = await temporary(t);
+  const journal = await openLevelJournal(join(dir, 'in-use'));
+  await journal.recover();
+  for (let queue = 0; queue < 20; queue++)
+    await journal.append([{ op: 'queue', queue, name: `queue ${queue}` }], queue % 2 === 0);
+  const left = join(dir, 'journal');
+  await cp(join(dir, 'in-use'), left, { recursive: true });
+  await journal.close();
+  // as they are while LevelDB makes a table of the first
+  const first = await fileOf(left, /\.log$/);
+  const second = first.replace(/\d+\.log$/, '000900.log');
+  const records = [...recordsOf(await readFile(first))];
+  const half = records.length >>> 1;
+  await writeFile(second, logOf(records.slice(half)));
+  await writeFile(first, logOf(records.slice(0, half - 4)));
+  await refuses(left, second, /the synced batch \d+ is in it behind \d+: a log before it was cut short/);
+  await writeFile(first, logOf(records.slice(0, half)));
+  const whole = await openLevelJournal(left);
+  assert.equal([...(await whole.recover()).queues].length, 20);
+  await whole.close();
 });
 
 test('what another process has open is in use, however its files look', async (t) => {
