@@ -55,6 +55,10 @@ export class FaultyMesher {
     this.running = running;
     this.#clockFile = clockFile;
     this.#history = history;
+    running.program.watch((line) => {
+      if (line.includes('the journal is damaged: it is put aside'))
+        history.write({ op: 'gave-up', mesher: name });
+    });
   }
 
   get cluster(): string {

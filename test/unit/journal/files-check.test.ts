@@ -15,6 +15,7 @@ import { isDamage } from '../../../node/journal/storage-error.ts';
 import { MARK_FILE, readSyncedMark } from '../../../node/journal/synced-mark.ts';
 import { wants } from '../../contracts/journal-contract.ts';
 import { storedEvents } from '../../support/events.ts';
+import { until } from '../../support/until.ts';
 
 /** Some blocks more than fit LevelDB's memory: two tables at least, and a log. */
 const BLOCKS = 40;
@@ -47,6 +48,11 @@ async function killed(t: TestContext): Promise<string> {
   const journal = await openLevelJournal(join(dir, 'in-use'));
   await journal.recover();
   await write(journal, 0, BLOCKS);
+  // nothing is under way any more, and files stay while they are copied
+  await until('one log and the last mark', async () => {
+    const logs = await filesOf(join(dir, 'in-use'), /\.log$/);
+    return logs.length === 1 && (await readSyncedMark(join(dir, 'in-use'))) === BLOCKS;
+  });
   const left = join(dir, 'journal');
   await cp(join(dir, 'in-use'), left, { recursive: true });
   await journal.close();
