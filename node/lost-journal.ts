@@ -5,7 +5,7 @@
 // Invariants. A journal is given up only if a copy of it was complete when the mesher was last there: `copied`, in the data folder, says so.
 // It goes before the copies are begun anew, as each start does, and whenever none is complete. Giving up is begun by
 // writing `given-up`, and done to its end by the next start, so no start finds the old name with a new journal, or the other
-// way round. Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
+// way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
 
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ import { loadOrCreateKeys, retireKeys } from './net/keys.ts';
 
 const COPIED_FILE = 'copied';
 const GIVEN_UP_FILE = 'given-up';
+const FORMER_NAMES_FILE = 'former-names';
 const COPIES_CHECK_MS = 1_000;
 
 /** Where a mesher's journal is in its data folder. */
@@ -88,7 +89,23 @@ export async function finishGivingUp(data: string): Promise<void> {
   await syncDirectory(data);
   if ((await loadOrCreateKeys(data)).node === node) await retireKeys(data, node);
   await removeFile(data, COPIED_FILE);
+  const former = await formerNames(data);
+  if (!former.includes(node))
+    await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
   await removeFile(data, GIVEN_UP_FILE);
+}
+
+/**
+ * Names that were given up and whose heirs were not known here yet. Until they are, this mesher knows nothing of what was subscribed to
+ * under them, and may take no events from clients: they would not be kept for those subscriptions.
+ */
+export async function formerNames(data: string): Promise<readonly NodeId[]> {
+  const nodes: unknown = (await readFields(data, FORMER_NAMES_FILE))?.['nodes'];
+  return Array.isArray(nodes) ? nodes.filter((node: unknown) => typeof node === 'string') : [];
+}
+
+export async function forgetFormerNames(data: string): Promise<void> {
+  await removeFile(data, FORMER_NAMES_FILE);
 }
 
 async function holdersOf(data: string, node: NodeId): Promise<readonly unknown[]> {

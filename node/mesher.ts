@@ -37,7 +37,14 @@ import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
 import { isDamage } from './journal/storage-error.ts';
-import { finishGivingUp, giveUpJournal, journalIn, watchCopies } from './lost-journal.ts';
+import {
+  finishGivingUp,
+  forgetFormerNames,
+  formerNames,
+  giveUpJournal,
+  journalIn,
+  watchCopies,
+} from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 
@@ -110,6 +117,7 @@ async function build(
       'a copy is damaged: it is put aside, and its owner sends it anew',
     );
   const started: { core?: MesherCore; driver?: Driver } = {};
+  const heirless = new Heirless(await formerNames(config.data));
   let stopWatches = (): void => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
@@ -140,6 +148,8 @@ async function build(
     const { core, driver } = started;
     if (!core || !driver)
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    const [why] = heirless.reasons(core);
+    if (why !== undefined) throw new MeshError('not-ready', `${why}; try again later`);
     return { core, driver };
   };
   const early: NetworkInput[] = [];
@@ -158,7 +168,7 @@ async function build(
   const server = await startHttpServer(
     { host, port, version, limits },
     {
-      view: viewOf(() => started.core, registry, families, limits),
+      view: viewOf(() => started.core, heirless, registry, families, limits),
       plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
       upgrade: streaming,
       log,
@@ -195,7 +205,6 @@ async function build(
   const stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
-  door.open();
   const stopDiskWatch = watchDisk(config.data, driver, log);
   stopWatches = () => {
     stopDiskWatch();
@@ -205,9 +214,41 @@ async function build(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
   );
-  const ready = whenReady(core, driver, abort.signal, log);
+  const opened = heirless.whenNone(core, abort.signal).then(async () => {
+    await forgetFormerNames(config.data);
+    door.open();
+  });
+  const ready = opened.then(() => whenReady(core, driver, abort.signal, log));
   ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
+}
+
+/** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */
+class Heirless {
+  #names: readonly NodeId[];
+
+  constructor(names: readonly NodeId[]) {
+    this.#names = names;
+  }
+
+  /** Why clients are not served. */
+  reasons(core: MesherCore): string[] {
+    if (this.#names.length === 0) return [];
+    this.#names = this.#names.filter((node) => core.table.heirs.of(node) === undefined);
+    return this.#names.map(
+      (node) => `${node}, which this mesher was before its disk failed, is not taken over yet`,
+    );
+  }
+
+  /** Rejects with `shutting-down`. */
+  async whenNone(core: MesherCore, signal: AbortSignal): Promise<void> {
+    while (this.reasons(core).length > 0) await pollAgain(signal);
+  }
+}
+
+async function pollAgain(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
+  await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
 }
 
 /** What the registry said when it was asked for a revision. */
@@ -326,6 +367,7 @@ function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefin
 
 function viewOf(
   running: () => MesherCore | undefined,
+  heirless: Heirless,
   registry: Registry,
   families: () => MetricFamily[],
   limits: Config['limits'],
@@ -346,7 +388,9 @@ function viewOf(
     },
     notReady: () => {
       const found = running();
-      return found ? notReady(found, nowOf(clock)) : ['it is still starting'];
+      return found
+        ? [...notReady(found, nowOf(clock)), ...heirless.reasons(found)]
+        : ['it is still starting'];
     },
   };
 }
@@ -392,9 +436,6 @@ function watchDisk(folder: string, driver: Driver, log: Logger): () => void {
 }
 
 async function whenReady(core: MesherCore, driver: Driver, signal: AbortSignal, log: Logger): Promise<void> {
-  while (notReady(core, driver.now()).length > 0) {
-    if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
-    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-  }
+  while (notReady(core, driver.now()).length > 0) await pollAgain(signal);
   log.info({ node: core.node }, 'ready');
 }
