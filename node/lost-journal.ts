@@ -89,9 +89,7 @@ export async function finishGivingUp(data: string): Promise<void> {
   await syncDirectory(data);
   if ((await loadOrCreateKeys(data)).node === node) await retireKeys(data, node);
   await removeFile(data, COPIED_FILE);
-  const former = await formerNames(data);
-  if (!former.includes(node))
-    await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
+  await noteFormerName(data, node);
   await removeFile(data, GIVEN_UP_FILE);
 }
 
@@ -102,6 +100,12 @@ export async function finishGivingUp(data: string): Promise<void> {
 export async function formerNames(data: string): Promise<readonly NodeId[]> {
   const nodes: unknown = (await readFields(data, FORMER_NAMES_FILE))?.['nodes'];
   return Array.isArray(nodes) ? nodes.filter((node: unknown) => typeof node === 'string') : [];
+}
+
+export async function noteFormerName(data: string, node: NodeId): Promise<void> {
+  const former = await formerNames(data);
+  if (former.includes(node)) return;
+  await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
 }
 
 export async function forgetFormerNames(data: string): Promise<void> {

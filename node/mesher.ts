@@ -43,6 +43,7 @@ import {
   formerNames,
   giveUpJournal,
   journalIn,
+  noteFormerName,
   watchCopies,
 } from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
@@ -235,9 +236,7 @@ class Heirless {
   reasons(core: MesherCore): string[] {
     if (this.#names.length === 0) return [];
     this.#names = this.#names.filter((node) => core.table.heirs.of(node) === undefined);
-    return this.#names.map(
-      (node) => `${node}, which this mesher was before its disk failed, is not taken over yet`,
-    );
+    return this.#names.map((node) => `${node}, which this mesher was before, is not taken over yet`);
   }
 
   /** Rejects with `shutting-down`. */
@@ -315,6 +314,7 @@ async function settleIdentity(config: Config, log: Logger): Promise<Identity> {
 async function handOver(config: Config, node: NodeId, log: Logger): Promise<void> {
   try {
     await LevelCopies.fromJournal(join(config.data, COPIES), journalIn(config.data), node, 0);
+    await noteFormerName(config.data, node);
     await retireKeys(config.data, node);
   } catch (error) {
     if (!isDamage(error)) throw error;
