@@ -16,6 +16,7 @@ import { splitHostPort } from './config/relations.ts';
 import { claimsOn, takenOver } from './claims.ts';
 import { readSecrets } from './config/secrets.ts';
 import { MeshError } from './core/errors.ts';
+import type { NodeId } from './core/event.ts';
 import {
   notReady,
   viewFederation,
@@ -26,7 +27,7 @@ import {
 } from './core/inspection.ts';
 import { chooseIncarnation, signMember } from './core/membership.ts';
 import { MesherCore } from './core/mesher-core.ts';
-import type { Clock, Journal, NetworkEvents, Registry } from './core/ports.ts';
+import type { Clock, Journal, NetworkEvents, Recovered, Registry } from './core/ports.ts';
 import type { Now } from './core/steps.ts';
 import type { MesherView, MetricFamily } from './core/views.ts';
 import { Driver } from './driver.ts';
@@ -35,6 +36,16 @@ import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
+import { isDamage } from './journal/storage-error.ts';
+import {
+  finishGivingUp,
+  forgetFormerNames,
+  formerNames,
+  giveUpJournal,
+  journalIn,
+  noteFormerName,
+  watchCopies,
+} from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 
@@ -93,20 +104,26 @@ async function build(
   const { federation, cluster, limits, timing } = config;
   const random = Math.random;
   await mkdir(config.data, { recursive: true });
-  const { keys, registry, revision } = await settleIdentity(config, log);
-  stops.push(() => registry.close());
+  const { keys, registry, revision, journal, recovered } = await openSound(config, log);
+  stops.push(
+    () => registry.close(),
+    () => journal.close(),
+  );
   const { node } = keys;
-  const journal = await openLevelJournal(join(config.data, 'journal'));
-  stops.push(() => journal.close());
-  const recovered = await journal.recover();
-  const { store: copyStore, copies } = await LevelCopies.open(join(config.data, COPIES));
+  const { store: copyStore, copies, damaged } = await LevelCopies.open(join(config.data, COPIES));
   stops.push(() => copyStore.close());
+  for (const { owner, error, aside } of damaged)
+    log.error(
+      { err: error, owner, aside },
+      'a copy is damaged: it is put aside, and its owner sends it anew',
+    );
   const started: { core?: MesherCore; driver?: Driver } = {};
-  let stopDiskWatch = (): void => undefined;
+  const heirless = new Heirless(await formerNames(config.data));
+  let stopWatches = (): void => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
   stops.push(async () => {
-    stopDiskWatch();
+    stopWatches();
     await started.driver?.stop();
     abort.abort();
     if (!started.driver) return;
@@ -132,6 +149,8 @@ async function build(
     const { core, driver } = started;
     if (!core || !driver)
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    const [why] = heirless.reasons(core);
+    if (why !== undefined) throw new MeshError('not-ready', `${why}; try again later`);
     return { core, driver };
   };
   const early: NetworkInput[] = [];
@@ -150,7 +169,7 @@ async function build(
   const server = await startHttpServer(
     { host, port, version, limits },
     {
-      view: viewOf(() => started.core, registry, families, limits),
+      view: viewOf(() => started.core, heirless, registry, families, limits),
       plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
       upgrade: streaming,
       log,
@@ -184,30 +203,86 @@ async function build(
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
   Object.assign(started, { core, driver });
+  const stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
-  door.open();
-  stopDiskWatch = watchDisk(config.data, driver, log);
+  const stopDiskWatch = watchDisk(config.data, driver, log);
+  stopWatches = () => {
+    stopDiskWatch();
+    stopCopiesWatch();
+  };
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
   );
-  const ready = whenReady(core, driver, abort.signal, log);
+  const opened = heirless.whenNone(core, abort.signal).then(async () => {
+    await forgetFormerNames(config.data);
+    door.open();
+  });
+  const ready = opened.then(() => whenReady(core, driver, abort.signal, log));
   ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
+}
+
+/** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */
+class Heirless {
+  #names: readonly NodeId[];
+
+  constructor(names: readonly NodeId[]) {
+    this.#names = names;
+  }
+
+  /** Why clients are not served. */
+  reasons(core: MesherCore): string[] {
+    if (this.#names.length === 0) return [];
+    this.#names = this.#names.filter((node) => core.table.heirs.of(node) === undefined);
+    return this.#names.map((node) => `${node}, which this mesher was before, is not taken over yet`);
+  }
+
+  /** Rejects with `shutting-down`. */
+  async whenNone(core: MesherCore, signal: AbortSignal): Promise<void> {
+    while (this.reasons(core).length > 0) await pollAgain(signal);
+  }
+}
+
+async function pollAgain(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
+  await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
 }
 
 /** What the registry said when it was asked for a revision. */
 type Revision = PromiseSettledResult<number>;
 
+interface Identity {
+  readonly keys: NodeKeys;
+  readonly registry: Registry;
+  readonly revision: Revision;
+}
+
+/** The mesher's journal, read, and who it is: another than before where its journal cannot be read and others have copies. */
+async function openSound(
+  config: Config,
+  log: Logger,
+): Promise<Identity & { journal: LevelJournal; recovered: Recovered }> {
+  await finishGivingUp(config.data);
+  const identity = await settleIdentity(config, log);
+  let journal: LevelJournal | undefined;
+  try {
+    journal = await openLevelJournal(journalIn(config.data));
+    return { ...identity, journal, recovered: await journal.recover() };
+  } catch (error) {
+    await journal?.close();
+    await identity.registry.close();
+    await giveUpJournal(config, identity.keys.node, error, log);
+  }
+  return openSound(config, log);
+}
+
 /**
  * Who this mesher is. One that was taken over while it was away comes back as another, for which its journal is a copy like any
  * other's: what nobody has taken over of it, it hands over.
  */
-async function settleIdentity(
-  config: Config,
-  log: Logger,
-): Promise<{ keys: NodeKeys; registry: Registry; revision: Revision }> {
+async function settleIdentity(config: Config, log: Logger): Promise<Identity> {
   const keys = await loadOrCreateKeys(config.data);
   const { user, password, tls } = readSecrets(config.registry);
   const registry = await openRegistry(config.registry.address, {
@@ -227,14 +302,24 @@ async function settleIdentity(
     if (claims.status === 'rejected' || claims.value.length === 0) return { keys, registry, revision };
     const failure = takenOver(keys.node, claims.value);
     log.warn({ node: keys.node, claims: claims.value }, `${failure.message}`);
-    await LevelCopies.fromJournal(join(config.data, COPIES), join(config.data, 'journal'), keys.node, 0);
-    await retireKeys(config.data, keys.node);
+    await handOver(config, keys.node, log);
   } catch (error) {
     await registry.close();
     throw error;
   }
   await registry.close();
   return settleIdentity(config, log);
+}
+
+async function handOver(config: Config, node: NodeId, log: Logger): Promise<void> {
+  try {
+    await LevelCopies.fromJournal(join(config.data, COPIES), journalIn(config.data), node, 0);
+    await noteFormerName(config.data, node);
+    await retireKeys(config.data, node);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    await giveUpJournal(config, node, error, log, true);
+  }
 }
 
 /** Rejects with `registry-refused` at the first start: who never was a member can do nothing without the registry. */
@@ -255,7 +340,7 @@ async function takeIncarnation(
     );
   }
   const revision = asked.status === 'fulfilled' ? asked.value : undefined;
-  const incarnation = chooseIncarnation(persisted, revision);
+  const incarnation = chooseIncarnation(persisted, revision, clock.wall());
   await journal.putMeta(INCARNATION, String(incarnation));
   return { incarnation, rejoining: persisted > 0 };
 }
@@ -282,6 +367,7 @@ function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefin
 
 function viewOf(
   running: () => MesherCore | undefined,
+  heirless: Heirless,
   registry: Registry,
   families: () => MetricFamily[],
   limits: Config['limits'],
@@ -302,7 +388,9 @@ function viewOf(
     },
     notReady: () => {
       const found = running();
-      return found ? notReady(found, nowOf(clock)) : ['it is still starting'];
+      return found
+        ? [...notReady(found, nowOf(clock)), ...heirless.reasons(found)]
+        : ['it is still starting'];
     },
   };
 }
@@ -348,9 +436,6 @@ function watchDisk(folder: string, driver: Driver, log: Logger): () => void {
 }
 
 async function whenReady(core: MesherCore, driver: Driver, signal: AbortSignal, log: Logger): Promise<void> {
-  while (notReady(core, driver.now()).length > 0) {
-    if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
-    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-  }
+  while (notReady(core, driver.now()).length > 0) await pollAgain(signal);
   log.info({ node: core.node }, 'ready');
 }

@@ -54,11 +54,13 @@ export function signMember(keys: Keys, record: Omit<MemberRecord, 'signature'>):
 }
 
 /**
- * The incarnation of a start: the registry's revision in the high part, starts without a registry in the low 16 bits.
- * Always above `persisted`, the last one used (0: none). `revision` undefined: the registry did not answer.
+ * The incarnation of a start. Always above `persisted`, the last one used (0: none), as far as this disk knows; where it was put back
+ * to a backup it knows too little, and others would take what is new for what they had. So it is above all that the registry's
+ * `revision` ever gave, and not below the time of day, which no start before had reached unless its clock was ahead.
+ * `revision` undefined: the registry did not answer. `wallMs`: Unix time.
  */
-export function chooseIncarnation(persisted: number, revision: number | undefined): number {
-  return Math.max(persisted + 1, (revision ?? 0) * 65_536);
+export function chooseIncarnation(persisted: number, revision: number | undefined, wallMs: number): number {
+  return Math.max(persisted + 1, (revision ?? 0) * 65_536, wallMs);
 }
 
 /**

@@ -324,6 +324,10 @@ export function decodeRoutes(key: Uint8Array, value: Uint8Array): RememberedInte
   return interests;
 }
 
+/** Of an encoded number: its frame and a varint of one byte to eight. */
+export const NUMBER_BYTES_MIN = 6;
+export const NUMBER_BYTES_MAX = 13;
+
 export function encodeNumber(key: Uint8Array, value: number): Buffer {
   const writer = new Writer(8);
   writer.varint(value);

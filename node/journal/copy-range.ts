@@ -5,8 +5,9 @@ import { type CopyChange, encodePuts } from './copy-content.ts';
 import { cursorAt, rangesBetween } from './copy-order.ts';
 import { type Change, del } from './level-changes.ts';
 import type { Database } from './level-recovery.ts';
+import { checkValue } from './suspicion.ts';
 
-/** All that there is behind `from`, up to `bytesMax` or a little more. */
+/** All that there is behind `from`, up to `bytesMax` or a little more. Throws CorruptionError. */
 export async function readRange(
   db: Database,
   from: string,
@@ -17,6 +18,7 @@ export async function readRange(
   for (const { rank, gt, lte } of rangesBetween(from, COPY_COMPLETE)) {
     if (rank === COPY_NAMED && from < COPY_NAMED) return { to: COPY_NAMED, content: encodePuts(puts) };
     for await (const [key, value] of db.iterator({ gt, lte, fillCache: false })) {
+      checkValue(key, value); // damage must not replace what a copy still has whole
       puts.push([key, value]);
       bytes += key.length + value.length;
       if (bytes >= bytesMax) return { to: cursorAt(rank, key), content: encodePuts(puts) };

@@ -15,8 +15,9 @@
 //   0x09    length:u16 node:utf8 bucket:u8        routes: the mesher's durable interests in one bucket of its record
 //   0x0a                                          next block: one above the highest number ever used
 //   0x0b    owner:utf8                            takeover: what was taken over of a mesher that is gone
+//   0x0c    0x00                                  synced: the number of the last synced batch, written as its last
 //
-// The next block is written with every block, and so is in every table of LevelDB. A table that began with it, before all
+// The next block is written with every block, and so is in every table of LevelDB; so is the synced number. A table that began with it, before all
 // blocks, would span all those of a backlog: they would be merged with each new table, again and again (twice the CPU
 // of publishing on top of a million events).
 //
@@ -38,6 +39,7 @@ const MEMBER = 0x08;
 const ROUTES = 0x09;
 const NEXT_BLOCK = 0x0a;
 const TAKEOVER = 0x0b;
+const SYNCED = 0x0c;
 
 /** Scope of a mark: a peer lane that was for another mesher. */
 const PEER_OF = 2;
@@ -53,6 +55,8 @@ export interface KeyRange {
 
 export const layoutKey = named(OWN, 'layout');
 export const nextBlockKey = Buffer.of(NEXT_BLOCK);
+/** Not the prefix alone: that ends the range of takeovers, and copies are given ranges up to and with their ends (copy-order.ts). */
+export const syncedKey = Buffer.of(SYNCED, 0);
 export const nextBlockKeyOfLayout1 = named(OWN, 'next-block');
 
 export const blockRange = kindRange(BLOCK);
@@ -64,6 +68,9 @@ export const subscriptionRange = kindRange(SUBSCRIPTION);
 export const memberRange = kindRange(MEMBER);
 export const routesRange = kindRange(ROUTES);
 export const takeoverRange = kindRange(TAKEOVER);
+
+/** Everything that a journal holds. */
+export const wholeRange: KeyRange = { gte: Buffer.of(OWN), lt: Buffer.of(SYNCED + 1) };
 
 export const metaKey = (name: string): Buffer => named(META, name);
 export const blockKey = (block: number): Buffer => numbered(BLOCK, block);

@@ -23,7 +23,8 @@ import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
 import { LevelJournal, openDatabase, syncDirectory } from './level-journal.ts';
 import { type Database, read, scan } from './level-recovery.ts';
-import { mapped } from './storage-error.ts';
+import { isDamage, mapped } from './storage-error.ts';
+import { noteDamage } from './suspicion.ts';
 
 const HEAD = keys.metaKey('copy');
 /** Of one batch: what a mesher may stage, and as much again for what is not events. */
@@ -40,6 +41,13 @@ interface OpenCopy {
   partsBytes: number;
 }
 
+/** A copy that cannot be read, and the folder where it is now. */
+export interface DamagedCopy {
+  readonly owner: NodeId;
+  readonly error: unknown;
+  readonly aside: string;
+}
+
 export class LevelCopies implements CopyStore {
   readonly #dir: string;
   readonly #copies = new Map<NodeId, OpenCopy>();
@@ -48,16 +56,34 @@ export class LevelCopies implements CopyStore {
     this.#dir = dir;
   }
 
-  /** Opens all copies in `dir`. Rejects with `storage-failed`. */
-  static async open(dir: string): Promise<{ store: LevelCopies; copies: RecoveredCopy[] }> {
+  /** Opens all copies in `dir`. Those that are damaged are put aside: their owners send them anew. Rejects with `storage-failed`. */
+  static async open(
+    dir: string,
+  ): Promise<{ store: LevelCopies; copies: RecoveredCopy[]; damaged: DamagedCopy[] }> {
     const store = new LevelCopies(dir);
     await mkdir(dir, { recursive: true });
     const copies: RecoveredCopy[] = [];
+    const damaged: DamagedCopy[] = [];
     for (const owner of (await readdir(dir)).filter((name) => OWNER.test(name))) {
-      const head = await store.#recover(owner);
-      if (head) copies.push({ owner, head });
+      try {
+        const head = await store.#recover(owner);
+        if (head) copies.push({ owner, head });
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        damaged.push({ owner, error, aside: await store.#putAside(owner) });
+      }
     }
-    return { store, copies };
+    return { store, copies, damaged };
+  }
+
+  /** One for each owner at most: what was put aside before goes. */
+  async #putAside(owner: NodeId): Promise<string> {
+    await this.#copies.get(owner)?.db.close();
+    this.#copies.delete(owner);
+    const aside = `${this.#dirOf(owner)}.damaged`;
+    await rm(aside, { recursive: true, force: true });
+    await rename(this.#dirOf(owner), aside);
+    return aside;
   }
 
   /** Undefined: nothing was ever written to it. */
@@ -102,6 +128,7 @@ export class LevelCopies implements CopyStore {
       const isTaken = await this.#inTurn(owner, (copy) => this.#apply(copy, head, change, given));
       return isTaken ? 'written' : 'refused';
     } catch (error) {
+      await noteDamage(this.#dirOf(owner), error);
       throw mapped(error, `writing to the copy in ${this.#dirOf(owner)}`);
     }
   }

@@ -24,9 +24,11 @@ import type { Change } from './level-changes.ts';
 import { agreeOnLayout } from './level-layout.ts';
 import { read, recoverLevel, scan } from './level-recovery.ts';
 import type { Database } from './level-recovery.ts';
-import { checkLogs } from './log-check.ts';
+import { checkFiles } from './files-check.ts';
 import { Scratch } from './scratch.ts';
 import { codeOf, located, mapped, storageFailed } from './storage-error.ts';
+import { clearSuspicion, noteDamage } from './suspicion.ts';
+import { readSyncedMark, SyncedMark } from './synced-mark.ts';
 import { WrittenBlock } from './written-block.ts';
 
 export interface LevelJournalOptions {
@@ -83,18 +85,33 @@ const LEVEL_OPTIONS = {
 
 /**
  * Opens or makes the journal in `dir`. Rejects with `invalid-config` when another process has it, or when it is of an
- * unknown layout, and with `storage-failed` when it cannot be read.
+ * unknown layout, and with `storage-failed` when it cannot be read, or has lost what was synced (`isDamage`).
  */
 export async function openLevelJournal(
   dir: string,
   options: LevelJournalOptions = {},
 ): Promise<LevelJournal> {
-  return new LevelJournal(await openDatabase(dir), dir, options.cacheBytes ?? CACHE_BYTES);
+  const marked = await readSyncedMark(dir);
+  const db = await openDatabase(dir, marked);
+  try {
+    const value = await read(db, keys.syncedKey);
+    const synced = value ? codec.decodeNumber(keys.syncedKey, value) : 0;
+    if (synced < marked)
+      throw new CorruptionError(`the last synced batch in it is ${synced}, and ${marked} was written`);
+    const mark = await SyncedMark.open(dir);
+    return new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES, { synced, mark });
+  } catch (error) {
+    await db.close();
+    throw mapped(error, `opening the journal in ${dir}`);
+  }
 }
 
-/** The database of a journal, or of a copy of one, in the newest layout. Rejects as `openLevelJournal` does. */
-export async function openDatabase(dir: string): Promise<Database> {
-  await checkLogs(dir); // before there is a Level: that opens itself, takes in what it can of a log, and deletes it
+/**
+ * The database of a journal, or of a copy of one, in the newest layout. `syncedMark`: a batch that it must have; 0: none is known.
+ * Rejects as `openLevelJournal` does.
+ */
+export async function openDatabase(dir: string, syncedMark = 0): Promise<Database> {
+  await checkUnused(dir, syncedMark); // before there is a Level: that opens itself
   const db: Database = new Level(dir, LEVEL_OPTIONS);
   try {
     await makeDirectory(dir);
@@ -104,6 +121,7 @@ export async function openDatabase(dir: string): Promise<Database> {
   }
   try {
     await agreeOnLayout(db, dir);
+    await clearSuspicion(dir, db);
     return db;
   } catch (error) {
     await db.close();
@@ -129,11 +147,22 @@ export class LevelJournal implements Journal {
   #failure: unknown;
   #closing: Promise<void> | undefined;
   #nextBlock = 0;
+  /** The number of the last synced batch. */
+  #synced: number;
+  readonly #mark: SyncedMark | undefined;
 
-  constructor(db: Database, dir: string, cacheBytes: CacheBytes = CACHE_BYTES) {
+  /** `marked`: left out where the journal is only read. */
+  constructor(
+    db: Database,
+    dir: string,
+    cacheBytes: CacheBytes = CACHE_BYTES,
+    marked?: { readonly synced: number; readonly mark: SyncedMark },
+  ) {
     this.#db = db;
     this.#dir = dir;
     this.#cache = new BlockCache(cacheBytes);
+    this.#synced = marked?.synced ?? 0;
+    this.#mark = marked?.mark;
   }
 
   counters(): JournalCounters {
@@ -149,6 +178,7 @@ export class LevelJournal implements Journal {
       for (const { queue } of recovered.queues) this.#queues.add(queue);
       return recovered;
     } catch (error) {
+      await noteDamage(this.#dir, error);
       throw this.#fail(error, 'recovering from');
     }
   }
@@ -169,6 +199,9 @@ export class LevelJournal implements Journal {
     this.#loads.add(loading);
     try {
       return await loading;
+    } catch (error) {
+      await noteDamage(this.#dir, error);
+      throw error;
     } finally {
       this.#loads.delete(loading);
     }
@@ -213,6 +246,7 @@ export class LevelJournal implements Journal {
     this.#status = 'closed';
     await this.#written;
     await Promise.allSettled(this.#loads);
+    await this.#mark?.close();
     try {
       await this.#db.close();
     } catch (error) {
@@ -230,23 +264,28 @@ export class LevelJournal implements Journal {
       try {
         await write();
       } catch (error) {
-        throw this.#fail(error, 'writing to');
+        await noteDamage(this.#dir, error);
+        throw this.#fail(error, 'working on');
       }
     });
     this.#written = turn.catch(() => undefined); // its caller has the rejection; the next in turn sees the status
     await turn;
   }
 
-  /** Empty writes are written when synced: they make durable what came before. */
+  /** What is synced ends with its number, so there is something to write although nothing has changed. */
   async #write(changes: Change[], sync: boolean): Promise<void> {
-    if (changes.length === 0 && sync)
-      changes = [encoded(keys.nextBlockKey, codec.encodeNumber, this.#nextBlock)];
+    const number = this.#synced + 1;
+    if (sync) changes.push(encoded(keys.syncedKey, codec.encodeNumber, number));
     try {
       await this.#db.batch(changes, { sync });
     } catch (error) {
       throw storageFailed(`writing to the journal in ${this.#dir}`, error);
     }
-    if (sync) this.#counters.syncs += 1;
+    if (sync) {
+      this.#counters.syncs += 1;
+      this.#synced = number;
+      this.#mark?.synced(number);
+    }
     for (const change of changes) {
       this.#counters.bytesWritten += change.key.length + (change.type === 'put' ? change.value.length : 0);
     }
@@ -481,9 +520,35 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
+/** Files that another process writes to are no damage, however they look. */
+async function checkUnused(dir: string, syncedMark: number): Promise<void> {
+  try {
+    await checkFiles(dir, syncedMark);
+  } catch (error) {
+    const inUse = await lockFailure(dir);
+    throw inUse ?? error;
+  }
+}
+
+/** Asks LevelDB for what it refuses, after it has taken the lock and before it looks at anything else. */
+async function lockFailure(dir: string): Promise<MeshError | undefined> {
+  const probe = new Level(dir, { createIfMissing: false, errorIfExists: true });
+  try {
+    await probe.open();
+    await probe.close();
+    return undefined;
+  } catch (error) {
+    return isLocked(error) ? openFailure(dir, error) : undefined; // refused, as it should be: nobody has it
+  }
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause) === 'LEVEL_LOCKED';
+}
+
 function openFailure(dir: string, error: unknown): MeshError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (codeOf(cause) === 'LEVEL_LOCKED') {
+  if (isLocked(error)) {
     const message = `The journal in ${dir} is in use by another process; stop that mesher, or give this one a data directory of its own.`;
     return new MeshError('invalid-config', message, { cause: error, details: { directory: dir } });
   }

@@ -6,43 +6,50 @@
 //   record  := crc:u32 length:u16 type:u8 data  little-endian; type 1 to 4; crc: CRC-32C over type and data, masked
 //
 // What a crash may leave is none of this check's business: a last record that is not all there, or zeros from somewhere to
-// the end. Where a whole file ends too early that looks the same, and is not found here. [LevelDB: doc/log_format.md]
+// the end. Where a file ends too early that looks the same: files-check.ts knows what was there. [LevelDB: doc/log_format.md]
 
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { CorruptionError } from './bytes.ts';
-import { crc32c } from './crc32c.ts';
-import { codeOf, storageFailed } from './storage-error.ts';
+import { crc32c, unmasked } from './crc32c.ts';
+import { storageFailed } from './storage-error.ts';
 
 const BLOCK_BYTES = 32 * 1024;
 const HEADER_BYTES = 7;
-const MASK_DELTA = 0xa282ead8;
+const FULL = 1;
+const FIRST = 2;
+const LAST = 4;
 const TYPE_MAX = 4;
 /** What a disk writes at a time: of a write that was torn off, the last of these at least is missing. */
 const SECTOR_BYTES = 512;
 
-/** Throws `storage-failed`, which names file and place, where a log has a damaged record. No folder: nothing to check. */
-export async function checkLogs(dir: string): Promise<void> {
-  for (const name of await logsIn(dir)) {
-    const file = join(dir, name);
-    const damagedAt = findDamage(await readFile(file));
-    if (damagedAt === undefined) continue;
-    throw storageFailed(
-      `reading the journal's log ${file}`,
-      new CorruptionError(
-        `the record at byte ${damagedAt} is damaged. Bring the file back as it was written, from a copy of this disk; or move it away to start without the events in it, which are then lost`,
-      ),
-      { file, byte: damagedAt },
-    );
+/** Reads a log. Rejects with `storage-failed`, which names file and place, where it has a damaged record. */
+export async function readLog(file: string): Promise<Buffer> {
+  try {
+    const log = await readFile(file);
+    const damagedAt = findDamage(log);
+    if (damagedAt === undefined) return log;
+    throw new CorruptionError(`the record at byte ${damagedAt} is damaged`);
+  } catch (error) {
+    throw storageFailed(`reading ${file}`, error, { file });
   }
 }
 
-async function logsIn(dir: string): Promise<string[]> {
-  try {
-    return (await readdir(dir)).filter((name) => /^\d+\.log$/.test(name)).sort();
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw storageFailed(`listing the journal's files in ${dir}`, error);
+/** What was written to a log without damage, one after the other, each whole; what was torn off at the end is left out. */
+export function* recordsOf(log: Buffer): Generator<Buffer> {
+  let parts: Buffer[] = [];
+  for (let at = 0; at + HEADER_BYTES <= log.length;) {
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES);
+    if (left < HEADER_BYTES) {
+      at += left;
+      continue;
+    }
+    const end = endOfRecord(log, at);
+    if (end === undefined) return;
+    const type = log.readUInt8(at + 6);
+    if (type === FULL || type === FIRST) parts = [];
+    parts.push(log.subarray(at + HEADER_BYTES, end));
+    if (type === FULL || type === LAST) yield Buffer.concat(parts);
+    at = end;
   }
 }
 
@@ -71,11 +78,6 @@ function endOfRecord(log: Buffer, at: number): number | undefined {
   return unmasked(log.readUInt32LE(at)) === crc32c(log.subarray(at + HEADER_BYTES - 1, end))
     ? end
     : undefined;
-}
-
-function unmasked(crc: number): number {
-  const rotated = (crc - MASK_DELTA) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
 }
 
 /** Nothing that was written stands from here on but the beginning of one record. */

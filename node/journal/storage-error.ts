@@ -20,6 +20,20 @@ export function storageFailed(
   return new MeshError('storage-failed', `Failed at ${doing}: ${why}`, { cause, details });
 }
 
+/**
+ * Whether what is on disk is not what was written, or cannot be read: all that such a disk can do is to be replaced. Not so where
+ * it is full, in use by another process, or may not be read.
+ */
+export function isDamage(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof CorruptionError) return true;
+    const code = codeOf(cause);
+    if (code === 'LEVEL_CORRUPTION' || code === 'EIO') return true;
+    if (code === 'LEVEL_IO_ERROR' && cause.message.includes('Input/output error')) return true; // LevelDB has no codes of its own
+  }
+  return false;
+}
+
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

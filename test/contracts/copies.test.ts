@@ -2,19 +2,23 @@
 // hold what the journal holds.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Level } from 'level';
 import { COPY_COMPLETE, COPY_NAMED } from '../../node/core/messages.ts';
 import type { CopyChange, CopyHead, JournalOp } from '../../node/core/ports.ts';
+import { CorruptionError } from '../../node/journal/bytes.ts';
 import { decodeContent, encodeOps } from '../../node/journal/copy-content.ts';
+import { blockKey } from '../../node/journal/keys.ts';
 import { LevelCopies } from '../../node/journal/level-copies.ts';
 import { openLevelJournal } from '../../node/journal/level-journal.ts';
 import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
+import { noteDamage } from '../../node/journal/suspicion.ts';
 import { storedEvents } from '../support/events.ts';
 import { inFull, wants, type RecoveredInFull } from './journal-contract.ts';
 import { Interpreter, steps, type Step } from './journal-model.ts';
@@ -188,6 +192,86 @@ test('parts of a batch that is never whole leave nothing behind', async (t) => {
     marks: [],
     subscriptions: [],
   });
+});
+
+test('a range of a journal on disk is what a copy takes, and is not read where it is damaged', async (t) => {
+  const base = await temporary(t);
+  const dir = join(base, 'journal');
+  const { store } = await LevelCopies.open(join(base, 'copies'));
+  t.after(() => store.close());
+  const journal = await openLevelJournal(dir);
+  await journal.recover();
+  const events = storedEvents(3);
+  await journal.append(
+    [
+      { op: 'queue', queue: 1, name: 's:a' },
+      { op: 'block', block: 1, events },
+      { op: 'entry', queue: 1, block: 1, entry: wants(0, 1, 2) },
+    ],
+    true,
+  );
+  for (let head = START; head.cursor !== COPY_COMPLETE;) {
+    const from = head.cursor;
+    const { to, content } = await journal.readRange(from, 1);
+    head = { ...head, cursor: to };
+    const change = { content, isPart: false, range: { from, to } };
+    assert.equal(await store.write(OWNER, head, change), 'written', `from ${from}`);
+  }
+  await journal.close();
+  await damageValue(dir, blockKey(1));
+  const damaged = await openLevelJournal(dir);
+  await damaged.recover();
+  await assert.rejects(damaged.readRange(COPY_NAMED, 1), /block 1: the checksum is wrong/);
+  await damaged.close();
+  await assert.rejects(
+    openLevelJournal(dir),
+    /block 1: the checksum is wrong/,
+    'it is looked for from now on',
+  );
+});
+
+/** As it would be in memory that forgets: LevelDB itself sees nothing wrong. */
+async function damageValue(dir: string, key: Buffer): Promise<void> {
+  const db = new Level<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
+  const value = await db.get(key);
+  value[9] = (value[9] ?? 0) ^ 0x10;
+  await db.put(key, value);
+  await db.close();
+}
+
+test('a copy that is damaged is put aside, and the others are as they were', async (t) => {
+  const dir = await temporary(t);
+  const { store } = await LevelCopies.open(dir);
+  const [content] = encodeOps([{ op: 'queue', queue: 1, name: 's:a' }], 1_000);
+  assert(content);
+  const other = '12D3KooWOther';
+  for (const owner of [OWNER, other])
+    await store.write(owner, START, { content, isPart: false, range: undefined });
+  await store.close();
+  for (let times = 0; times < 2; times++) {
+    await writeFile(join(dir, OWNER, 'CURRENT'), 'nonsense');
+    const opened = await LevelCopies.open(dir);
+    assert.deepEqual(opened.copies, [{ owner: other, head: START }]);
+    const [damaged] = opened.damaged;
+    assert.deepEqual([opened.damaged.length, damaged?.owner], [1, OWNER]);
+    assert.match(String(damaged?.error), /CURRENT: it names no MANIFEST/);
+    await access(join(damaged?.aside ?? '', 'CURRENT'));
+    await opened.store.write(OWNER, START, { content, isPart: false, range: undefined }); // sent anew
+    await opened.store.close();
+  }
+});
+
+test('a note of damage goes where nothing is found, as when a file was put back', async (t) => {
+  const dir = join(await temporary(t), 'journal');
+  const journal = await openLevelJournal(dir);
+  await journal.recover();
+  await journal.append([{ op: 'block', block: 1, events: storedEvents(3) }], true);
+  await journal.close();
+  await noteDamage(dir, new CorruptionError('it was there'));
+  for (let times = 0; times < 2; times++) await (await openLevelJournal(dir)).close();
+  await assert.rejects(access(join(dir, 'SUSPECT')));
+  await noteDamage(dir, new Error('a bug is none'));
+  await assert.rejects(access(join(dir, 'SUSPECT')));
 });
 
 test('bytes that are no content, and keys that are a journal’s own, are refused', async (t) => {

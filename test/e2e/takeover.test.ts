@@ -3,70 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { type TestContext, test } from 'node:test';
-import { Federation, type RunningMesher } from '../support/federation.ts';
+import { test } from 'node:test';
+import { Federation } from '../support/federation.ts';
+import { FLAGS, threeAndOne, untilCopied, untilServedBy } from '../support/replicated.ts';
 import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const EVENTS = process.env['LONG_TESTS'] === '1' ? 40_000 : 4_000;
-/** A mesher counts as dead soon, so that the test ends soon. */
-const FLAGS = [
-  '--timing-dead-after-ms',
-  '4000',
-  '--timing-remember-every-ms',
-  '1000',
-  '--timing-relist-every-ms',
-  '1000',
-  '--registry-lease-ttl-ms',
-  '3000',
-];
-
-async function threeAndOne(t: TestContext): Promise<{
-  federation: Federation;
-  lost: RunningMesher;
-  others: readonly [RunningMesher, RunningMesher];
-  far: RunningMesher;
-}> {
-  const federation = await Federation.start(t, { clusters: { us: 1 }, flags: FLAGS });
-  const replicated = ['--replicas', '2', ...FLAGS];
-  const lost = await federation.join('eu', replicated);
-  const others = [await federation.join('eu', replicated), await federation.join('eu', replicated)] as const;
-  const far = federation.mesher('us');
-  await federation.whenLinked();
-  return { federation, lost, others, far };
-}
-
-/** As soon as copies can be made, publishing is taken. */
-async function untilCopied(mesher: RunningMesher): Promise<void> {
-  await until('the mesher has copies', async () => {
-    const response = await fetch(`${mesher.http}/v1/events?topic=probe`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'ce-id': '1',
-        'ce-source': '/',
-        'ce-type': 't',
-        'ce-specversion': '1.0',
-      },
-      body: '{}',
-    });
-    return response.status === 202;
-  });
-}
-
-async function untilServedBy(meshers: readonly RunningMesher[], name: string): Promise<RunningMesher> {
-  let heir: RunningMesher | undefined;
-  await until(`${name} is served by another`, async () => {
-    for (const mesher of meshers) {
-      const response = await fetch(`${mesher.http}/v1/subscriptions/${name}`);
-      if (response.ok) heir = mesher;
-    }
-    return heir !== undefined;
-  });
-  assert.ok(heir);
-  return heir;
-}
-
 test('nothing that was acked is lost with a mesher and its disk: another serves its subscriptions', async (t) => {
   const { federation, lost, others, far } = await threeAndOne(t);
   await untilCopied(lost);

@@ -133,6 +133,33 @@ test('order per key may be lost where a lane moved, and nowhere else', () => {
   assert.deepEqual(promises(otherKey.verdict()), []);
 });
 
+test('what was handed out just before its mesher was lost may come twice', () => {
+  const told = (...mesher: readonly string[]): Verdict => {
+    const story = new Story().publish(0).deliver(0, '2.0.0').settle('2.0.0');
+    for (const lost of mesher) story.tell({ op: 'gave-up', mesher: lost });
+    return story.deliver(0, '9.0.0').verdict();
+  };
+  assert.deepEqual(promises(told('b1')), []);
+  assert.deepEqual(promises(told('c1')), ['nothing twice without doubt']);
+  const longAgo = new Story().tell({ op: 'gave-up', mesher: 'b1' }).publish(0);
+  assert.deepEqual(promises(longAgo.deliver(0, '2.0.0').deliver(0, '9.0.0').verdict()), [
+    'nothing twice without doubt',
+  ]);
+});
+
+test('order per key may be lost where a takeover comes between', () => {
+  const told = (mesher: string): Verdict => {
+    const story = new Story();
+    for (let n = 0; n <= 8; n++) story.publish(n);
+    story.tell({ op: 'gave-up', mesher });
+    for (let n = 1; n <= 8; n++) story.deliver(n, `2.0.${n}`);
+    return story.deliver(0, '2.1.0').verdict();
+  };
+  assert.deepEqual(promises(told('b1')), []);
+  assert.equal(told('b1').explained['out of order: a takeover came between'], 1);
+  assert.deepEqual(promises(told('c1')), ['order per key'], 'that of another cluster explains nothing');
+});
+
 test('of a group one member is owed each event', () => {
   const group = { 'share-a1': 'a1', 'share-b1': 'b1' };
   const story = (): Story => new Story(group).publish(0).deliver(0, '2.0.0');

@@ -31,6 +31,10 @@ export interface Verdict {
 const SHOWN_MAX = 20;
 /** Counters are looked at this often, and a move is seen one look later at most. */
 const LOOK_MS = 3_000;
+/** What a lost mesher had is moved by then. */
+const TAKEOVER_MS = 180_000;
+/** What a mesher handed out and had settled for so long before it was lost, its copies may not have heard of: it may be cut off from them. */
+const LAST_MOMENTS_MS = 10_000;
 
 interface Attempt {
   readonly at: number;
@@ -79,6 +83,8 @@ export class Checker {
   readonly #settling = new Map<string, readonly Place[]>();
   /** Times at which something moved lanes of one mesher to one cluster, or may have. */
   readonly #moves = new Map<string, number[]>();
+  /** Times at which a mesher of a cluster was lost, to be taken over by the others. */
+  readonly #losses = new Map<string, number[]>();
   readonly #lastCounts = new Map<string, { doubtful: number; moves: Readonly<Record<string, number>> }>();
   /** Doubtful landings over all lives, by cluster. */
   readonly #doubtful = new Map<string, number>();
@@ -129,6 +135,11 @@ export class Checker {
         this.#lastCounts.delete(line.mesher);
         for (const cluster of this.#clusters()) this.#moved(line.mesher, cluster, line.t);
         break;
+      case 'gave-up': {
+        const cluster = clusterOf(line.mesher);
+        this.#losses.set(cluster, [...(this.#losses.get(cluster) ?? []), line.t]);
+        break;
+      }
       case 'quiet':
         this.#quietAt = line.t;
         break;
@@ -336,8 +347,17 @@ export class Checker {
     const came = copies.map(({ at, place, sequence }) => `at ${place} (${at} ms, its origin's ${sequence})`);
     const facts = `${subscriber} got ${name} ${came.join(', ')}; ${batch ? attemptsOf(batch) : 'never published'}`;
     const doubles = this.#doubleLandings.get(cluster) ?? [];
-    for (let i = taken; i < copies.length; i++) doubles.push(facts);
+    for (let i = taken; i < copies.length; i++) {
+      if (this.#isLostBetween(cluster, copies[i - 1]?.at ?? 0, copies[i]?.at ?? 0))
+        this.#excuse('twice: it was handed out just before its mesher was lost');
+      else doubles.push(facts);
+    }
     this.#doubleLandings.set(cluster, doubles);
+  }
+
+  #isLostBetween(cluster: string, before: number, again: number): boolean {
+    const losses = this.#losses.get(cluster) ?? [];
+    return losses.some((at) => at >= before && at <= before + LAST_MOMENTS_MS && at <= again);
   }
 
   /** What landed twice was counted as doubtful where it landed; each of a cluster's subscriptions may show it. */
@@ -393,6 +413,8 @@ export class Checker {
     const origin = this.#publishers[publisher] ?? '';
     const moves = this.#moves.get(`${origin}>${clusterOf(mesher)}`) ?? [];
     if (moves.some((at) => at >= from && at <= to)) return 'the lane moved';
+    const losses = [origin, mesher].flatMap((one) => this.#losses.get(clusterOf(one)) ?? []);
+    if (losses.some((at) => at >= from - TAKEOVER_MS && at <= to)) return 'a takeover came between';
     return undefined;
   }
 }

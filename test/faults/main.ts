@@ -110,8 +110,8 @@ function choose(
   );
   if (wanted.length === 0) fail(`no nemesis begins with ${only.join(' or ')}; --list names them`);
   const leftOut: Record<string, string> = {};
-  const chosen = wanted.filter(({ name, cannot, leftOut: reason }) => {
-    const why = cannot(machine) ?? (only.length === 0 ? reason : undefined);
+  const chosen = wanted.filter(({ name, cannot }) => {
+    const why = cannot(machine);
     if (why !== undefined) leftOut[name] = why;
     return why === undefined;
   });
@@ -153,7 +153,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
     for (const { name, seconds } of chosen) say(`${name.padEnd(22)} ${seconds.join(' to ')} s`);
     return 0;
   }
-  const { seed, short, clusters, rate, minutes } = asked;
+  const { seed, short, clusters, rate, minutes, replicas } = asked;
   const name = `${new Date().toISOString().replace(/[:.]/g, '-')}-${seed}`;
   mkdirSync(OUTPUT, { recursive: true });
   const history = join(OUTPUT, `${name}.jsonl`);
@@ -164,6 +164,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
     clusters,
     rate,
     flags: flags(asked),
+    replicas,
     hasDisks: machine.noDisks === undefined,
     periods: short ? fixedPeriods(shortNemeses(chosen), SHORT_SECONDS) : randomPeriods(seed, chosen),
     seconds: short ? Infinity : minutes * 60,

@@ -25,6 +25,7 @@ export interface MeshOptions {
   /** Cluster → meshers. */
   readonly clusters: Readonly<Record<string, number>>;
   readonly hasDisks: boolean;
+  readonly replicas: number;
   /** Further flags of `causeway node`. */
   readonly flags: readonly string[];
 }
@@ -54,6 +55,10 @@ export class FaultyMesher {
     this.running = running;
     this.#clockFile = clockFile;
     this.#history = history;
+    running.program.watch((line) => {
+      if (line.includes('the journal is damaged: it is put aside'))
+        history.write({ op: 'gave-up', mesher: name });
+    });
   }
 
   get cluster(): string {
@@ -193,17 +198,20 @@ export class Mesh {
   readonly etcd: TestEtcd;
   readonly etcdHosts: readonly Host[];
   readonly meshers: readonly FaultyMesher[];
+  readonly #replicas: number;
 
   private constructor(
     network: Network,
     etcd: TestEtcd,
     etcdHosts: readonly Host[],
     meshers: readonly FaultyMesher[],
+    replicas: number,
   ) {
     this.network = network;
     this.etcd = etcd;
     this.etcdHosts = etcdHosts;
     this.meshers = meshers;
+    this.#replicas = replicas;
   }
 
   static async start(options: MeshOptions, history: History): Promise<Mesh> {
@@ -225,7 +233,7 @@ export class Mesh {
           ),
         );
     }
-    const mesh = new Mesh(network, etcd, etcdHosts, meshers);
+    const mesh = new Mesh(network, etcd, etcdHosts, meshers, options.replicas);
     for (const mesher of meshers) mesher.start();
     await Promise.all(meshers.map(({ running }) => running.whenReady()));
     await mesh.whenLinked();
@@ -251,6 +259,27 @@ export class Mesh {
           members.length === this.meshers.length &&
           members.every(({ routes }) => routes.complete && !routes.gapped)
         );
+      });
+    }
+  }
+
+  /**
+   * Nothing that a mesher of the cluster was to take over is left to do, and every journal has its copies: from now on it may lose one
+   * less than it has replicas.
+   */
+  async whenWhole(cluster: string): Promise<void> {
+    if (this.#replicas === 1) return;
+    const meshers = this.meshers.filter((mesher) => mesher.cluster === cluster);
+    const isServed = async (subscription: string): Promise<boolean> => {
+      const answers = meshers.map(async ({ url }) => fetch(`${url}/v1/subscriptions/${subscription}`));
+      return (await Promise.all(answers)).some(({ ok }) => ok);
+    };
+    for (const { name, running } of meshers) {
+      await until(`${name} is copied, and what it served is served`, async () => {
+        const { copies } = await running.links();
+        const complete = copies.filter((copy) => copy.complete && copy.state === 'streaming').length;
+        if (complete < this.#replicas - 1) return false;
+        return (await isServed(subscriptionOf(name))) && (await isServed(shareOf(name)));
       });
     }
   }

@@ -23,6 +23,7 @@ export interface RunOptions {
   /** Events per second, all publishers together. */
   readonly rate: number;
   readonly flags: readonly string[];
+  readonly replicas: number;
   readonly hasDisks: boolean;
   /** What comes, in order; the run ends with the list or when `seconds` are over. */
   readonly periods: Iterable<Period>;
@@ -46,11 +47,11 @@ export async function run(options: RunOptions): Promise<Done> {
   const history = new History(options.historyFile);
   const folder = mkdtempSync(join(options.folder, 'mesh-'));
   const startedAt = performance.now();
-  const { clusters, hasDisks, flags } = options;
+  const { clusters, hasDisks, replicas, flags } = options;
   options.say(
     `starts ${Object.values(clusters).reduce((sum, count) => sum + count, 0)} meshers in ${Object.keys(clusters).length} clusters, and etcd`,
   );
-  const mesh = await Mesh.start({ folder, clusters, hasDisks, flags }, history);
+  const mesh = await Mesh.start({ folder, clusters, hasDisks, replicas, flags }, history);
   const faults = await new Run(mesh, history, options).whole();
   await history.close();
   return {
@@ -86,10 +87,14 @@ class Run {
     this.#history.write({ op: 'start', seed: this.#options.seed, subscribers, group, publishers });
     const shared = new Seen();
     const seen = meshers.map(() => new Seen());
-    const consumers = meshers.flatMap(({ name, url }, at) => [
-      new PullingConsumer(subscriptionOf(name), url, seen[at] ?? shared, this.#history),
-      new PullingConsumer(shareOf(name), url, shared, this.#history),
-    ]);
+    const consumers = meshers.flatMap(({ name, url, cluster }, at) => {
+      const others = meshers.filter((other) => other.cluster === cluster && other.name !== name);
+      const urls = [url, ...others.map((other) => other.url)];
+      return [
+        new PullingConsumer(subscriptionOf(name), urls, seen[at] ?? shared, this.#history),
+        new PullingConsumer(shareOf(name), urls, shared, this.#history),
+      ];
+    });
     const rate = this.#options.rate / meshers.length;
     const publishing = meshers.map(
       ({ name, url }) => new SteadyPublisher({ name, url, rate }, this.#history),

@@ -140,7 +140,7 @@ export class Bench {
     const journal = new MemoryJournal(stand.disk, { verify: true });
     const recovered = journal.recoverNow();
     const persisted = Number(journal.getMetaNow('incarnation') ?? 0);
-    const incarnation = chooseIncarnation(persisted, undefined); // 1, 2, 3: easy to read
+    const incarnation = chooseIncarnation(persisted, undefined, 0); // 1, 2, 3: easy to read
     journal.putMetaNow('incarnation', String(incarnation));
     const self = signMember(stand.keys, {
       federation: 'scenario',

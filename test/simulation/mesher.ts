@@ -217,7 +217,8 @@ export class SimMesher implements Host, Client {
     const journal = new MemoryJournal(this.disk, { verify: this.options.verifyJournal });
     const recovered = journal.recoverNow();
     const persisted = Number(journal.getMetaNow('incarnation') ?? 0);
-    this.incarnation = chooseIncarnation(persisted, revision);
+    // by the registry alone, as with a clock that was never set: the time of day is but a help
+    this.incarnation = chooseIncarnation(persisted, revision, 0);
     journal.putMetaNow('incarnation', String(this.incarnation));
     this.#journal = journal;
     const self = signMember(keys, {

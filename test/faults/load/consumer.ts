@@ -1,5 +1,6 @@
 // Pulls from one durable subscription and settles, one request at a time, for as long as the run lasts. Everything that
-// comes is written to the history before it is settled.
+// comes is written to the history before it is settled. Where a mesher does not know the subscription, another of the cluster has
+// taken it over, or will.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FaultEvent, recognise } from './events.ts';
@@ -37,17 +38,20 @@ export class Seen {
 
 export class PullingConsumer {
   readonly subscriber: string;
-  readonly #url: string;
+  readonly #urls: readonly string[];
+  /** Of the mesher that knew it last. */
+  #at = 0;
   readonly #history: History;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   readonly #seen: Seen;
   received = 0;
 
-  constructor(subscriber: string, url: string, seen: Seen, history: History) {
+  /** `urls`: where it was made first, then the others of the cluster. */
+  constructor(subscriber: string, urls: readonly string[], seen: Seen, history: History) {
     this.#seen = seen;
     this.subscriber = subscriber;
-    this.#url = url;
+    this.#urls = urls;
     this.#history = history;
     this.#done = this.#run();
   }
@@ -94,13 +98,14 @@ export class PullingConsumer {
   /** Why there is no answer, as text: the mesher is away, which is a part of the run. */
   async #ask<T>(what: string, body: object): Promise<T | string> {
     try {
-      const response = await fetch(`${this.#url}/v1/subscriptions/${this.subscriber}/${what}`, {
+      const response = await fetch(`${this.#urls[this.#at]}/v1/subscriptions/${this.subscriber}/${what}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(ANSWER_MS),
       });
       const text = await response.text();
+      if (response.status === 404) this.#at = (this.#at + 1) % this.#urls.length;
       return response.ok ? (JSON.parse(text) as T) : `${response.status} ${text}`.slice(0, 300);
     } catch (error) {
       return String(error instanceof Error && error.cause !== undefined ? error.cause : error);

@@ -51,6 +51,8 @@ export type Happening =
       readonly drops?: Readonly<Record<string, number>>;
     }
   | { readonly op: 'started' | 'ended'; readonly mesher: string; readonly how: string }
+  /** It found its journal damaged, and goes on under a new name; others take over what it had. */
+  | { readonly op: 'gave-up'; readonly mesher: string }
   | { readonly op: 'fault' | 'healed'; readonly nemesis: string; readonly facts: string }
   /** From here on no fault is left and nothing is published. */
   | { readonly op: 'quiet' }

@@ -1,7 +1,7 @@
-// A file of a stopped mesher's journal is damaged: one bit is flipped, or its end is cut off. The mesher may refuse to
-// start, or end when it comes upon the place, with an error that names it; what it must not do is go on as if nothing had
-// been there, which the checker sees when acked events never come. Healing undoes the damage in the file, where the file
-// is still as it was left: a repair from a replica would do that here.
+// A file of a stopped mesher's journal is damaged: one bit is flipped, or its end is cut off. With one replica the mesher may refuse to
+// start, or end when it comes upon the place, with an error that names it; with more it puts the journal aside, and comes back as
+// another mesher, whose cluster has copies of what it had. What it must not do is go on as if nothing had been there, which the
+// checker sees when acked events never come. Healing undoes the damage in the file, where the file is still as it was left.
 //
 // Before that it is cut off from everybody for a while, so that its journal holds what nobody else has.
 
@@ -48,7 +48,7 @@ async function cutOff(file: string, chance: Chance): Promise<Damage> {
   return {
     facts: `cut from ${whole.length} bytes to ${length}`,
     undo: async () => {
-      if ((await stat(file)).size !== length) return; // written to since: it is another file now
+      if ((await stat(file)).size !== length) return; // written to since
       const handle = await open(file, 'r+');
       try {
         await handle.write(whole, length, whole.length - length, length);
@@ -74,6 +74,7 @@ async function damage(
 ): Promise<Trouble | undefined> {
   const [victim] = claim(scene) ?? [];
   if (!victim) return undefined;
+  await scene.mesh.whenWhole(victim.cluster); // a disk lost before the last one is made up for is more than is promised
   const join = await scene.mesh.network.cut(waysBetween([victim.host], scene.mesh.network.hosts));
   await sleep(ALONE_MS);
   await victim.count();
@@ -89,6 +90,7 @@ async function damage(
     return undefined;
   }
   const { file } = scene.chance.pick(files);
+  const { ino } = await stat(file);
   const done = await how(file, scene.chance);
   victim.start();
   victim.allowEnd();
@@ -96,9 +98,9 @@ async function damage(
     facts: `${file.slice(victim.running.data.length + 1)} of ${victim.name}: ${done.facts}`,
     heal: async () => {
       if (!victim.isRunning) victim.mustHaveNamed(NAMES_THE_PLACE);
-      await done.undo().catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // it was read and deleted
-      });
+      // it may be gone by now, or another journal's file have its name
+      const now = await stat(file).catch(() => undefined);
+      if (now?.ino === ino) await done.undo();
       await victim.comeBack();
       release([victim]);
     },
@@ -106,24 +108,16 @@ async function damage(
 }
 
 const SECONDS = [8, 15] as const;
-/** What was written after the cut is then known to nobody: only others that had seen it could tell. */
-const LEFT_OUT = 'a cut looks like a write that a crash tore off, so a mesher starts without what was there';
 
-function nemesis(name: string, pattern: RegExp, how: typeof flipBit, leftOut?: string): Nemesis {
-  return {
-    name,
-    seconds: SECONDS,
-    cannot: always,
-    ...(leftOut !== undefined && { leftOut }),
-    inject: (scene) => damage(scene, pattern, how),
-  };
+function nemesis(name: string, pattern: RegExp, how: typeof flipBit): Nemesis {
+  return { name, seconds: SECONDS, cannot: always, inject: (scene) => damage(scene, pattern, how) };
 }
 
 export const damageNemeses: readonly Nemesis[] = [
   nemesis('damage-log-bit', /\.log$/, flipBit),
-  nemesis('damage-log-cut', /\.log$/, cutOff, LEFT_OUT),
+  nemesis('damage-log-cut', /\.log$/, cutOff),
   nemesis('damage-table-bit', /\.ldb$/, flipBit),
   nemesis('damage-table-cut', /\.ldb$/, cutOff),
   nemesis('damage-manifest-bit', /^(MANIFEST|CURRENT)/, flipBit),
-  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff, LEFT_OUT),
+  nemesis('damage-manifest-cut', /^(MANIFEST|CURRENT)/, cutOff),
 ];

@@ -31,8 +31,6 @@ export interface Nemesis {
   readonly seconds: readonly [number, number];
   /** Why this machine cannot give it, and who does instead; undefined: it can. */
   readonly cannot: (machine: Machine) => string | undefined;
-  /** Why it is left out where it is not asked for by name: the mesh does not survive it yet. */
-  readonly leftOut?: string;
   /** Undefined: nobody was free to be hurt, or had what would be hurt. */
   readonly inject: (scene: Scene) => Promise<Trouble | undefined>;
 }

@@ -1,0 +1,164 @@
+// A disk that cannot be read is a lost disk. Where other meshers of the cluster have copies of its journal, a mesher that finds it
+// damaged serves nothing from it: it puts the journal aside, gives up its name, and starts as another mesher, with nothing. Its copies are
+// then taken over as those of any mesher that is gone (core/takeovers.ts). Where nobody is known to have it all, it does not start.
+//
+// Invariants. A journal is given up only if a copy of it was complete when the mesher was last there: `copied`, in the data folder, says so.
+// It goes before the copies are begun anew, as each start does, and whenever none is complete. Giving up is begun by
+// writing `given-up`, and done to its end by the next start, so no start finds the old name with a new journal, or the other
+// way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
+
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { MeshError } from './core/errors.ts';
+import type { NodeId } from './core/event.ts';
+import type { Replication } from './core/replication.ts';
+import { syncDirectory } from './journal/level-journal.ts';
+import { codeOf, isDamage } from './journal/storage-error.ts';
+import { loadOrCreateKeys, retireKeys } from './net/keys.ts';
+
+const COPIED_FILE = 'copied';
+const GIVEN_UP_FILE = 'given-up';
+const FORMER_NAMES_FILE = 'former-names';
+const COPIES_CHECK_MS = 1_000;
+
+/** Where a mesher's journal is in its data folder. */
+export function journalIn(data: string): string {
+  return join(data, 'journal');
+}
+
+/** Keeps `copied` as it is: the meshers with complete copies, none at first. Resolves to how to stop that. */
+export async function watchCopies(
+  data: string,
+  node: NodeId,
+  replication: Replication,
+  log: Logger,
+): Promise<() => void> {
+  let noted = '';
+  const note = async (holders: readonly NodeId[]): Promise<void> => {
+    const text = holders.length === 0 ? '' : JSON.stringify({ node, holders });
+    if (text === noted) return;
+    await (text === '' ? removeFile(data, COPIED_FILE) : writeFile(data, COPIED_FILE, text));
+    noted = text;
+  };
+  await removeFile(data, COPIED_FILE);
+  let checked: Promise<void> | undefined;
+  const check = (): void => {
+    const whole = replication.views().filter(({ complete }) => complete);
+    checked ??= note(whole.map((copy) => copy.node))
+      .catch((error: unknown) => log.warn({ err: error, data }, 'who has copies cannot be noted'))
+      .finally(() => (checked = undefined));
+  };
+  const timer = setInterval(check, COPIES_CHECK_MS);
+  return () => clearInterval(timer);
+}
+
+/**
+ * Gives up the journal of `node` and its name where `error` tells of damage and others have all of it: `replicas` is what the mesher
+ * is set to, and `isTakenOver` says that somebody serves it already. Else rejects: with `error`, or with what can be done about it.
+ */
+export async function giveUpJournal(
+  { data, replicas }: { readonly data: string; readonly replicas: number },
+  node: NodeId,
+  error: unknown,
+  log: Logger,
+  isTakenOver = false,
+): Promise<void> {
+  if (!isDamage(error) || !(error instanceof Error)) throw error;
+  const holders = isTakenOver ? [] : await holdersOf(data, node);
+  if (!isTakenOver && (replicas === 1 || holders.length === 0)) throw refusal(data, replicas, error);
+  const aside = `journal.damaged-${new Date().toISOString().replace(/[:.]/g, '-')}-${node}`;
+  log.error(
+    { err: error, node, aside: join(data, aside), holders },
+    'the journal is damaged: it is put aside, and others take it over from their copies; what was published with fewer replicas and not copied yet is nowhere else. This mesher goes on under a new name',
+  );
+  await writeFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside }));
+  await finishGivingUp(data);
+}
+
+/** Before anything else of a start: what an earlier one began. */
+export async function finishGivingUp(data: string): Promise<void> {
+  const given = await readFields(data, GIVEN_UP_FILE);
+  if (typeof given?.['node'] !== 'string' || typeof given['aside'] !== 'string') return;
+  const { node, aside } = given;
+  try {
+    await rename(journalIn(data), join(data, aside));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error; // it was put aside before
+  }
+  await syncDirectory(data);
+  if ((await loadOrCreateKeys(data)).node === node) await retireKeys(data, node);
+  await removeFile(data, COPIED_FILE);
+  await noteFormerName(data, node);
+  await removeFile(data, GIVEN_UP_FILE);
+}
+
+/**
+ * Names that were given up and whose heirs were not known here yet. Until they are, this mesher knows nothing of what was subscribed to
+ * under them, and may take no events from clients: they would not be kept for those subscriptions.
+ */
+export async function formerNames(data: string): Promise<readonly NodeId[]> {
+  const nodes: unknown = (await readFields(data, FORMER_NAMES_FILE))?.['nodes'];
+  return Array.isArray(nodes) ? nodes.filter((node: unknown) => typeof node === 'string') : [];
+}
+
+export async function noteFormerName(data: string, node: NodeId): Promise<void> {
+  const former = await formerNames(data);
+  if (former.includes(node)) return;
+  await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
+}
+
+export async function forgetFormerNames(data: string): Promise<void> {
+  await removeFile(data, FORMER_NAMES_FILE);
+}
+
+async function holdersOf(data: string, node: NodeId): Promise<readonly unknown[]> {
+  const copied = await readFields(data, COPIED_FILE);
+  const holders: unknown = copied?.['holders'];
+  return copied?.['node'] === node && Array.isArray(holders) ? (holders as unknown[]) : [];
+}
+
+function refusal(data: string, replicas: number, error: Error): MeshError {
+  const why =
+    replicas === 1
+      ? 'and with one replica nobody else has what is in it'
+      : 'and it is not known that another mesher has all that is in it: its copies were not complete';
+  return new MeshError(
+    'storage-failed',
+    `${error.message}. Nothing is served from a damaged journal, ${why}. Bring the file back as it was written, from a copy of this disk; or move ${journalIn(data)} away to start without the events in it, which are then lost`,
+    { cause: error, details: { ...(error instanceof MeshError && error.details) } },
+  );
+}
+
+// ───────────────────────────────────────────────────────────── small files
+
+/** Undefined: it is not there, or not what was written. */
+async function readFields(data: string, name: string): Promise<Record<string, unknown> | undefined> {
+  try {
+    const fields: unknown = JSON.parse(await readFile(join(data, name), 'utf8'));
+    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Whole or not at all. */
+async function writeFile(data: string, name: string, text: string): Promise<void> {
+  const path = join(data, name);
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, 'w');
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  await syncDirectory(data);
+}
+
+async function removeFile(data: string, name: string): Promise<void> {
+  await rm(join(data, name), { force: true });
+  await syncDirectory(data);
+}
