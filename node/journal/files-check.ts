@@ -1,14 +1,14 @@
 // Looks through the files of a journal before LevelDB does. What is not there any more LevelDB takes for never written, whatever lies
 // behind it, and then deletes what it no longer knows; so this comes first, and touches nothing.
 //
-// Found: a damaged record or block anywhere; a table that is gone or has another length; a MANIFEST or CURRENT that is gone, or
+// Found: a damaged record of a log, or index of a table; a table that is gone or has another length; a MANIFEST or CURRENT that is gone, or
 // cut short; a log that is gone, or cut short below what was synced. Not found, for nobody was told of it as kept: what was
 // written last and not synced.
 //
 // Synced batches are numbered, and each ends with its number (keys.ts): those that logs still hold follow one another, up to the mark
 // (synced-mark.ts) at least. Of a journal without any in its logs, only LevelDB itself can tell the last number, from its tables.
 
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
@@ -16,6 +16,7 @@ import * as keys from './keys.ts';
 import { readLog, recordsOf } from './log-check.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { codeOf, storageFailed } from './storage-error.ts';
+import { isSuspect } from './suspicion.ts';
 import { checkTable } from './table-check.ts';
 
 interface Files {
@@ -33,6 +34,8 @@ const FIRST_MANIFEST = 1;
  * names the file. No folder, or an empty one: nothing to check.
  */
 export async function checkFiles(dir: string, syncedMark: number): Promise<void> {
+  // what a table has of data is else looked at later (scrub.ts): there may be gigabytes of it
+  const parts = (await isSuspect(dir)) ? 'all' : 'indexes';
   const files = await filesIn(dir);
   if (!files.current) {
     const { logs, tables, manifests } = files;
@@ -45,7 +48,7 @@ export async function checkFiles(dir: string, syncedMark: number): Promise<void>
     return;
   }
   const manifest = await manifestIn(dir);
-  for (const [number, bytes] of manifest.tables) await checkTableFile(dir, number, bytes);
+  for (const [number, bytes] of manifest.tables) await checkTableFile(dir, number, bytes, parts);
   await checkLogs(dir, manifest, files.logs, syncedMark);
 }
 
@@ -91,15 +94,25 @@ function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined;
 }
 
-async function checkTableFile(dir: string, number: number, bytes: number): Promise<void> {
-  const file = join(dir, `${digits(number)}.ldb`);
+async function checkTableFile(
+  dir: string,
+  number: number,
+  bytes: number,
+  parts: 'indexes' | 'all',
+): Promise<void> {
+  const path = join(dir, `${digits(number)}.ldb`);
   try {
-    const table = await readFile(file);
-    if (table.length !== bytes) throw new CorruptionError(`it has ${table.length} bytes instead of ${bytes}`);
-    checkTable(table);
+    await using file = await open(path);
+    const { size } = await file.stat();
+    if (size !== bytes) throw new CorruptionError(`it has ${size} bytes instead of ${bytes}`);
+    const readAt = async (offset: number, length: number): Promise<Buffer> => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    };
+    await checkTable(bytes, readAt, parts);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw damaged(file, 'it is gone, though the MANIFEST names it');
-    throw storageFailed(`reading ${file}`, error, { file });
+    if (codeOf(error) === 'ENOENT') throw damaged(path, 'it is gone, though the MANIFEST names it');
+    throw storageFailed(`reading ${path}`, error, { file: path });
   }
 }
 

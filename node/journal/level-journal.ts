@@ -26,6 +26,7 @@ import { read, recoverLevel, scan } from './level-recovery.ts';
 import type { Database } from './level-recovery.ts';
 import { checkFiles } from './files-check.ts';
 import { Scratch } from './scratch.ts';
+import { scrub, tablesIn } from './scrub.ts';
 import { codeOf, located, mapped, storageFailed } from './storage-error.ts';
 import { clearSuspicion, noteDamage } from './suspicion.ts';
 import { readSyncedMark, SyncedMark } from './synced-mark.ts';
@@ -92,6 +93,7 @@ export async function openLevelJournal(
   options: LevelJournalOptions = {},
 ): Promise<LevelJournal> {
   const marked = await readSyncedMark(dir);
+  const tables = await tablesIn(dir);
   const db = await openDatabase(dir, marked);
   try {
     const value = await read(db, keys.syncedKey);
@@ -99,7 +101,9 @@ export async function openLevelJournal(
     if (synced < marked)
       throw new CorruptionError(`the last synced batch in it is ${synced}, and ${marked} was written`);
     const mark = await SyncedMark.open(dir);
-    return new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES, { synced, mark });
+    const journal = new LevelJournal(db, dir, options.cacheBytes ?? CACHE_BYTES, { synced, mark });
+    journal.scrub(tables);
+    return journal;
   } catch (error) {
     await db.close();
     throw mapped(error, `opening the journal in ${dir}`);
@@ -150,6 +154,8 @@ export class LevelJournal implements Journal {
   /** The number of the last synced batch. */
   #synced: number;
   readonly #mark: SyncedMark | undefined;
+  readonly #scrubbing = new AbortController();
+  #scrubbed: Promise<void> | undefined;
 
   /** `marked`: left out where the journal is only read. */
   constructor(
@@ -163,6 +169,14 @@ export class LevelJournal implements Journal {
     this.#cache = new BlockCache(cacheBytes);
     this.#synced = marked?.synced ?? 0;
     this.#mark = marked?.mark;
+  }
+
+  /** Looks through these tables, of those that were there before it was opened, while it is in use. What it finds ends the journal. */
+  scrub(tables: readonly string[]): void {
+    this.#scrubbed = scrub(this.#dir, tables, this.#scrubbing.signal).catch(async (error: unknown) => {
+      await noteDamage(this.#dir, error);
+      this.#fail(error, 'looking through');
+    });
   }
 
   counters(): JournalCounters {
@@ -246,6 +260,8 @@ export class LevelJournal implements Journal {
     this.#status = 'closed';
     await this.#written;
     await Promise.allSettled(this.#loads);
+    this.#scrubbing.abort();
+    await this.#scrubbed;
     await this.#mark?.close();
     try {
       await this.#db.close();

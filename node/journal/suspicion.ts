@@ -23,16 +23,20 @@ export async function noteDamage(dir: string, error: unknown): Promise<void> {
   }
 }
 
+export async function isSuspect(dir: string): Promise<boolean> {
+  try {
+    await access(join(dir, NOTE_FILE));
+    return true;
+  } catch {
+    return false; // nobody has left one
+  }
+}
+
 /** Looks at all there is if there is a note, which goes where nothing is found. Throws CorruptionError. */
 export async function clearSuspicion(dir: string, db: Database): Promise<void> {
-  const path = join(dir, NOTE_FILE);
-  try {
-    await access(path);
-  } catch {
-    return; // nobody has left one
-  }
+  if (!(await isSuspect(dir))) return;
   await checkValues(db);
-  await rm(path);
+  await rm(join(dir, NOTE_FILE));
 }
 
 async function checkValues(db: Database): Promise<void> {

@@ -22,20 +22,27 @@ interface Handle {
   readonly size: number;
 }
 
-/** Throws CorruptionError, which names the byte, where any block of the table is not as it was written. */
-export function checkTable(table: Buffer): void {
-  const footerAt = table.length - FOOTER_BYTES;
-  if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== MAGIC)
-    throw new CorruptionError('the table has no end');
-  const footer = new VarintReader(table.subarray(footerAt, table.length - 8));
-  const metaindex = handleFrom(footer);
-  const index = handleFrom(footer);
-  const metaHandles = handlesIn(blockAt(table, metaindex));
-  const dataHandles = handlesIn(blockAt(table, index));
-  for (const handle of [...metaHandles, ...dataHandles]) checkBlock(table, handle);
+/** `length` bytes from `offset` on. */
+export type ReadAt = (offset: number, length: number) => Promise<Buffer> | Buffer;
+
+/**
+ * Rejects with CorruptionError, which names the byte, where the table is not as it was written. `indexes`: all but the blocks with data,
+ * which are most of it; that there is one behind the other is checked all the same.
+ */
+export async function checkTable(bytes: number, readAt: ReadAt, parts: 'indexes' | 'all'): Promise<void> {
+  const footerAt = bytes - FOOTER_BYTES;
+  if (footerAt < 0) throw new CorruptionError('the table has no end');
+  const footer = await readAt(footerAt, FOOTER_BYTES);
+  if (footer.readBigUInt64LE(FOOTER_BYTES - 8) !== MAGIC) throw new CorruptionError('the table has no end');
+  const reader = new VarintReader(footer.subarray(0, -8));
+  const [metaindex, index] = [handleFrom(reader), handleFrom(reader)];
+  const metaHandles = handlesIn(await blockAt(readAt, footerAt, metaindex));
+  const dataHandles = handlesIn(await blockAt(readAt, footerAt, index));
+  const checked = parts === 'all' ? [...metaHandles, ...dataHandles] : metaHandles;
+  for (const handle of checked) await checkedBlock(readAt, footerAt, handle);
   const handles = [...dataHandles, ...metaHandles, metaindex, index];
   let end = 0;
-  for (const { offset, size } of handles.sort((a, b) => a.offset - b.offset)) {
+  for (const { offset, size } of handles.sort((one, other) => one.offset - other.offset)) {
     if (offset !== end) throw new CorruptionError(`no block begins at byte ${end}`);
     end = offset + size + TRAILER_BYTES;
   }
@@ -47,17 +54,18 @@ function handleFrom(reader: VarintReader): Handle {
 }
 
 /** Content and type. */
-function checkBlock(table: Buffer, { offset, size }: Handle): Buffer {
-  const end = offset + size + TRAILER_BYTES;
-  if (end > table.length - FOOTER_BYTES) throw new CorruptionError(`the block at byte ${offset} is cut off`);
-  const checked = table.subarray(offset, offset + size + 1);
-  if (unmasked(table.readUInt32LE(end - 4)) !== crc32c(checked))
+async function checkedBlock(readAt: ReadAt, tableEnd: number, { offset, size }: Handle): Promise<Buffer> {
+  if (offset + size + TRAILER_BYTES > tableEnd)
+    throw new CorruptionError(`the block at byte ${offset} is cut off`);
+  const block = await readAt(offset, size + TRAILER_BYTES);
+  const checked = block.subarray(0, size + 1);
+  if (unmasked(block.readUInt32LE(size + 1)) !== crc32c(checked))
     throw new CorruptionError(`the block at byte ${offset} is damaged`);
   return checked;
 }
 
-function blockAt(table: Buffer, handle: Handle): Buffer {
-  const checked = checkBlock(table, handle);
+async function blockAt(readAt: ReadAt, tableEnd: number, handle: Handle): Promise<Buffer> {
+  const checked = await checkedBlock(readAt, tableEnd, handle);
   const content = checked.subarray(0, -1);
   return checked.at(-1) === 1 ? unsnapped(content) : content;
 }

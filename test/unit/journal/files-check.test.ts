@@ -11,6 +11,7 @@ import { crc32c } from '../../../node/journal/crc32c.ts';
 import { checkFiles } from '../../../node/journal/files-check.ts';
 import { type LevelJournal, openLevelJournal } from '../../../node/journal/level-journal.ts';
 import { recordsOf } from '../../../node/journal/log-check.ts';
+import { scrub, tablesIn } from '../../../node/journal/scrub.ts';
 import { isDamage } from '../../../node/journal/storage-error.ts';
 import { MARK_FILE, readSyncedMark } from '../../../node/journal/synced-mark.ts';
 import { wants } from '../../contracts/journal-contract.ts';
@@ -132,20 +133,25 @@ test('a table that is gone, cut short, or damaged anywhere is found', async (t) 
   const dir = await killed(t);
   const table = await fileOf(dir, /\.ldb$/);
   const whole = await readFile(table);
+  for (const at of [whole.length - 60, whole.length - 48, whole.length - 1]) {
+    await flip(table, at);
+    await refuses(dir, table);
+    await writeFile(table, whole);
+  }
   const places = [
     0,
     10,
     4_000,
     100_000,
-    whole.length - 200,
-    whole.length - 60,
-    whole.length - 48,
-    whole.length - 1,
+    ...Array.from({ length: 20 }, (_, i) => whole.length - 3_000 + i * 149),
   ];
-  for (const at of [...places, ...Array.from({ length: 20 }, (_, i) => whole.length - 3_000 + i * 149)]) {
+  for (const at of places) {
     if (at >= whole.length - 30 && at < whole.length - 8) continue; // padding of the footer, which nobody reads
     await flip(table, at);
-    await refuses(dir, table);
+    await assert.rejects(
+      scrub(dir, await tablesIn(dir), new AbortController().signal),
+      (error: unknown) => isDamage(error) && error instanceof MeshError && error.message.includes(table),
+    );
     await writeFile(table, whole);
   }
   await truncate(table, whole.length - 100);
@@ -154,6 +160,22 @@ test('a table that is gone, cut short, or damaged anywhere is found', async (t) 
   const before = await readdir(dir);
   await assert.rejects(openLevelJournal(dir), /it is gone, though the MANIFEST names it/);
   assert.deepEqual(await readdir(dir), before);
+});
+
+test('a journal whose data is damaged ends when that is come upon, and is not opened again', async (t) => {
+  const dir = await killed(t);
+  const table = await fileOf(dir, /\.ldb$/);
+  await flip(table, 100_000);
+  const journal = await openLevelJournal(dir);
+  await journal.recover();
+  await until('the damage is come upon', () =>
+    journal.append([], true).then(
+      () => false,
+      (error: unknown) => error instanceof MeshError && error.code === 'storage-failed',
+    ),
+  );
+  await journal.close();
+  await refuses(dir, table);
 });
 
 test('a MANIFEST or CURRENT that is gone, damaged or cut short is found, and no table is deleted for it', async (t) => {
