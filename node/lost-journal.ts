@@ -2,13 +2,14 @@
 // damaged serves nothing from it: it puts the journal aside, gives up its name, and starts as another mesher, with nothing. Its copies are
 // then taken over as those of any mesher that is gone (core/takeovers.ts). Where nobody is known to have it all, it does not start.
 //
-// Invariants. A journal is given up only if a copy of it was complete when the mesher was last there: `copied`, in the data folder, says so.
-// It goes before the copies are begun anew, as each start does, and whenever none is complete. Giving up is begun by
+// Invariants. A journal is given up only if somebody has all of it: `copied`, in the data folder, says so, and goes when nobody has. A copy
+// that is begun anew, as each start does, still has what was there before; only what was read and found sound replaces it. Giving up is begun by
 // writing `given-up`, and done to its end by the next start, so no start finds the old name with a new journal, or the other
 // way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
 
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
@@ -27,29 +28,32 @@ export function journalIn(data: string): string {
   return join(data, 'journal');
 }
 
-/** Keeps `copied` as it is: the meshers with complete copies, none at first. Resolves to how to stop that. */
+/** Keeps `copied` true: the meshers that have all of this one's journal. Resolves to how to stop that. */
 export async function watchCopies(
   data: string,
   node: NodeId,
   replication: Replication,
   log: Logger,
 ): Promise<() => void> {
-  let noted = '';
-  const note = async (holders: readonly NodeId[]): Promise<void> => {
-    const text = holders.length === 0 ? '' : JSON.stringify({ node, holders });
-    if (text === noted) return;
-    await (text === '' ? removeFile(data, COPIED_FILE) : writeFile(data, COPIED_FILE, text));
-    noted = text;
+  let noted = await holdersOf(data, node);
+  // who had it all before this start has it as it was then, until it says otherwise, or is needed no more
+  let before = noted;
+  const check = async (): Promise<void> => {
+    const { holders: now, heard, isSettled } = replication.whole();
+    before = isSettled ? [] : before.filter((one) => !heard.includes(one));
+    const holders = [...new Set([...now, ...before])].sort();
+    if (isDeepStrictEqual(holders, noted)) return;
+    await (holders.length === 0
+      ? removeFile(data, COPIED_FILE)
+      : writeFile(data, COPIED_FILE, JSON.stringify({ node, holders })));
+    noted = holders;
   };
-  await removeFile(data, COPIED_FILE);
   let checked: Promise<void> | undefined;
-  const check = (): void => {
-    const whole = replication.views().filter(({ complete }) => complete);
-    checked ??= note(whole.map((copy) => copy.node))
+  const timer = setInterval(() => {
+    checked ??= check()
       .catch((error: unknown) => log.warn({ err: error, data }, 'who has copies cannot be noted'))
       .finally(() => (checked = undefined));
-  };
-  const timer = setInterval(check, COPIES_CHECK_MS);
+  }, COPIES_CHECK_MS);
   return () => clearInterval(timer);
 }
 
@@ -112,10 +116,11 @@ export async function forgetFormerNames(data: string): Promise<void> {
   await removeFile(data, FORMER_NAMES_FILE);
 }
 
-async function holdersOf(data: string, node: NodeId): Promise<readonly unknown[]> {
+async function holdersOf(data: string, node: NodeId): Promise<readonly NodeId[]> {
   const copied = await readFields(data, COPIED_FILE);
   const holders: unknown = copied?.['holders'];
-  return copied?.['node'] === node && Array.isArray(holders) ? (holders as unknown[]) : [];
+  if (copied?.['node'] !== node || !Array.isArray(holders)) return [];
+  return holders.filter((holder: unknown) => typeof holder === 'string');
 }
 
 function refusal(data: string, replicas: number, error: Error): MeshError {

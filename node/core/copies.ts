@@ -6,7 +6,7 @@
 
 import type { Counters } from './counters.ts';
 import type { NodeId } from './event.ts';
-import type { CopyBatch, CopyRange, CopyStart } from './messages.ts';
+import { COPY_COMPLETE, type CopyBatch, type CopyRange, type CopyStart } from './messages.ts';
 import type { CopyChange, CopyHead, RecoveredCopy } from './ports.ts';
 import type { Emit } from './steps.ts';
 
@@ -35,7 +35,14 @@ export interface CopiesOptions {
 }
 
 /** Of a mesher of which nothing is held. */
-const NOTHING: CopyHead = { incarnation: 0, batch: 0, cursor: '', startBlock: 0, nextBlock: 0 };
+const NOTHING: CopyHead = {
+  incarnation: 0,
+  batch: 0,
+  cursor: '',
+  hasPast: false,
+  startBlock: 0,
+  nextBlock: 0,
+};
 
 export class Copies {
   readonly #options: CopiesOptions;
@@ -72,20 +79,22 @@ export class Copies {
     copy.asked = false;
     copy.parts = 0;
     copy.told = true;
-    const { incarnation, batch, cursor } = copy.written;
+    const { incarnation, batch, cursor, hasPast } = copy.written;
     this.#options.emit({
       kind: 'control',
       peer: copy.owner,
-      message: { kind: 'copy-ready', incarnation, batch, cursor },
+      message: { kind: 'copy-ready', incarnation, batch, cursor, hasPast },
     });
   }
 
-  /** Everything that was known of the owner's past counts no more, but stays until it is overwritten. */
+  /** What is known of the owner's past is older than what comes now, but stays until it is overwritten. */
   start(owner: NodeId, { incarnation, batch, nextBlock }: CopyStart): void {
     const copy = this.#copies.get(owner);
     if (!copy || copy.isSealed) return this.#refuse();
     copy.parts = 0;
-    this.#write(copy, { incarnation, batch, cursor: '', startBlock: nextBlock, nextBlock }, undefined);
+    const hasPast = copy.taken.cursor === COPY_COMPLETE || copy.taken.hasPast;
+    const head = { incarnation, batch, cursor: '', hasPast, startBlock: nextBlock, nextBlock };
+    this.#write(copy, head, undefined);
   }
 
   batch(owner: NodeId, message: CopyBatch): void {
@@ -139,12 +148,12 @@ export class Copies {
     copy.writes--;
     const isNews = head !== copy.written;
     copy.written = head;
-    const { incarnation, batch, cursor } = head;
+    const { incarnation, batch, cursor, hasPast } = head;
     if (isNews)
       this.#options.emit({
         kind: 'control',
         peer: owner,
-        message: { kind: 'copy-ack', incarnation, batch, cursor },
+        message: { kind: 'copy-ack', incarnation, batch, cursor, hasPast },
       });
     if (copy.asked && copy.writes === 0) this.#tell(copy);
   }

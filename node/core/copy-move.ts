@@ -57,7 +57,7 @@ export interface CopyMoveTask {
   readonly owner: NodeId;
   /** Its subscriptions come here. */
   readonly isHeir: boolean;
-  /** They come now, and the marks; else they came before, and what became of them since is newer than the copy. */
+  /** They come now; else they came before, and what became of them since is newer than the copy. */
   readonly adopts: boolean;
   readonly claims: readonly BlockRange[];
   /** Blocks below this number have moved before. */
@@ -75,6 +75,7 @@ export class CopyMove {
   #wants: ReadonlyMap<number, WantOf> = new Map();
   #blocks: Iterator<Source> | undefined;
   #takeovers: readonly Takeover[] = [];
+  #marks: Recovered['marks'] = [];
   /** A block is being read, or not yet on disk. */
   #waits = false;
 
@@ -87,14 +88,12 @@ export class CopyMove {
   /** What the copy holds. */
   read(recovered: Recovered): void {
     if (this.#blocks) return;
-    const { owner, adopts, progress, upTo } = this.#task;
+    const { progress, upTo } = this.#task;
     progress(upTo);
     this.#wants = new Map(
       recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, recovered.subscriptions)]),
     );
-    if (adopts)
-      for (const { sender, position, scope, lane, of } of recovered.marks)
-        if (scope === 'peer') this.#ports.adoptMark(sender, { scope, lane, of: of ?? owner }, position);
+    this.#marks = recovered.marks;
     this.#takeovers = recovered.takeovers;
     this.#blocks = blocksOf(recovered.queues);
     this.goOn();
@@ -120,6 +119,16 @@ export class CopyMove {
     const { adoptSubscription, adoptedAs } = this.#ports;
     const name = adopts ? adoptSubscription(subscription) : adoptedAs(subscription);
     return name === undefined ? undefined : { kind: 'subscription', name };
+  }
+
+  /**
+   * How far the lost mesher had received from others, to be noted when all of the copy has moved: a mark says that what came before it is
+   * here, and while it moves, the rest may yet come from another's older copy, which lacks some of that.
+   */
+  adoptMarks(): void {
+    for (const { sender, position, scope, lane, of } of this.#marks)
+      if (scope === 'peer')
+        this.#ports.adoptMark(sender, { scope, lane, of: of ?? this.#task.owner }, position);
   }
 
   goOn(): void {

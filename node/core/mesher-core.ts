@@ -871,7 +871,11 @@ export class MesherCore {
 
   #adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void {
     this.commits.offer(event);
+    let isForHeir = false;
     for (const want of wants) {
+      // several of the lost mesher's subscriptions share one queue to the heir, which holds an event of a block once
+      if (want.kind === 'heir' && isForHeir) this.commits.offer(event);
+      isForHeir ||= want.kind === 'heir';
       if (want.kind === 'subscription') {
         const delivery = this.subscriptions.get(want.name);
         if (delivery) this.commits.want(delivery.queue); // else it was deleted since

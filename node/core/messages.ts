@@ -145,6 +145,8 @@ export interface CopyReady {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
+  /** As in CopyHead. */
+  readonly hasPast: boolean;
 }
 
 /** Owner → copy: the stream starts behind `batch`; what was before comes in ranges. */
@@ -181,6 +183,8 @@ export interface CopyAck {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
+  /** As in CopyHead. */
+  readonly hasPast: boolean;
 }
 
 /** Owner → a mesher that need not keep a copy any more. */
@@ -197,6 +201,8 @@ export interface CopyHeld {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
+  /** As in CopyHead. */
+  readonly hasPast: boolean;
 }
 
 export type CopyData = CopyStart | CopyBatch | CopyRange;

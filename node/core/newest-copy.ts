@@ -74,17 +74,27 @@ export class NewestCopy {
     this.#heard.delete(owner);
   }
 
-  #say(peer: NodeId, owner: NodeId, { incarnation, batch, cursor }: CopyHead, answer: boolean): void {
+  #say(
+    peer: NodeId,
+    owner: NodeId,
+    { incarnation, batch, cursor, hasPast }: CopyHead,
+    answer: boolean,
+  ): void {
     this.#ports.emit({
       kind: 'control',
       peer,
-      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor },
+      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor, hasPast },
     });
   }
 }
 
 /** Sorts as copies are new: one that lacks names is behind all that have them. */
-function rankOf({ incarnation, batch, cursor }: Pick<CopyHead, 'incarnation' | 'batch' | 'cursor'>): string {
+function rankOf({
+  incarnation,
+  batch,
+  cursor,
+  hasPast,
+}: Pick<CopyHead, 'incarnation' | 'batch' | 'cursor' | 'hasPast'>): string {
   const digits = (number: number): string => String(number).padStart(NUMBER_DIGITS, '0');
-  return `${cursor >= COPY_NAMED ? 1 : 0} ${digits(incarnation)} ${digits(batch)}`;
+  return `${hasPast || cursor >= COPY_NAMED ? 1 : 0} ${digits(incarnation)} ${digits(batch)}`;
 }

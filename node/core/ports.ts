@@ -144,6 +144,8 @@ export interface CopyHead {
   readonly batch: number;
   /** How far what was there before was copied (messages.ts). */
   readonly cursor: string;
+  /** What was not yet is here all the same, as it once was: it was whole before the stream began. */
+  readonly hasPast: boolean;
   /** The owner's next block number when the stream began: blocks from here on are in the copy, whatever the cursor. */
   readonly startBlock: number;
   /** One above the highest block number in it. */

@@ -60,8 +60,19 @@ interface Copy {
   inFlightBytes: number;
   /** How far ranges were copied and acked. */
   cursor: string;
+  /** It has what the cursor has not come to, as it once was; undefined: it has not said so yet. */
+  hasPast: boolean | undefined;
   /** A range is being read, or on its way. */
   ranging: 'no' | 'reading' | 'sent';
+}
+
+/** What is known of a mesher's copies since it started. */
+export interface WholeCopies {
+  readonly holders: readonly NodeId[];
+  /** Who has said what it has. */
+  readonly heard: readonly NodeId[];
+  /** As many as were asked for are complete: others are not needed any more. */
+  readonly isSettled: boolean;
 }
 
 interface Waiting {
@@ -185,6 +196,7 @@ export class Replication {
         acked: -1,
         inFlightBytes: 0,
         cursor: '',
+        hasPast: undefined,
         ranging: 'no',
       };
       this.#copies.set(node, copy);
@@ -249,11 +261,13 @@ export class Replication {
     if (isOurs && message.batch >= oldest - 1 && copy.startedAfter !== Infinity) {
       copy.sent = copy.acked = message.batch;
       copy.cursor = message.cursor;
+      copy.hasPast = message.hasPast;
     } else {
       // from here on it is sent everything; what was before comes in ranges
       copy.startedAfter = copy.sent = this.#last;
       copy.acked = -1;
       copy.cursor = '';
+      copy.hasPast = message.hasPast || message.cursor === COPY_COMPLETE;
       this.#settled = false;
       this.#options.counters.add('copies_started_total', 1);
       const nextBlock = this.#options.nextBlock();
@@ -268,7 +282,7 @@ export class Replication {
   }
 
   /** All up to the position is on the copy's disk. */
-  ack(peer: NodeId, { incarnation, batch, cursor }: CopyAck): void {
+  ack(peer: NodeId, { incarnation, batch, cursor, hasPast }: CopyAck): void {
     const copy = this.#copies.get(peer);
     if (copy?.state !== 'streaming' || incarnation !== this.#options.incarnation) return;
     if (batch > copy.sent) {
@@ -280,6 +294,7 @@ export class Replication {
         if (one.batch > copy.acked && one.batch <= batch) copy.inFlightBytes -= one.bytes;
       copy.acked = batch;
     }
+    copy.hasPast = hasPast;
     if (cursor > copy.cursor && copy.ranging === 'sent') {
       copy.cursor = cursor;
       copy.ranging = 'no';
@@ -338,6 +353,17 @@ export class Replication {
     for (const { state, acked, startedAfter } of this.#copies.values())
       if (state === 'streaming' && Math.max(acked, startedAfter) < batch) return false;
     return true;
+  }
+
+  /** Who has all of the journal, be it as it once was, as far as copies have said. */
+  whole(): WholeCopies {
+    const copies = [...this.#copies.values()];
+    const isWhole = (copy: Copy): boolean => copy.cursor === COPY_COMPLETE || copy.hasPast === true;
+    return {
+      holders: copies.filter(isWhole).map(({ node }) => node),
+      heard: copies.filter((copy) => copy.hasPast !== undefined).map(({ node }) => node),
+      isSettled: this.#settled,
+    };
   }
 
   views(): CopyView[] {

@@ -126,7 +126,7 @@ export class Takeovers {
   }
 
   /** A copy that is not whole waits for others' to be claimed first. */
-  #isDue(owner: NodeId, { cursor }: CopyHead, now: Now): boolean {
+  #isDue(owner: NodeId, head: CopyHead, now: Now): boolean {
     const status = this.#ports.statusOf(owner);
     // a mesher that knows nobody yet, or cannot ask, knows nothing of who is gone
     if (status !== 'dead' && (status !== 'unknown' || !this.#ports.registryUp())) {
@@ -137,7 +137,7 @@ export class Takeovers {
     const since = this.#goneSince.get(owner) ?? now.monotonic;
     this.#goneSince.set(owner, since);
     // who counts as dead has had its time already
-    const isSure = status === 'dead' && cursor === COPY_COMPLETE;
+    const isSure = status === 'dead' && isWhole(head);
     return isSure || now.monotonic - since > this.#ports.timing.deadAfterMs;
   }
 
@@ -152,7 +152,7 @@ export class Takeovers {
     if (now.monotonic - lost.askedAt < pause) return;
     lost.askedAt = now.monotonic;
     lost.ask = ++this.#asks;
-    const from = head.cursor === COPY_COMPLETE ? 0 : head.startBlock;
+    const from = isWhole(head) ? 0 : head.startBlock;
     emit({ kind: 'claim', owner, ask: lost.ask, from, upTo: head.nextBlock });
   }
 
@@ -241,7 +241,10 @@ export class Takeovers {
     const done = { ...known, upTo, isDone: true };
     this.#note(done);
     if (done.isHeir) {
-      if (!serves) ports.becomeHeir(owner);
+      if (!serves) {
+        lost.move?.adoptMarks();
+        ports.becomeHeir(owner);
+      }
       for (const { owner: guest, isHeir } of theirs) if (isHeir) this.#inherit(guest);
     }
     const ends: ClaimsEnd[] = [{ taker: this.self, moved: [done], keep: 'rest' }];
@@ -314,4 +317,9 @@ export class Takeovers {
       if (takeover.isHeir && !serves) this.#ports.becomeHeir(takeover.owner);
     }
   }
+}
+
+/** Every block that the owner had is in it, some perhaps as they were before. */
+function isWhole({ cursor, hasPast }: CopyHead): boolean {
+  return hasPast || cursor === COPY_COMPLETE;
 }

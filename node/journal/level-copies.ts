@@ -211,7 +211,14 @@ export class LevelCopies implements CopyStore {
     try {
       const value = await read(db, keys.nextBlockKey);
       const nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
-      const head: CopyHead = { incarnation, batch: 0, cursor: COPY_COMPLETE, startBlock: 0, nextBlock };
+      const head = {
+        incarnation,
+        batch: 0,
+        cursor: COPY_COMPLETE,
+        hasPast: false,
+        startBlock: 0,
+        nextBlock,
+      } satisfies CopyHead;
       await db.batch([encoded(HEAD, codec.encodeText, JSON.stringify(head))], { sync: true });
     } catch (error) {
       throw mapped(error, `turning the journal in ${journalDir} into a copy`);
@@ -258,14 +265,15 @@ export class LevelCopies implements CopyStore {
 function decodeHead(value: Buffer): CopyHead {
   const fields: unknown = JSON.parse(codec.decodeText(HEAD, value));
   if (typeof fields !== 'object' || fields === null) throw new CorruptionError('a copy without a head');
-  const { incarnation, batch, cursor, startBlock, nextBlock } = fields as Record<string, unknown>;
+  const { incarnation, batch, cursor, hasPast, startBlock, nextBlock } = fields as Record<string, unknown>;
   if (
     typeof incarnation !== 'number' ||
     typeof batch !== 'number' ||
     typeof cursor !== 'string' ||
+    typeof hasPast !== 'boolean' ||
     typeof startBlock !== 'number' ||
     typeof nextBlock !== 'number'
   )
     throw new CorruptionError('the head of a copy is not what it should be');
-  return { incarnation, batch, cursor, startBlock, nextBlock };
+  return { incarnation, batch, cursor, hasPast, startBlock, nextBlock };
 }

@@ -1,12 +1,13 @@
 // The bytes of what meshers of a cluster say to each other about copies of their journals.
 //
 //   copy-open            := incarnation:uint
-//   copy-ready, copy-ack := incarnation:uint batch:uint cursor:text
+//   copy-ready, copy-ack := place
 //   copy-start           := incarnation:uint batch:uint nextBlock:uint
 //   copy-batch           := incarnation:uint batch:uint part:uint last:u8 nextBlock:uint content:bytes
 //   copy-range           := incarnation:uint from:text to:text content:bytes
 //   copy-drop            :=
-//   copy-held            := answer:u8 owner:text incarnation:uint batch:uint cursor:text
+//   copy-held            := answer:u8 owner:text place
+//   place                := incarnation:uint batch:uint cursor:text hasPast:u8
 //
 // What the content is, the journals at both ends know (node/journal/copy-content.ts).
 
@@ -18,16 +19,22 @@ import { NODE_BYTES_MAX } from './route-messages.ts';
 /** A rank and the longest key in hex: of a subscription or a mark, whose names have bounds of their own below this. */
 const CURSOR_BYTES_MAX = 4096;
 
-type Place = Pick<CopyAck, 'incarnation' | 'batch' | 'cursor'>;
+type Place = Pick<CopyAck, 'incarnation' | 'batch' | 'cursor' | 'hasPast'>;
 
-export function writePlace(writer: ByteWriter, { incarnation, batch, cursor }: Place): void {
+export function writePlace(writer: ByteWriter, { incarnation, batch, cursor, hasPast }: Place): void {
   writer.uint(incarnation);
   writer.uint(batch);
   writer.text(cursor);
+  writer.byte(hasPast ? 1 : 0);
 }
 
 export function readPlace(reader: ByteReader): Place {
-  return { incarnation: reader.uint(), batch: reader.uint(), cursor: reader.text(CURSOR_BYTES_MAX) };
+  return {
+    incarnation: reader.uint(),
+    batch: reader.uint(),
+    cursor: reader.text(CURSOR_BYTES_MAX),
+    hasPast: reader.flag(),
+  };
 }
 
 export function writeHeld(writer: ByteWriter, message: CopyHeld): void {

@@ -148,6 +148,8 @@ function judgeTwice(found: Found, subscribed: Subscribed, before: Received, agai
     excuse(found, 'duplicate: a disk was put back');
   else if (event.takenOver || (event.attempts[0]?.at ?? 0) < subscribed.movedAt)
     excuse(found, 'duplicate: taken over from a lost mesher');
+  else if (subscribed.subscription.group !== undefined && event.unknownMeshers)
+    excuse(found, 'group twice: a mesher was unknown'); // what was sent there for the group came to the member at its heir
   else
     found.history.broken(
       'nothing twice without doubt',

@@ -308,10 +308,11 @@ export class HostileMember implements Host, Client {
     const { chance } = this.#ports;
     const [incarnation, batch] = [this.#number(), this.#number()];
     const cursor = chance.is(0.5) ? COPY_COMPLETE : '';
+    const hasPast = cursor === '' && batch % 2 === 0;
     const lies: readonly LinkMessage[] = [
       { kind: 'copy-open', incarnation },
-      { kind: 'copy-ready', incarnation, batch, cursor },
-      { kind: 'copy-ack', incarnation, batch, cursor },
+      { kind: 'copy-ready', incarnation, batch, cursor, hasPast },
+      { kind: 'copy-ack', incarnation, batch, cursor, hasPast },
       { kind: 'copy-start', incarnation, batch, nextBlock: batch },
       {
         kind: 'copy-batch',

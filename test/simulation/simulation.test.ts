@@ -17,6 +17,8 @@ const FOUND: readonly (readonly [number, string])[] = [
   ],
   [1_001_035, 'a mesher forgot that it had claimed, and one with a newer copy waited for it for ever'],
   [1_002_371, 'a subscription that was deleted at the heir came back when that went on after a restart'],
+  [1_009_063, 'what an heir had received was taken for kept, though it was lost with the heir in the middle'],
+  [1_003_638, 'a member that granted without end and never acked held more in memory than the limits allow'],
   [1_001_543, 'a mesher said that a subscription was not there which its heir still had'],
 ];
 

@@ -80,6 +80,7 @@ const fittingMessage = sampled(
       incarnation: small,
       batch: small,
       cursor: fc.constantFrom('', '1', '400', '9'),
+      hasPast: fc.boolean(),
     }),
     fc.record({
       kind: fc.constant('copy-start' as const),

@@ -121,6 +121,7 @@ export const linkMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
     incarnation: uint,
     batch: uint,
     cursor: text(20),
+    hasPast: fc.boolean(),
   }),
   fc.record({ kind: fc.constant('copy-start' as const), incarnation: uint, batch: uint, nextBlock: uint }),
   fc.record({
@@ -147,6 +148,7 @@ export const linkMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
     incarnation: uint,
     batch: uint,
     cursor: text(20),
+    hasPast: fc.boolean(),
   }),
 );
 
