@@ -12,7 +12,7 @@ interface Bound {
 }
 
 export const BOUNDS: Readonly<Record<keyof Resources, Bound>> = {
-  rssBytes: { factor: 1.5, more: 64 * MIB, why: 'malloc and V8 keep some of what a backlog needed' },
+  rssBytes: { factor: 1.25, more: 128 * MIB, why: 'malloc and V8 keep some of what a backlog needed' },
   heapBytes: { factor: 1.25, more: 16 * MIB, why: 'after a collection: caches of blocks are full now' },
   timers: { factor: 1.25, more: 32, why: 'those of links and requests that are under way' },
   handles: { factor: 1.25, more: 16, why: 'connections of clients come and go' },
@@ -20,8 +20,8 @@ export const BOUNDS: Readonly<Record<keyof Resources, Bound>> = {
   files: { factor: 1, more: 32, why: 'LevelDB keeps its tables open' },
   diskBytes: {
     factor: 1,
-    more: 128 * MIB,
-    why: 'two write buffers of 32 MiB as logs, and tables not merged yet',
+    more: 256 * MIB,
+    why: 'of LevelDB: its logs, four tables of a write buffer each before it merges them, and what is not worth a merge (node/journal/truncation.ts)',
   },
 };
 
