@@ -12,7 +12,7 @@ interface Bound {
 }
 
 export const BOUNDS: Readonly<Record<keyof Resources, Bound>> = {
-  rssBytes: { factor: 1.25, more: 128 * MIB, why: 'malloc and V8 keep some of what a backlog needed' },
+  rssBytes: { factor: 1.25, more: 256 * MIB, why: 'malloc and V8 keep some of what a backlog needed' },
   heapBytes: { factor: 1.25, more: 16 * MIB, why: 'after a collection: caches of blocks are full now' },
   timers: { factor: 1.25, more: 32, why: 'those of links and requests that are under way' },
   handles: { factor: 1.25, more: 16, why: 'connections of clients come and go' },
