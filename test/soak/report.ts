@@ -12,14 +12,14 @@ export interface Report {
 }
 
 const MIB = 1024 * 1024;
-const WIDTHS = [12, 9, 10, 13, 12, 12, 11] as const;
+const WIDTHS = [12, 9, 10, 13, 12, 12, 11, 13] as const;
 
 export function printReport({ done, command, payloadBytes }: Report, say: (line: string) => void): void {
   const { phases, seen } = done;
   const row = (cells: readonly string[]): void =>
     say(cells.map((cell, i) => (i === 0 ? cell.padEnd(WIDTHS[0]) : cell.padStart(WIDTHS[i] ?? 0))).join(''));
   say('');
-  row(['phase', 'seconds', 'acked/s', 'delivered/s', 'waiting', 'memory MiB', 'disk MiB']);
+  row(['phase', 'seconds', 'acked/s', 'delivered/s', 'waiting', 'memory MiB', 'disk MiB', 'cores']);
   for (const phase of phases)
     row([
       phase.name,
@@ -29,6 +29,7 @@ export function printReport({ done, command, payloadBytes }: Report, say: (line:
       String(phase.backlog),
       (phase.rssMaxBytes / MIB).toFixed(0),
       (phase.diskMaxBytes / MIB).toFixed(0),
+      phase.cores.map((each) => each.toFixed(2)).join(' + '),
     ]);
   say('');
   for (const { name, baseline, end } of seen.meshers) {

@@ -3,6 +3,7 @@
 
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { processFigures } from '../bench/harness/proc.ts';
 import type { RunningMesher } from '../support/federation.ts';
 import { until } from '../support/until.ts';
 import type { Probe } from './probe-preload.ts';
@@ -42,10 +43,18 @@ async function probe(mesher: RunningMesher, file: string): Promise<Probe> {
 }
 
 /** What can be asked often: nothing is collected for it. */
-export function sizeOf(mesher: RunningMesher): { readonly rssBytes: number; readonly diskBytes: number } {
-  const status = readFileSync(`/proc/${pidOf(mesher)}/status`, 'utf8');
+export interface Sizes {
+  readonly rssBytes: number;
+  readonly diskBytes: number;
+  /** Since its start. */
+  readonly cpuUs: number;
+}
+
+export function sizesOf(mesher: RunningMesher): Sizes {
+  const pid = pidOf(mesher);
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const rssBytes = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
-  return { rssBytes, diskBytes: folderBytes(mesher.data) };
+  return { rssBytes, diskBytes: folderBytes(mesher.data), cpuUs: processFigures(pid)?.cpuUs ?? 0 };
 }
 
 function pidOf({ program, cluster }: RunningMesher): number {

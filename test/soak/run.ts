@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 import { Load, type Progress } from './load.ts';
 import { SoakMesh } from './mesh.ts';
 import { type Plan, rateThatFits } from './plan.ts';
-import { type Resources, sizeOf } from './resources.ts';
+import { type Resources, type Sizes, sizesOf } from './resources.ts';
 import { TOPIC } from './roles.ts';
 import { breaches, excess, type Outage, type Seen } from './verdict.ts';
 
@@ -37,6 +37,8 @@ export interface Phase {
   readonly rssMaxBytes: number;
   /** Of all meshers, at any look. */
   readonly diskMaxBytes: number;
+  /** Of each mesher: how many it kept busy. */
+  readonly cores: readonly number[];
 }
 
 export interface Done {
@@ -56,8 +58,8 @@ export interface Sample {
   readonly phase: string;
   readonly acked: number;
   readonly received: number;
-  readonly rssBytes: readonly number[];
-  readonly diskBytes: readonly number[];
+  /** Of each mesher, those of cluster a first. */
+  readonly sizes: readonly Sizes[];
 }
 
 const CALIBRATION_SECONDS = 8;
@@ -228,29 +230,29 @@ class Soak {
   async #during(name: string, seconds: number, end?: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([this.#options.stop, ...(end ? [end] : [])]);
     const startedMs = performance.now();
-    const [first] = [await this.#takeLook(name)];
+    const first = await this.#takeLook(name);
+    let told = first;
     const from = this.#samples.length - 1;
     for (let looks = 1; !signal.aborted; looks++) {
       const leftMs = seconds * 1000 - (performance.now() - startedMs);
       if (leftMs <= 0) break;
       await sleep(Math.min(LOOK_EVERY_MS, leftMs), undefined, { signal }).catch(() => undefined);
-      const last = this.#samples.at(-1);
       const sample = await this.#takeLook(name);
-      if (looks % TELL_EVERY_LOOKS === 0 && last) this.#tellRates(last, sample);
+      if (looks % TELL_EVERY_LOOKS !== 0) continue;
+      this.#tellRates(told, sample);
+      told = sample;
     }
     this.#phases.push(phaseOf(name, first, this.#samples.slice(from)));
   }
 
   async #takeLook(phase: string): Promise<Sample> {
     this.#progress = await this.#load.progress();
-    const sizes = this.#mesh.meshers().map(sizeOf);
     const sample: Sample = {
       atSeconds: (performance.now() - this.#startedMs) / 1000,
       phase,
       acked: this.#progress.acked,
       received: this.#progress.received,
-      rssBytes: sizes.map(({ rssBytes }) => rssBytes),
-      diskBytes: sizes.map(({ diskBytes }) => diskBytes),
+      sizes: this.#mesh.meshers().map(sizesOf),
     };
     this.#samples.push(sample);
     return sample;
@@ -259,10 +261,10 @@ class Soak {
   #tellRates(before: Sample, now: Sample): void {
     const seconds = now.atSeconds - before.atSeconds;
     const rate = (of: 'acked' | 'received'): string => ((now[of] - before[of]) / seconds).toFixed(0);
-    const mib = (bytes: readonly number[]): string =>
-      bytes.map((each) => (each / MIB).toFixed(0)).join(' + ');
+    const mib = (of: 'rssBytes' | 'diskBytes'): string =>
+      now.sizes.map((each) => (each[of] / MIB).toFixed(0)).join(' + ');
     this.#tell(
-      `${now.phase.padEnd(11)} ${rate('acked')} acked/s, ${rate('received')} delivered/s, ${now.acked - now.received} wait; memory ${mib(now.rssBytes)} MiB, disk ${mib(now.diskBytes)} MiB`,
+      `${now.phase.padEnd(11)} ${rate('acked')} acked/s, ${rate('received')} delivered/s, ${now.acked - now.received} wait; memory ${mib('rssBytes')} MiB, disk ${mib('diskBytes')} MiB`,
     );
   }
 
@@ -282,7 +284,12 @@ function phaseOf(name: string, first: Sample, samples: readonly Sample[]): Phase
     ackedPerS: perS(last.acked - first.acked),
     receivedPerS: perS(last.received - first.received),
     backlog: last.acked - last.received,
-    rssMaxBytes: Math.max(...samples.flatMap(({ rssBytes }) => rssBytes)),
-    diskMaxBytes: Math.max(...samples.map(({ diskBytes }) => diskBytes.reduce((sum, each) => sum + each, 0))),
+    rssMaxBytes: Math.max(...samples.flatMap(({ sizes }) => sizes.map(({ rssBytes }) => rssBytes))),
+    diskMaxBytes: Math.max(
+      ...samples.map(({ sizes }) => sizes.reduce((sum, { diskBytes }) => sum + diskBytes, 0)),
+    ),
+    cores: last.sizes.map(({ cpuUs }, at) =>
+      seconds > 0 ? (cpuUs - (first.sizes[at]?.cpuUs ?? cpuUs)) / 1e6 / seconds : 0,
+    ),
   };
 }
