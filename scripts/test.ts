@@ -28,7 +28,7 @@ const fileTimeoutMs = 90 * 60_000;
 // These kinds use virtual time and nothing outside their process; or, as the benchmark, only what npm installs.
 const withoutSystemPackages = ['unit', 'scenarios', 'simulation', 'fuzz', 'bench'];
 const twoAtATime = ['integration'];
-const oneAtATime = ['e2e', 'faults', 'bench'];
+const oneAtATime = ['e2e', 'faults', 'soak', 'bench'];
 
 const root = dirname(import.meta.dirname);
 

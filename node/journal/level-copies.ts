@@ -25,6 +25,7 @@ import { LevelJournal, openDatabase, syncDirectory } from './level-journal.ts';
 import { type Database, read, scan } from './level-recovery.ts';
 import { isDamage, mapped } from './storage-error.ts';
 import { noteDamage } from './suspicion.ts';
+import { Truncation } from './truncation.ts';
 
 const HEAD = keys.metaKey('copy');
 /** Of one batch: what a mesher may stage, and as much again for what is not events. */
@@ -34,6 +35,9 @@ const OWNER = /^[A-Za-z0-9]{1,128}$/;
 
 interface OpenCopy {
   readonly db: Database;
+  /** As it was found. */
+  readonly head: CopyHead | undefined;
+  readonly truncation: Truncation;
   /** Once it is read. */
   journal: LevelJournal | undefined;
   /** Of the batch whose last part has not come. */
@@ -51,6 +55,9 @@ export interface DamagedCopy {
 export class LevelCopies implements CopyStore {
   readonly #dir: string;
   readonly #copies = new Map<NodeId, OpenCopy>();
+  #isFreeing = false;
+  /** Resolves when no disk is being freed. */
+  #freed: Promise<void> = Promise.resolve();
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -89,9 +96,7 @@ export class LevelCopies implements CopyStore {
   /** Undefined: nothing was ever written to it. */
   async #recover(owner: NodeId): Promise<CopyHead | undefined> {
     try {
-      const { db } = await this.#open(owner);
-      const value = await read(db, HEAD);
-      return value && decodeHead(value);
+      return (await this.#open(owner)).head;
     } catch (error) {
       throw mapped(error, `reading the copy in ${this.#dirOf(owner)}`);
     }
@@ -105,8 +110,13 @@ export class LevelCopies implements CopyStore {
   async #open(owner: NodeId): Promise<OpenCopy> {
     const known = this.#copies.get(owner);
     if (known) return known;
+    const db = await openDatabase(this.#dirOf(owner));
+    const value = await read(db, HEAD);
+    const head = value && decodeHead(value);
     const copy: OpenCopy = {
-      db: await openDatabase(this.#dirOf(owner)),
+      db,
+      head,
+      truncation: await Truncation.open(db, head?.nextBlock ?? 0),
       journal: undefined,
       parts: [],
       partsBytes: 0,
@@ -169,7 +179,16 @@ export class LevelCopies implements CopyStore {
     copy.parts = [];
     copy.partsBytes = 0;
     await copy.db.batch(all, { sync: true });
+    copy.truncation.wrote(all);
+    if (copy.truncation.isDue && !this.#isFreeing) this.#freed = this.#free(copy);
     return true;
+  }
+
+  /** One copy at a time: each holds a thread that reads and writes need. */
+  async #free({ truncation }: OpenCopy): Promise<void> {
+    this.#isFreeing = true;
+    await truncation.free();
+    this.#isFreeing = false;
   }
 
   async #changesOf(
@@ -249,6 +268,7 @@ export class LevelCopies implements CopyStore {
   /** The copy and its folder go. */
   async drop(owner: NodeId): Promise<void> {
     await this.#inTurn(owner, async ({ db }) => {
+      await this.#freed;
       await db.close();
       this.#copies.delete(owner);
       await rm(this.#dirOf(owner), { recursive: true, force: true });
@@ -257,6 +277,7 @@ export class LevelCopies implements CopyStore {
 
   async close(): Promise<void> {
     await Promise.all(this.#turns.values());
+    await this.#freed;
     for (const { db } of this.#copies.values()) await db.close();
     this.#copies.clear();
   }

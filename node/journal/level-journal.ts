@@ -30,6 +30,7 @@ import { scrub, tablesIn } from './scrub.ts';
 import { codeOf, located, mapped, storageFailed } from './storage-error.ts';
 import { clearSuspicion, noteDamage } from './suspicion.ts';
 import { readSyncedMark, SyncedMark } from './synced-mark.ts';
+import { Truncation } from './truncation.ts';
 import { WrittenBlock } from './written-block.ts';
 
 export interface LevelJournalOptions {
@@ -116,7 +117,7 @@ export async function openLevelJournal(
  */
 export async function openDatabase(dir: string, syncedMark = 0): Promise<Database> {
   await checkUnused(dir, syncedMark); // before there is a Level: that opens itself
-  const db: Database = new Level(dir, LEVEL_OPTIONS);
+  const db = new Level<Buffer, Buffer>(dir, LEVEL_OPTIONS) as Database;
   try {
     await makeDirectory(dir);
     await db.open();
@@ -156,6 +157,10 @@ export class LevelJournal implements Journal {
   readonly #mark: SyncedMark | undefined;
   readonly #scrubbing = new AbortController();
   #scrubbed: Promise<void> | undefined;
+  /** Once it is recovered. */
+  #truncation: Truncation | undefined;
+  /** Resolves when no disk is being freed. */
+  #freed: Promise<void> = Promise.resolve();
 
   /** `marked`: left out where the journal is only read. */
   constructor(
@@ -189,6 +194,7 @@ export class LevelJournal implements Journal {
     try {
       const recovered = await recoverLevel(this.#db);
       this.#nextBlock = recovered.nextBlock;
+      this.#truncation = await Truncation.open(this.#db, recovered.nextBlock);
       for (const { queue } of recovered.queues) this.#queues.add(queue);
       return recovered;
     } catch (error) {
@@ -259,6 +265,7 @@ export class LevelJournal implements Journal {
   async #close(): Promise<void> {
     this.#status = 'closed';
     await this.#written;
+    await this.#freed;
     await Promise.allSettled(this.#loads);
     this.#scrubbing.abort();
     await this.#scrubbed;
@@ -305,6 +312,8 @@ export class LevelJournal implements Journal {
     for (const change of changes) {
       this.#counters.bytesWritten += change.key.length + (change.type === 'put' ? change.value.length : 0);
     }
+    this.#truncation?.wrote(changes);
+    if (this.#truncation?.isDue === true) this.#freed = this.#truncation.free();
   }
 
   async #changesOf(ops: readonly JournalOp[]): Promise<Change[]> {

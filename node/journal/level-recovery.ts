@@ -13,7 +13,13 @@ import { del } from './level-changes.ts';
 import type { Change } from './level-changes.ts';
 import { located } from './storage-error.ts';
 
-export type Database = Level<Buffer, Buffer>;
+/** With what a Level has on Node, where it is a ClassicLevel, and its types do not say. */
+export type Database = Level<Buffer, Buffer> & {
+  /** Bytes of tables, from `start` up to and with `end`, about. */
+  approximateSize(start: Buffer, end: Buffer): Promise<number>;
+  /** Merges these tables into one level: what is deleted is gone from the disk then. */
+  compactRange(start: Buffer, end: Buffer): Promise<void>;
+};
 
 type Queues = Map<number, { readonly queue: number; readonly name: string; readonly blocks: BlockList }>;
 

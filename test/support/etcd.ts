@@ -27,6 +27,7 @@ import { slowness } from './calibrate.ts';
 import { makeAuthority } from './etcd-certificates.ts';
 import type { TestAuthority } from './etcd-certificates.ts';
 import { freePort } from './free-port.ts';
+import { LOOPBACK, type ProgramHost } from './program-host.ts';
 import { PATIENCE_MS, until } from './until.ts';
 
 export interface EtcdTestOptions {
@@ -38,23 +39,15 @@ export interface EtcdTestOptions {
   /** Further arguments for every member. */
   readonly args?: readonly string[];
   /** Where each member runs, not with `tls`: certificates are for 127.0.0.1, where all run if this is left out. */
-  readonly hosts?: readonly EtcdHost[];
+  readonly hosts?: readonly ProgramHost[];
   /** Folder in which theirs is made; left out: the system's for what is temporary. */
   readonly parent?: string;
 }
 
-export interface EtcdHost {
-  readonly address: string;
-  /** A command that runs what follows it there, and leaves it its process id. */
-  readonly wrapper: readonly string[];
-}
-
-const LOOPBACK: EtcdHost = { address: '127.0.0.1', wrapper: [] };
-
 interface Member {
   readonly name: string;
   readonly dataDir: string;
-  readonly host: EtcdHost;
+  readonly host: ProgramHost;
   readonly clientPort: number;
   readonly peerPort: number;
   process: ChildProcess | undefined;

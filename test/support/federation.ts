@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../../node/core/views.ts';
 import { freePort } from './free-port.ts';
+import { LOOPBACK, type ProgramHost } from './program-host.ts';
 import { Relay } from './relay.ts';
 import { until } from './until.ts';
 
@@ -32,6 +33,8 @@ export interface FederationOptions {
   readonly nodeFlags?: readonly string[];
   /** A command that runs what follows it, and starts every mesher; it must leave the mesher its process id. */
   readonly wrapper?: readonly string[];
+  /** Where each mesher runs, by cluster and its number there, from 0, not with `partitions`; left out: on loopback, all. */
+  readonly hosts?: (cluster: string, index: number) => ProgramHost;
   /** Folder in which the federation makes its own; left out: the system's for what is temporary. */
   readonly parent?: string;
   /** Told of each mesher's data folder before the mesher starts for the first time: what it is to find there. */
@@ -204,6 +207,7 @@ export class Federation {
   #nodeFlags: readonly string[] = [];
   #wrapper: readonly string[] = [];
   #prepare: FederationOptions['prepare'];
+  #hosts: NonNullable<FederationOptions['hosts']> = () => LOOPBACK;
   registry: Program | undefined;
   /** As the meshers were told, without any relay. */
   registryAddress = '';
@@ -226,6 +230,7 @@ export class Federation {
     this.#prepare = options.prepare;
     this.#nodeFlags = nodeFlags;
     this.#wrapper = wrapper;
+    if (options.hosts) this.#hosts = options.hosts;
     this.registryAddress = registry ?? (await this.#startRegistry());
     for (const [cluster, count] of Object.entries(clusters)) {
       const address = partitions ? await this.#relayed(this.registryAddress, cluster) : this.registryAddress;
@@ -280,7 +285,9 @@ export class Federation {
       '--data',
       data,
     ];
-    args.push('--http', `127.0.0.1:${http}`, '--listen', `/ip4/127.0.0.1/tcp/${link}`, ...flags);
+    const host = this.#hosts(cluster, index);
+    args.push('--http', `${host.address}:${http}`, '--listen', `/ip4/${host.address}/tcp/${link}`, ...flags);
+    if (host !== LOOPBACK) args.push('--insecure'); // clients are not on its host
     if (partitions) {
       const relay = this.#relay(
         (dialler) => this.#cut.has(cluster) !== this.#cut.has(this.#clusterOf(dialler)),
@@ -289,8 +296,8 @@ export class Federation {
       relay.target(link);
       args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
     }
-    const program = new Program(args, this.#nodeFlags, this.#wrapper);
-    const mesher = new RunningMesher(cluster, `http://127.0.0.1:${http}`, data, program);
+    const program = new Program(args, this.#nodeFlags, [...host.wrapper, ...this.#wrapper]);
+    const mesher = new RunningMesher(cluster, `http://${host.address}:${http}`, data, program);
     this.#meshers.push(mesher);
     await this.#prepare?.(cluster, data);
     mesher.start();
