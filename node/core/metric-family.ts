@@ -5,21 +5,19 @@ import type { MetricFamily } from './views.ts';
 
 type Samples = MetricFamily['samples'];
 
-/** One number, or one for each combination of labels. What can be listed beforehand and was not counted yet is there with 0. */
+/**
+ * One number, or one for each combination of labels. What can be listed beforehand and was not counted yet is there with 0; a gauge without
+ * labels and without a number is not known.
+ */
 export function family(name: MetricName, found: number | Samples): MetricFamily {
   const { help, type, labels }: MetricFacts = METRICS[name];
   const samples = typeof found === 'number' ? [{ labels: {}, value: found }] : found;
-  return {
-    name,
-    help,
-    type,
-    samples: type === 'histogram' ? samples : [...samples, ...zeros(labels, samples)],
-  };
+  const isWhole = type === 'histogram' || (type === 'gauge' && labels.length === 0);
+  return { name, help, type, samples: isWhole ? samples : [...samples, ...zeros(labels, samples)] };
 }
 
 /** A counter that appears with its first count has no increase to be seen; so all that can be are there from the start. */
 function zeros(labels: MetricFacts['labels'], samples: Samples): Samples {
-  if (labels.length === 0) return [];
   let all: Record<string, string>[] = [{}];
   for (const [label, values] of labels) {
     if (typeof values === 'string') return [];

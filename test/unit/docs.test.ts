@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ERRORS } from '../../node/core/errors.ts';
+import { metricsReference } from '../../scripts/metrics-reference.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -18,6 +19,11 @@ test("the README's table of errors is the catalogue", () => {
     ],
   );
   assert.deepEqual(Object.fromEntries(rows), ERRORS);
+});
+
+test('docs/metrics.md is the catalogue of metrics (npm run docs:metrics)', () => {
+  const page = readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8');
+  assert.ok(page === metricsReference(), 'docs/metrics.md is not what the catalogue says now');
 });
 
 test('every file and folder that the documents name is there', () => {

@@ -49,6 +49,7 @@ test('what can be listed beforehand is there before it happens; what cannot is n
     { labels: { reason: 'ack-timeout' }, value: 0 },
   ]);
   assert.deepEqual(family('events_landed_total', []).samples, []);
+  assert.deepEqual(family('copies_gaps_total', []).samples, [{ labels: {}, value: 0 }]);
   assert.deepEqual(family('takeovers_moving', 0).samples, [{ labels: {}, value: 0 }]);
   assert.deepEqual(family('process_open_fds', []).samples, [], 'not known is not zero');
 });
