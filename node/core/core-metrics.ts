@@ -1,6 +1,5 @@
 // What the core tells as metrics: counters and latencies as they stand, and gauges, read from the same state as its views.
 
-import { notReady } from './inspection.ts';
 import type { Lane } from './lane.ts';
 import type { MesherCore } from './mesher-core.ts';
 import type { GAUGES } from './metric-catalogue.ts';
@@ -10,7 +9,9 @@ import { DEAD_LETTERS } from './subscription.ts';
 import type { CopyView, MetricFamily } from './views.ts';
 
 type Samples = MetricFamily['samples'];
+type GaugeName = Exclude<keyof typeof GAUGES, 'ready'>;
 
+/** All but `ready`: not the core alone decides that. */
 export function viewMetrics(core: MesherCore, now: Now): MetricFamily[] {
   const { counters } = core;
   const found = {
@@ -19,16 +20,16 @@ export function viewMetrics(core: MesherCore, now: Now): MetricFamily[] {
     ...ofLanes(core, now),
     ...ofQueues(core, now),
   };
-  const gauges: Found<keyof typeof GAUGES> = { ...found, ...ofCopies(core), ...ofRoutes(core) };
+  const gauges: Found<GaugeName> = { ...found, ...ofCopies(core), ...ofRoutes(core) };
   return [
     ...[...counters.families(), ...counters.latencies.families()].map(({ name, samples }) =>
       family(name, samples),
     ),
-    ...(Object.keys(gauges) as (keyof typeof GAUGES)[]).map((name) => family(name, gauges[name])),
+    ...(Object.keys(gauges) as GaugeName[]).map((name) => family(name, gauges[name])),
   ];
 }
 
-type Found<N extends keyof typeof GAUGES> = Readonly<Record<N, number | Samples>>;
+type Found<N extends GaugeName> = Readonly<Record<N, number | Samples>>;
 
 function ofMesher(core: MesherCore, now: Now) {
   const { self } = core.options;
@@ -37,13 +38,12 @@ function ofMesher(core: MesherCore, now: Now) {
   const statuses = [...core.members.all()].map(({ status }) => [status, 1] as const);
   return {
     mesher_info: [{ labels: { federation, cluster, mesher: node, version }, value: 1 }],
-    ready: notReady(core, now).length === 0 ? 1 : 0,
     registry_up: registry.state === 'up' ? 1 : 0,
     registry_changed_timestamp_seconds: wallSeconds(registry.since, now),
     members: sumBy('status', [['alive', 1], ...statuses]),
     journal_blocks: core.commits.blocks,
     staged_bytes: core.commits.pendingBytes,
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 /** Of all members that are not dead, also of those never linked: else one that could never be reached would not be seen. */
@@ -61,7 +61,7 @@ function ofLinks(core: MesherCore, now: Now) {
       const { roundTripMs } = core.links.get(node) ?? {};
       return roundTripMs === undefined ? undefined : roundTripMs / 1000;
     }),
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 function ofLanes(core: MesherCore, now: Now) {
@@ -89,7 +89,7 @@ function ofLanes(core: MesherCore, now: Now) {
       lanes.map(({ view, destination }) => [destination, view.inFlight]),
     ),
     lane_oldest_event_age_seconds: sumBy('destination', ages),
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 /** Others may name meshers here that are no members, thousands of them: those are one. */
@@ -133,7 +133,7 @@ function ofQueues(core: MesherCore, now: Now) {
       { labels: { of: 'durable' }, value: durable },
       { labels: { of: 'ephemeral' }, value: ephemeral },
     ],
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 function ofCopies(core: MesherCore) {
@@ -148,7 +148,7 @@ function ofCopies(core: MesherCore) {
     copies_held: core.copies.all().length,
     takeovers_moving: core.takeovers.moving().length,
     guests: core.takeovers.guests().length,
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 function stateOf({ state, complete }: CopyView): string {
@@ -166,7 +166,7 @@ function ofRoutes(core: MesherCore) {
       'state',
       records.map(({ complete, gapped }) => [complete ? (gapped ? 'gapped' : 'complete') : 'unknown', 1]),
     ),
-  } satisfies Partial<Found<keyof typeof GAUGES>>;
+  } satisfies Partial<Found<GaugeName>>;
 }
 
 /** Unix time of a moment of the monotonic clock, to a tenth of a second: two clocks do not go evenly. */

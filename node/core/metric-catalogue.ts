@@ -295,7 +295,7 @@ export const GAUGES = {
     ['mesher', 'own'],
     ['version', 'own'],
   ),
-  ready: gauge('1 when the mesher has joined, has all routes and can write'),
+  ready: gauge('1 when the mesher is ready, as GET /readyz says it'),
   registry_up: gauge('1 when the last call to the registry succeeded'),
   registry_changed_timestamp_seconds: gauge('When the registry was found to be up, or not, the last time'),
   members: gauge('Meshers known, this one included', ['status', MEMBER_STATUS]),

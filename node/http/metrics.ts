@@ -37,6 +37,7 @@ export const metricsRoutes: FastifyPluginAsync<MetricsOptions> = async (app, opt
   };
   app.get('/metrics', { schema }, async (_request, reply) => {
     const families = [
+      family('ready', options.view.notReady().length === 0 ? 1 : 0), // also before there is anything else to tell
       ...options.view.metrics(),
       family('http_refused_total', sumBy('reason', options.refusals)),
       ...(options.process ? processFamilies(options.process, await openFiles(), delay) : []),

@@ -54,11 +54,12 @@ test('numbers beyond the finite have their own spelling', () => {
 });
 
 test("the page has the process's figures and refusals beside the mesher's", async (t) => {
-  const { app } = await buildTestServer(t);
+  const { app } = await buildTestServer(t, { notReady: ['it is still starting'] });
   assert.equal((await app.inject('/nowhere')).statusCode, 404);
   const page = await app.inject('/metrics');
   assert.match(String(page.headers['content-type']), /^text\/plain; version=0\.0\.4/);
   for (const sample of [
+    'ready 0',
     'events_published_total{qos="durable"} 5',
     'events_published_total{qos="best-effort"} 0',
     'http_refused_total{reason="not-found"} 1',
