@@ -2,7 +2,7 @@
 
 import type { RunningMesher } from '../../support/federation.ts';
 
-interface Bucket {
+export interface Bucket {
   /** Seconds. */
   readonly bound: number;
   /** Delays up to there, since the start. */
@@ -41,7 +41,7 @@ async function bucketsOf(mesher: RunningMesher): Promise<Bucket[]> {
 }
 
 /** Between the bounds of its bucket in proportion, as Prometheus does it; beyond the last bound: that one. */
-function quantile(buckets: readonly Bucket[], at: number): number {
+export function quantile(buckets: readonly Bucket[], at: number): number {
   const rank = (buckets.at(-1)?.count ?? 0) * at;
   let [lower, below] = [0, 0];
   for (const { bound, count } of buckets) {
