@@ -4,7 +4,7 @@
 //
 // The member record needs the addresses that the network and HTTP really got, so the core comes last.
 
-import { mkdir, statfs } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
@@ -17,19 +17,15 @@ import { claimsOn, takenOver } from './claims.ts';
 import { readSecrets } from './config/secrets.ts';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
-import {
-  notReady,
-  viewFederation,
-  viewLinks,
-  viewMetrics,
-  viewQueues,
-  viewRoutes,
-} from './core/inspection.ts';
+import { notReady, viewFederation, viewLinks, viewQueues, viewRoutes } from './core/inspection.ts';
+import { viewMetrics } from './core/core-metrics.ts';
 import { chooseIncarnation, signMember } from './core/membership.ts';
 import { MesherCore } from './core/mesher-core.ts';
+import { family } from './core/metric-family.ts';
 import type { Clock, Journal, NetworkEvents, Recovered, Registry } from './core/ports.ts';
 import type { Now } from './core/steps.ts';
 import type { MesherView, MetricFamily } from './core/views.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
@@ -68,9 +64,6 @@ export interface Mesher {
 }
 
 const READY_POLL_MS = 25;
-const DISK_CHECK_MS = 1_000;
-/** Publishing stops when less is free: delivering and truncating need some to go on. */
-const DISK_RESERVE_BYTES = 64 * 1024 * 1024;
 const INCARNATION = 'incarnation';
 /** Folder of the copies of others' journals, in the data folder. */
 const COPIES = 'copies';
@@ -119,11 +112,16 @@ async function build(
     );
   const started: { core?: MesherCore; driver?: Driver } = {};
   const heirless = new Heirless(await formerNames(config.data));
-  let stopWatches = (): void => undefined;
+  const disk = new DiskWatch(
+    { data: config.data, journal: journalIn(config.data), copies: join(config.data, COPIES) },
+    { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
+  );
+  let stopCopiesWatch = (): void => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
   stops.push(async () => {
-    stopWatches();
+    disk.stop();
+    stopCopiesWatch();
     await started.driver?.stop();
     abort.abort();
     if (!started.driver) return;
@@ -165,7 +163,11 @@ async function build(
   const { host, port } = splitHostPort(config.http.listen);
   const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise };
   const streaming = wsBridge({ version, limits }, { door, clock, log });
-  const families = (): MetricFamily[] => [...journalMetrics(journal), ...streaming.metrics()];
+  const families = (): MetricFamily[] => [
+    ...journalMetrics(journal),
+    ...disk.metrics(),
+    ...streaming.metrics(),
+  ];
   const server = await startHttpServer(
     { host, port, version, limits },
     {
@@ -203,14 +205,10 @@ async function build(
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
   Object.assign(started, { core, driver });
-  const stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
+  stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
-  const stopDiskWatch = watchDisk(config.data, driver, log);
-  stopWatches = () => {
-    stopDiskWatch();
-    stopCopiesWatch();
-  };
+  disk.start();
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
@@ -397,42 +395,16 @@ function viewOf(
 
 function journalMetrics(journal: LevelJournal): MetricFamily[] {
   const { appends, syncs, bytesWritten, bytesRead } = journal.counters();
-  const counter = (name: string, help: string, value: number): MetricFamily => ({
-    name,
-    help,
-    type: 'counter',
-    samples: [{ labels: {}, value }],
-  });
   return [
-    counter('journal_appends_total', 'Batches written to the journal', appends),
-    counter('journal_syncs_total', 'Writes of the journal that ended with an fsync', syncs),
-    counter('journal_written_bytes_total', 'Bytes handed to LevelDB', bytesWritten),
-    counter('journal_read_bytes_total', 'Bytes read back from LevelDB', bytesRead),
+    family('journal_appends_total', appends),
+    family('journal_syncs_total', syncs),
+    family('journal_written_bytes_total', bytesWritten),
+    family('journal_read_bytes_total', bytesRead),
   ];
 }
 
 function nowOf(of: Clock): Now {
   return { wall: of.wall(), monotonic: of.monotonic() };
-}
-
-/** Tells the driver when the disk is nearly full and when it no longer is; returns how to stop watching. */
-function watchDisk(folder: string, driver: Driver, log: Logger): () => void {
-  let state: 'ok' | 'full' = 'ok';
-  const check = async (): Promise<void> => {
-    const { bavail, bsize } = await statfs(folder);
-    const next = bavail * bsize < DISK_RESERVE_BYTES ? 'full' : 'ok';
-    if (next === state) return;
-    state = next;
-    log.warn(
-      { folder, freeBytes: bavail * bsize },
-      next === 'full' ? 'disk nearly full: publishing is refused' : 'disk has room again',
-    );
-    driver.input({ kind: 'disk', state });
-  };
-  const timer = setInterval(() => {
-    check().catch((error: unknown) => log.warn({ err: error, folder }, 'free space cannot be read'));
-  }, DISK_CHECK_MS);
-  return () => clearInterval(timer);
 }
 
 async function whenReady(core: MesherCore, driver: Driver, signal: AbortSignal, log: Logger): Promise<void> {

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { MeshError } from '../../node/core/errors.ts';
+import { isWsFraming, type WsRefusal } from '../../node/core/metric-catalogue.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import { parseGroup } from '../../node/core/subscription.ts';
 import { WireError } from '../../node/wire/wire-error.ts';
@@ -37,7 +38,7 @@ export interface ConnectionPorts {
   readonly shared: SharedDeliveries;
   readonly budget: ReceiveBudget;
   /** Counted by reason: an error's code, or what was wrong with a frame. */
-  readonly refused: (reason: string) => void;
+  readonly refused: (reason: WsRefusal) => void;
   readonly log: { error(fields: object, message: string): void };
   readonly ended: (connection: Connection) => void;
 }
@@ -303,7 +304,7 @@ export class Connection implements MessageHolder {
   }
 
   /** Ends it for what the client did, or for lack of room. */
-  #fail(code: number, reason: string, why: string): void {
+  #fail(code: number, reason: WsRefusal, why: string): void {
     this.#ports.refused(reason);
     this.#close(code, why);
   }
@@ -341,7 +342,8 @@ function rangesIn({ settlements }: SettleFrame): NumberRange[] {
 }
 
 /** What the library found wrong with WebSocket's own framing: `WS_ERR_INVALID_OPCODE` → `ws-err-invalid-opcode`. */
-function slugOf(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'unreadable';
-  return code.toLowerCase().replaceAll('_', '-');
+function slugOf(error: Error): WsRefusal {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const slug = code.toLowerCase().replaceAll('_', '-');
+  return isWsFraming(slug) ? slug : 'unreadable';
 }

@@ -4,6 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { Clock, FrontDoor } from '../../node/core/ports.ts';
+import type { WsRefusal } from '../../node/core/metric-catalogue.ts';
+import { family, sumBy } from '../../node/core/metric-family.ts';
 import type { MetricFamily } from '../../node/core/views.ts';
 import { closeUnheard } from './closing.ts';
 import type { WsBridgeOptions } from './config.ts';
@@ -30,7 +32,7 @@ export class Connections {
   readonly #clock: Clock;
   readonly #server: WebSocketServer;
   readonly #open = new Set<Connection>();
-  readonly #refused = new Map<string, number>();
+  readonly #refused = new Map<WsRefusal, number>();
   /** Runs while there are any. */
   #sweep: NodeJS.Timeout | undefined;
   /** Resolves `stop` when the last one is gone. */
@@ -131,21 +133,10 @@ export class Connections {
   metrics(): MetricFamily[] {
     let streams = 0;
     for (const connection of this.#open) streams += connection.streams;
-    const gauge = (name: string, help: string, value: number): MetricFamily => ({
-      name,
-      help,
-      type: 'gauge',
-      samples: [{ labels: {}, value }],
-    });
     return [
-      gauge('ws_connections', 'Connections of the streaming protocol', this.#open.size),
-      gauge('ws_streams', 'Streams open on them', streams),
-      {
-        name: 'ws_refused_total',
-        help: 'Requests, streams and connections of the streaming protocol that were refused or ended, by reason',
-        type: 'counter',
-        samples: [...this.#refused].map(([reason, value]) => ({ labels: { reason }, value })),
-      },
+      family('ws_connections', this.#open.size),
+      family('ws_streams', streams),
+      family('ws_refused_total', sumBy('reason', this.#refused)),
     ];
   }
 }

@@ -11,7 +11,9 @@ import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
 import { VOLATILE_BLOCK, type DeliveryToken } from './delivery-token.ts';
 import type { Delivery, Settlement } from './delivery-types.ts';
+import type { Histogram } from './histogram.ts';
 import type { Limits } from './limits.ts';
+import type { DeadLettering, Redelivery } from './metric-catalogue.ts';
 import type { Random } from './ports.ts';
 import type { Queue, QueueItem } from './queue.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
@@ -84,6 +86,17 @@ export class SubscriptionDelivery {
       sessions: this.#sessions.size + this.#pulls.size,
       oldestAcceptedAt: oldest?.event.acceptedAt ?? 0,
     };
+  }
+
+  /**
+   * Wall clock, ms, at which the oldest event held was accepted, those handed out and to be tried again included; undefined: none is in
+   * memory. Of events that are tried again only the next is looked at.
+   */
+  oldestHeldAt(): number | undefined {
+    const [inFlight] = this.#inFlight.values();
+    const first = [this.#returned.front(), this.queue.front(), this.#retrying[0]?.item, inFlight];
+    const times = first.flatMap((item) => item?.event.acceptedAt ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   sessionIds(): readonly SessionId[] {
@@ -253,11 +266,10 @@ export class SubscriptionDelivery {
       const token: DeliveryToken = { queue: this.queue.id, block, index, attempt, session: mark };
       deliveries.push({ event: item.event, token, attempt });
     }
-    this.#options.counters.add(
-      'events_delivered_total',
-      deliveries.length,
-      session === undefined ? 'pull' : 'stream',
-    );
+    const to = session === undefined ? 'pull' : 'stream';
+    const { counters } = this.#options;
+    counters.add('events_delivered_total', deliveries.length, to);
+    observeAges(counters.latencies.delivery[to], deliveries, now);
     return deliveries;
   }
 
@@ -401,7 +413,7 @@ export class SubscriptionDelivery {
   }
 
   /** A consumer could not take it, or said nothing in time. */
-  #failed(item: QueueItem, delayMs: number | undefined, reason: string, now: Now): void {
+  #failed(item: QueueItem, delayMs: number | undefined, reason: Redelivery, now: Now): void {
     const { retries, backoffMs: firstMs } = this.subscription.delivery;
     item.failures++;
     if (item.failures > retries) {
@@ -421,7 +433,7 @@ export class SubscriptionDelivery {
     this.#options.timed.add(this);
   }
 
-  #deadLetter(item: QueueItem, reason: string, label: string): void {
+  #deadLetter(item: QueueItem, reason: string, label: DeadLettering): void {
     this.#options.counters.add('events_dead_lettered_total', 1, label);
     this.#options.deadLetter(this.subscription, item, reason);
     this.#finish(item);
@@ -462,6 +474,16 @@ export class SubscriptionDelivery {
     if (timedOut || this.#pulls.size > 0 || (first && first.dueAt <= now.monotonic)) this.pump(now);
     return this.#pulls.size > 0 || this.#timed.size > 0 || this.#retrying.length > 0;
   }
+}
+
+/** How old events are when they are handed out for the first time: as old as those before and behind them, or nearly. */
+export function observeAges(ages: Histogram, deliveries: readonly Delivery[], now: Now): void {
+  const isNew = ({ attempt }: Delivery): boolean => attempt === 1;
+  const fresh = deliveries.every(isNew) ? deliveries : deliveries.filter(isNew);
+  const [first, last] = [fresh[0], fresh.at(-1)];
+  if (!first || !last) return;
+  const age = ({ event }: Delivery): number => (now.wall - event.acceptedAt) / 1000;
+  ages.observeRun(age(first), age(last), fresh.length);
 }
 
 /** One number for block and index: indices are below 65,536 (limits.ts); those of events never on disk count on, below zero. */

@@ -422,6 +422,10 @@ export class Forwarder {
     return this.#byQueue.get(queue.id);
   }
 
+  lanes(): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
   views(): LaneView[] {
     return [...this.#lanes.values()].map((lane) => lane.view());
   }

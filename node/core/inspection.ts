@@ -4,14 +4,7 @@ import type { MesherCore } from './mesher-core.ts';
 import type { Now } from './steps.ts';
 import type { Limits } from './limits.ts';
 import { checkTopic, matches } from './topic.ts';
-import type {
-  FederationView,
-  LinksView,
-  MetricFamily,
-  QueueView,
-  RouteDestination,
-  RoutesView,
-} from './views.ts';
+import type { FederationView, LinksView, QueueView, RouteDestination, RoutesView } from './views.ts';
 
 const EVERY_GROUP = { groups: 'except', names: [] } as const;
 /** Live peers that were not linked yet count against readiness this long after the start, ms. */
@@ -175,96 +168,4 @@ function localSubscriptions(
     });
   }
   return served;
-}
-
-type Samples = MetricFamily['samples'];
-type Gauge = (core: MesherCore, now: Now) => number | Samples;
-
-/** Name, help, and the value now: one number, or one for each combination of labels. */
-const GAUGES: readonly (readonly [name: string, help: string, value: Gauge])[] = [
-  [
-    'ready',
-    '1 when the mesher has joined, has all routes and can write',
-    (core, now) => (notReady(core, now).length === 0 ? 1 : 0),
-  ],
-  [
-    'registry_up',
-    '1 when the last call to the registry succeeded',
-    (core) => (core.members.registry.state === 'up' ? 1 : 0),
-  ],
-  [
-    'members',
-    'Meshers known, by status, this one included',
-    (core) =>
-      sumBy('status', [['alive', 1], ...[...core.members.all()].map(({ status }) => [status, 1] as const)]),
-  ],
-  [
-    'link_up',
-    '1 when the link to the peer stands',
-    (core, now) =>
-      core.links.views(now).map(({ peer, cluster, state }) => ({
-        labels: { peer, cluster },
-        value: state === 'up' ? 1 : 0,
-      })),
-  ],
-  [
-    'link_round_trip_seconds',
-    'Smoothed round trip of the link',
-    (core, now) =>
-      core.links
-        .views(now)
-        .flatMap(({ peer, cluster, roundTripMs }) =>
-          roundTripMs === undefined ? [] : [{ labels: { peer, cluster }, value: roundTripMs / 1000 }],
-        ),
-  ],
-  [
-    'lane_queued_events',
-    'Events waiting for, or in flight to, a destination',
-    (core) =>
-      sumBy(
-        'destination',
-        core.forwarder.views().map(({ destination, queued }) => [destination, queued]),
-      ),
-  ],
-  ['subscriptions', 'Durable subscriptions of this mesher', (core) => core.subscriptions.all().length],
-  [
-    'subscription_queued_events',
-    'Events held for durable subscriptions, delivered and unsettled ones included',
-    (core) => sum(core.subscriptions.all(), (delivery) => delivery.state().depth),
-  ],
-  [
-    'subscription_in_flight_events',
-    'Events delivered and not settled',
-    (core) => sum(core.subscriptions.all(), (delivery) => delivery.state().inFlight),
-  ],
-  ['journal_blocks', 'Blocks of events that some queue still wants', (core) => core.commits.blocks],
-  ['staged_bytes', 'Bytes of events accepted and not yet on disk', (core) => core.commits.pendingBytes],
-  [
-    'routes',
-    'Interests known of other meshers',
-    (core) => sum(core.members.all(), ({ record }) => core.table.describe(record.node).interests),
-  ],
-];
-
-/** Counters, and gauges of what is held now. */
-export function viewMetrics(core: MesherCore, now: Now): MetricFamily[] {
-  const gauges = GAUGES.map(([name, help, value]): MetricFamily => {
-    const found = value(core, now);
-    const samples = typeof found === 'number' ? [{ labels: {}, value: found }] : found;
-    return { name, help, type: 'gauge', samples };
-  });
-  return [...core.counters.families(), ...gauges];
-}
-
-function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
-  let total = 0;
-  for (const item of items) total += of(item);
-  return total;
-}
-
-/** One sample for each value of the label. */
-function sumBy(label: string, counts: readonly (readonly [of: string, count: number])[]): Samples {
-  const sums = new Map<string, number>();
-  for (const [of, count] of counts) sums.set(of, (sums.get(of) ?? 0) + count);
-  return [...sums].map(([of, value]) => ({ labels: { [label]: of }, value }));
 }

@@ -114,6 +114,11 @@ export class Lane {
     };
   }
 
+  /** Wall clock, ms, at which its oldest event was accepted, in flight or not; undefined: none is in memory. */
+  oldestAt(): number | undefined {
+    return (this.#inFlight[0] ?? this.queue.front())?.event.acceptedAt;
+  }
+
   get landing(): NodeId | undefined {
     return this.#landing;
   }
@@ -168,7 +173,7 @@ export class Lane {
     }
   }
 
-  #move(to: NodeId, reason: string, now: Now): void {
+  #move(to: NodeId, reason: 'lost' | 'preferred', now: Now): void {
     if (this.#landing !== undefined) this.#options.counters.add('lane_moves_total', 1, this.cluster, reason);
     this.#landing = to;
     this.#landingLostAt = undefined;

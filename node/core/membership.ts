@@ -5,6 +5,7 @@
 import type { Counters } from './counters.ts';
 import type { NodeId } from './event.ts';
 import type { Limits } from './limits.ts';
+import type { MemberRefusal } from './metric-catalogue.ts';
 import type { Keys, MemberList, MemberRecord, Random } from './ports.ts';
 import type { Emit, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
@@ -163,7 +164,7 @@ export class Membership {
 
   #valid(record: MemberRecord): boolean {
     const { counters, federation, keys, limits } = this.#options;
-    let reason = '';
+    let reason: MemberRefusal | undefined;
     if (record.federation !== federation) reason = 'other-federation';
     else if (this.#events.isReplaced(record.node)) reason = 'has-an-heir';
     else if (!keys.verify(record.node, memberBytes(record), Buffer.from(record.signature, 'base64url')))
@@ -172,8 +173,8 @@ export class Membership {
       reason = 'old-incarnation';
     else if (!this.#members.has(record.node) && this.#members.size >= limits.membersMax)
       reason = 'too-many-members';
-    if (reason !== '') counters.add('members_refused_total', 1, reason);
-    return reason === '';
+    if (reason !== undefined) counters.add('members_refused_total', 1, reason);
+    return reason === undefined;
   }
 
   #take(record: MemberRecord, now: Now, fresh: boolean): void {

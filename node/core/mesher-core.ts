@@ -28,6 +28,7 @@ import { laneDestination } from './lane-queue.ts';
 import { isWireTopic, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import { Membership } from './membership.ts';
+import type { PublishRefusal } from './metric-catalogue.ts';
 import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messages.ts';
 import type { Keys, MemberRecord, Random, RecoveredMesher } from './ports.ts';
 import { Queue, type QueueItem } from './queue.ts';
@@ -431,14 +432,14 @@ export class MesherCore {
       this.forwarder.pumpAll(this.#now);
     }
     this.#landing.flush();
-    this.subscriptions.flushEphemeral();
+    this.subscriptions.flushEphemeral(this.#now);
     this.forwarder.flushLoose();
     if (this.#afterCommit.length > 0) {
       const waiting = this.#afterCommit;
       this.#afterCommit = [];
       this.commits.whenDurable(() => {
         for (const { target, event } of waiting) this.subscriptions.offer(target, event);
-        this.subscriptions.flushEphemeral();
+        this.subscriptions.flushEphemeral(this.#now);
       });
     }
     this.commits.flush(this.#ticked);
@@ -470,10 +471,11 @@ export class MesherCore {
 
   #publish({ request, qos, report, events, replicas }: Extract<Input, { kind: 'publish' }>): void {
     const kept = Math.min(replicas ?? this.options.replicas, this.options.replicas);
+    const startedAt = this.#now.monotonic;
     const refusal = this.#refusal(events, qos === 'durable' ? kept : 1);
     if (refusal) {
       this.counters.add('publish_refused_total', 1, refusal.code);
-      this.#fail(request, refusal);
+      this.#fail(request, new MeshError(refusal.code, refusal.message));
       return;
     }
     const stored = this.commits.pendingBytes;
@@ -496,34 +498,39 @@ export class MesherCore {
       });
     }
     this.counters.add('events_published_total', events.length, qos);
-    const reply = (): void => this.#reply(request, { kind: 'published', results });
+    const reply = (): void => {
+      if (qos === 'durable')
+        this.counters.latencies.publishAck.observe((this.#now.monotonic - startedAt) / 1000);
+      this.#reply(request, { kind: 'published', results });
+    };
     if (this.commits.pendingBytes > stored) this.#whenKept(kept, reply);
     else reply();
   }
 
-  #refusal(events: readonly NewEvent[], replicas: number): MeshError | undefined {
+  #refusal(events: readonly NewEvent[], replicas: number): Refusal | undefined {
     if (this.#disk === 'full') {
-      return new MeshError(
-        'disk-full',
-        'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered',
-      );
+      return {
+        code: 'disk-full',
+        message:
+          'the disk of this mesher is nearly full; free space, or publish to another mesher: what is queued is still delivered',
+      };
     }
     const { available } = this.replication;
     if (available < replicas) {
-      return new MeshError(
-        'not-enough-replicas',
-        `${replicas} meshers of cluster ${this.cluster} are to keep each event, and ${available} can now; none of this request was taken, send it again when more are back, or ask for less with replicas`,
-      );
+      return {
+        code: 'not-enough-replicas',
+        message: `${replicas} meshers of cluster ${this.cluster} are to keep each event, and ${available} can now; none of this request was taken, send it again when more are back, or ask for less with replicas`,
+      };
     }
     let bytes = this.#pendingBytes;
     for (const event of events) bytes += event.cloudEvent.length;
     const { stagedBytesMax } = this.options.limits;
     if (bytes <= stagedBytesMax && !this.#isOverloaded) return undefined;
     this.#isOverloaded = true;
-    return new MeshError(
-      'overloaded',
-      `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`,
-    );
+    return {
+      code: 'overloaded',
+      message: `more than ${stagedBytesMax} bytes wait for the disk; none of this request was taken, send it again shortly`,
+    };
   }
 
   #record(event: NewEvent, acceptedAt: number, deadLetter: DeadLetter | undefined): StoredEvent {
@@ -925,6 +932,12 @@ export class MesherCore {
     this.#landing.forget(node);
     this.commits.op({ op: 'drop-member', node });
   }
+}
+
+/** Why nothing of a publish request is taken. */
+interface Refusal {
+  readonly code: PublishRefusal;
+  readonly message: string;
 }
 
 /** Whoever holds copies is in a cluster that asks for them. */

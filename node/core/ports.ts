@@ -6,6 +6,7 @@ import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
 import type { Directive, LaneName, NodeId, Position, StoredEvent } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
+import type { MessageRefusal } from './metric-catalogue.ts';
 import type { CloudEvent } from './cloud-event.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
 
@@ -301,7 +302,7 @@ export interface NetworkEvents {
   /** The data stream to this peer takes more again after `sendData` said false. */
   drained(peer: NodeId): void;
   /** Something was refused (bad frame, oversized, wrong federation): counted by reason. */
-  refused(peer: NodeId | undefined, reason: string): void;
+  refused(peer: NodeId | undefined, reason: MessageRefusal): void;
 }
 
 export interface Network {

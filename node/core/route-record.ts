@@ -16,6 +16,7 @@ import { DIGEST_BYTES, digestOf } from './interest-lines.ts';
 import { BUCKETS, type InterestSet } from './interest-set.ts';
 import { FILTER_BYTES_MAX, isWireTopic } from './limits.ts';
 import type { Interest } from './messages.ts';
+import type { RouteRefusal } from './metric-catalogue.ts';
 import type { Keys } from './ports.ts';
 
 const SIGNATURE_BYTES = 64;
@@ -24,10 +25,10 @@ const VERSION = 1;
 /** Bytes that are no delta, head or bucket of ours. `reason` labels the counter of refusals. */
 export class RouteError extends Error {
   override readonly name = 'RouteError';
-  readonly reason: string;
+  readonly reason: RouteRefusal;
   /** Whose record is too large for us, where that is proven. */
   readonly owner: NodeId | undefined;
-  constructor(reason: string, message: string, owner?: NodeId) {
+  constructor(reason: RouteRefusal, message: string, owner?: NodeId) {
     super(message);
     this.reason = reason;
     this.owner = owner;

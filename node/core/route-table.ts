@@ -323,7 +323,7 @@ export class RouteTable {
     return record;
   }
 
-  #want(record: Owned, version: Version, by: string, now: Now): void {
+  #want(record: Owned, version: Version, by: 'gossip' | 'exchange', now: Now): void {
     if (newer(version, record.wanted)) {
       if (!isGapped(record)) this.#options.counters.add('routes_gapped_total', 1, by);
       record.wanted = versionOf(version);

@@ -11,6 +11,7 @@ import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
+import type { MessageRefusal } from './metric-catalogue.ts';
 import type {
   BlockRange,
   Claim,
@@ -96,7 +97,7 @@ export type Input =
   | { readonly kind: 'full'; readonly peer: NodeId }
   | { readonly kind: 'drained'; readonly peer: NodeId }
   | { readonly kind: 'gossip'; readonly bytes: Uint8Array }
-  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: MessageRefusal }
   // registry
   | { readonly kind: 'members'; readonly list: MemberList }
   | { readonly kind: 'registry'; readonly state: 'up' | 'down' }

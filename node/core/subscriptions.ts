@@ -6,7 +6,7 @@ import type { Commits } from './commits.ts';
 import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
 import { NO_TOKEN, type DeliveryToken } from './delivery-token.ts';
-import { SubscriptionDelivery, type DeliveryOptions } from './delivery.ts';
+import { observeAges, SubscriptionDelivery, type DeliveryOptions } from './delivery.ts';
 import type { Delivery } from './delivery-types.ts';
 import { MeshError } from './errors.ts';
 import type { NodeId, StoredEvent } from './event.ts';
@@ -82,6 +82,11 @@ export class Subscriptions {
 
   all(): SubscriptionDelivery[] {
     return [...this.#durable.values()].map((target) => target.delivery);
+  }
+
+  /** Consumers of both kinds: streams and waiting pulls, and ephemeral subscriptions. */
+  sessions(): { durable: number; ephemeral: number } {
+    return { durable: this.#streams.size + this.#pulls.size, ephemeral: this.#ephemeral.size };
   }
 
   ephemerals(): IterableIterator<EphemeralTarget> {
@@ -280,7 +285,7 @@ export class Subscriptions {
     const target = this.#ephemeral.get(session);
     if (!target) return;
     target.credit += count;
-    this.#pumpEphemeral(target);
+    this.#pumpEphemeral(target, now);
   }
 
   detach(session: SessionId, now: Now): void {
@@ -318,8 +323,8 @@ export class Subscriptions {
     return waiting.size > ephemeralQueueEvents || waitingBytes > ephemeralQueueBytes;
   }
 
-  flushEphemeral(): void {
-    for (const target of this.#touched) this.#pumpEphemeral(target);
+  flushEphemeral(now: Now): void {
+    for (const target of this.#touched) this.#pumpEphemeral(target, now);
     this.#touched.clear();
     this.#handedLast = [];
   }
@@ -330,7 +335,7 @@ export class Subscriptions {
    */
   #handedLast: readonly Delivery[] = [];
 
-  #pumpEphemeral(target: EphemeralTarget): void {
+  #pumpEphemeral(target: EphemeralTarget, now: Now): void {
     const deliveries: Delivery[] = [];
     while (target.credit > deliveries.length) {
       const event = target.waiting.popFront();
@@ -343,6 +348,7 @@ export class Subscriptions {
     this.#handedLast = deliveries;
     target.credit -= deliveries.length;
     this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
+    observeAges(this.#options.counters.latencies.delivery.ephemeral, deliveries, now);
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });
   }
 

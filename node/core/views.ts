@@ -123,7 +123,7 @@ export interface MesherView {
   links(): LinksView;
   queues(): readonly QueueView[];
   routes(topic: string): RoutesView;
-  /** Counters and gauges; names without prefix, e.g. `events_published_total{reason,qos}`. */
+  /** As core/metric-catalogue.ts lists them. */
   metrics(): readonly MetricFamily[];
   /** Undefined: ready. Else the reasons, one sentence each. */
   notReady(): readonly string[];
@@ -132,6 +132,11 @@ export interface MesherView {
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
-  readonly type: 'counter' | 'gauge';
-  readonly samples: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly samples: readonly {
+    /** Of a histogram: what follows the family's name. */
+    readonly suffix?: '_bucket' | '_sum' | '_count';
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
 }

@@ -1,14 +1,10 @@
-// The process's own figures as metric families: memory, CPU, and how late the event loop is. Takes the process as an
+// The process's own figures as metric families: memory, CPU, open files, and how late the event loop is. Takes the process as an
 // option: only the command knows it, and only one mesher of a process may speak for it.
 
-import type { monitorEventLoopDelay } from 'node:perf_hooks';
+import { readdir, readFile } from 'node:fs/promises';
+import { family } from '../core/metric-family.ts';
 import type { MetricFamily } from '../core/views.ts';
-
-/** The parts of the histogram that are read. */
-type EventLoopDelay = Pick<
-  ReturnType<typeof monitorEventLoopDelay>,
-  'count' | 'max' | 'percentile' | 'reset'
->;
+import type { LoopDelay } from './loop-delay.ts';
 
 /** The parts of `process` that are read; `process` itself fits. */
 export interface ProcessFigures {
@@ -19,62 +15,48 @@ export interface ProcessFigures {
     readonly external: number;
   };
   cpuUsage(): { readonly user: number; readonly system: number };
-  uptime(): number;
 }
 
-const NS_PER_S = 1e9;
-const MS_PER_S = 1e3;
+export interface OpenFiles {
+  readonly open: number;
+  readonly max: number;
+}
+
 const US_PER_S = 1e6;
 
-/**
- * `delay`: over the time since the last call, which starts it anew. What it holds is the time between two turns of a timer
- * of `resolutionMs`, so it is late by what is beyond that.
- */
-export function processFamilies(
-  figures: ProcessFigures,
-  delay: EventLoopDelay,
-  resolutionMs: number,
-): MetricFamily[] {
-  // an empty histogram has placeholders for figures, 511 ns for its percentiles
-  const seconds = (nanoseconds: number): number =>
-    delay.count === 0 ? 0 : Math.max(0, nanoseconds / NS_PER_S - resolutionMs / MS_PER_S);
-  const memory = figures.memoryUsage();
-  const cpu = figures.cpuUsage();
-  const samples = [0.5, 0.9, 0.99].map((at) => ({
-    labels: { at: String(at) },
-    value: seconds(delay.percentile(at * 100)),
-  }));
-  const families: MetricFamily[] = [
-    gauge('process_resident_memory_bytes', 'Memory that the process holds.', memory.rss),
-    gauge('process_heap_used_bytes', 'Heap in use by JavaScript.', memory.heapUsed),
-    gauge('process_heap_size_bytes', 'Heap reserved for JavaScript.', memory.heapTotal),
-    gauge('process_external_memory_bytes', 'Memory of buffers outside the heap.', memory.external),
-    gauge('process_uptime_seconds', 'Time since the process started.', figures.uptime()),
-    {
-      name: 'process_cpu_seconds_total',
-      help: 'CPU time used by the process.',
-      type: 'counter',
-      samples: [
-        { labels: { mode: 'user' }, value: cpu.user / US_PER_S },
-        { labels: { mode: 'system' }, value: cpu.system / US_PER_S },
-      ],
-    },
-    gauge(
-      'event_loop_delay_max_seconds',
-      'How late the event loop was at most since the last scrape.',
-      seconds(delay.max),
-    ),
-    {
-      name: 'event_loop_delay_seconds',
-      help: 'How late the event loop was since the last scrape, by quantile.',
-      type: 'gauge',
-      samples,
-    },
-  ];
-  delay.reset();
-  return families;
+/** Sockets included; undefined where there is no /proc. */
+export async function openFiles(): Promise<OpenFiles | undefined> {
+  try {
+    const [open, limits] = await Promise.all([
+      readdir('/proc/self/fd'),
+      readFile('/proc/self/limits', 'utf8'),
+    ]);
+    const max = /^Max open files +(\d+|unlimited)/m.exec(limits)?.[1];
+    return { open: open.length - 1, max: max === undefined || max === 'unlimited' ? Infinity : Number(max) }; // less the one that lists them
+  } catch {
+    return undefined; // not Linux, or no file was left to look with: the page matters more
+  }
 }
 
-function gauge(name: string, help: string, value: number): MetricFamily {
-  return { name, help, type: 'gauge', samples: [{ labels: {}, value }] };
+export function processFamilies(
+  figures: ProcessFigures,
+  files: OpenFiles | undefined,
+  delay: LoopDelay,
+): MetricFamily[] {
+  const memory = figures.memoryUsage();
+  const cpu = figures.cpuUsage();
+  return [
+    family('process_resident_memory_bytes', memory.rss),
+    family('process_heap_used_bytes', memory.heapUsed),
+    family('process_heap_size_bytes', memory.heapTotal),
+    family('process_external_memory_bytes', memory.external),
+    family('process_start_time_seconds', performance.timeOrigin / 1000),
+    family('process_open_fds', files?.open ?? []),
+    family('process_max_fds', files?.max ?? []),
+    family('process_cpu_seconds_total', [
+      { labels: { mode: 'user' }, value: cpu.user / US_PER_S },
+      { labels: { mode: 'system' }, value: cpu.system / US_PER_S },
+    ]),
+    family('event_loop_delay_seconds', delay.samples()),
+  ];
 }

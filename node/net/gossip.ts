@@ -15,6 +15,7 @@ import {
 } from '@libp2p/gossipsub';
 import type { Connection, Stream, StreamHandler, Topology } from '@libp2p/interface';
 import type { NodeId } from '../core/event.ts';
+import type { MessageRefusal } from '../core/metric-catalogue.ts';
 
 type Registrar = GossipSubComponents['registrar'];
 export type GossipService = (components: GossipSubComponents) => GossipSub;
@@ -27,7 +28,7 @@ export interface GossipOptions {
 
 export interface GossipEvents {
   received(bytes: Uint8Array): void;
-  refused(peer: NodeId, reason: string): void;
+  refused(peer: NodeId, reason: MessageRefusal): void;
 }
 
 /** Bytes that wait for one peer. Above: gossipsub resets that stream, and `check` opens another. */

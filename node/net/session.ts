@@ -20,6 +20,7 @@ import {
   type LinkMessage,
   isData,
 } from '../core/messages.ts';
+import type { MessageRefusal } from '../core/metric-catalogue.ts';
 import { speaks } from '../core/wire-version.ts';
 import { FrameReader } from '../wire/frames.ts';
 import { decodeMessage } from '../wire/link-messages.ts';
@@ -54,7 +55,7 @@ export interface SessionEvents {
   messages(session: Session, messages: readonly LinkMessage[]): void;
   drained(session: Session): void;
   /** Something of the peer's was not acceptable; the session closes next. */
-  refused(session: Session, reason: string): void;
+  refused(session: Session, reason: MessageRefusal): void;
   closed(session: Session, reason: string, wasUp: boolean): void;
 }
 
@@ -279,14 +280,14 @@ export class Session {
     }
   }
 
-  #refuse(reason: string): void {
+  #refuse(reason: MessageRefusal): void {
     if (this.#state === 'closed') return;
     this.#events.refused(this, reason);
     this.close(`refused: ${reason}`);
   }
 
   /** For the owner, who judges hellos. */
-  refuse(reason: string): void {
+  refuse(reason: MessageRefusal): void {
     this.#refuse(reason);
   }
 }

@@ -168,7 +168,8 @@ export class FaultyMesher {
       );
       const drops: Record<string, number> = {};
       for (const name of ['events_dropped_total', 'events_unwanted_total', 'events_dead_lettered_total']) {
-        for (const [labels, value] of samples(text, `causeway_${name}`)) drops[`${name}{${labels}}`] = value;
+        for (const [labels, value] of samples(text, `causeway_${name}`))
+          if (value > 0) drops[`${name}{${labels}}`] = value;
       }
       this.#history.write({ op: 'counted', mesher: this.name, doubtful, moves, drops });
     } catch {

@@ -1,7 +1,6 @@
-// The server against clients that mean no good, or are no HTTP clients at all; and its metrics before promtool.
+// The server against clients that mean no good, or are no HTTP clients at all.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -263,20 +262,4 @@ suite('closing', () => {
       message: /cannot listen on 127\.0\.0\.1:\d+ .*EADDRINUSE.*--http/,
     });
   });
-});
-
-test('promtool finds nothing to say about /metrics', async (t) => {
-  const { url } = await startTestServer(t);
-  const page = await (await fetch(`${url}/metrics`)).text();
-  const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
-    input: page,
-    encoding: 'utf8',
-  });
-  assert.equal(
-    error,
-    undefined,
-    `promtool is needed on PATH (Debian: apt-get install prometheus): ${String(error)}`,
-  );
-  assert.equal(status, 0, `${stdout}${stderr}`);
-  assert.equal(`${stdout}${stderr}`.trim(), '');
 });

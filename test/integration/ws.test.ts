@@ -471,6 +471,7 @@ suite('a server of its own', () => {
     await until('the silent one is ended', () => isClosed, { everyMs: 5 });
     assert.equal(answering.closed, undefined);
     const refused = streaming.metrics().find(({ name }) => name === 'ws_refused_total');
-    assert.deepEqual(refused?.samples, [{ labels: { reason: 'silent' }, value: 1 }]);
+    const counted = refused?.samples.filter(({ value }) => value > 0);
+    assert.deepEqual(counted, [{ labels: { reason: 'silent' }, value: 1 }]);
   });
 });

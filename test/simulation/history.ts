@@ -1,7 +1,7 @@
 // What happened, as clients and a watcher of the wire saw it: published events and where their custody went, subscriptions, and
 // what consumers got. Promises that can be judged at once are judged here; the rest at the end, in checkers.ts.
 
-import type { CounterName } from '../../node/core/counters.ts';
+import type { CounterName } from '../../node/core/metric-catalogue.ts';
 import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import { isEvents, type DataMessage, type LinkMessage } from '../../node/core/messages.ts';

@@ -322,8 +322,8 @@ export class SimNetwork {
       stream.bytes -= packet.bytes.length;
       const message = this.#read(packet.bytes, stream, stream === sender.data, link.version);
       if (!message || (message.kind === 'hello' && receiver.greeted)) {
-        receiver.host.input({ kind: 'refused', reason: 'bad-message' });
-        this.#die(link, 'refused: bad-message', () => 0);
+        receiver.host.input({ kind: 'refused', reason: 'bad-value' });
+        this.#die(link, 'refused: bad-value', () => 0);
         return;
       }
       if (message.kind !== 'hello') this.#arrive(sender, receiver, message);

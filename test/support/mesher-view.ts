@@ -1,5 +1,6 @@
 // A mesher's view with one of everything, for tests of what shows it.
 
+import { family } from '../../node/core/metric-family.ts';
 import type { MesherView } from '../../node/core/views.ts';
 
 export function fakeView(notReady: readonly string[] = []): MesherView {
@@ -68,19 +69,8 @@ export function fakeView(notReady: readonly string[] = []): MesherView {
       others: [{ destination: 'c', cluster: 'c', why: 'no interest' }],
     }),
     metrics: () => [
-      {
-        name: 'events_published_total',
-        help: 'Events taken.',
-        type: 'counter',
-        samples: [{ labels: { qos: 'durable', reason: 'a"b\\c\nd' }, value: 5 }],
-      },
-      {
-        name: 'queue_events',
-        help: 'Events in queues,\nall of them \\.',
-        type: 'gauge',
-        samples: [{ labels: {}, value: 1.5 }],
-      },
-      { name: 'never_happened_total', help: 'Nothing.', type: 'counter', samples: [] },
+      family('events_published_total', [{ labels: { qos: 'durable' }, value: 5 }]),
+      family('link_up', [{ labels: { peer: 'n2', cluster: 'b' }, value: 0 }]),
     ],
     notReady: () => notReady,
   };

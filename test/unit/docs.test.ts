@@ -1,10 +1,12 @@
 // The documents say what the code says.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ERRORS } from '../../node/core/errors.ts';
+import { METRICS } from '../../node/core/metric-catalogue.ts';
+import { metricsReference } from '../../scripts/metrics-reference.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -18,6 +20,24 @@ test("the README's table of errors is the catalogue", () => {
     ],
   );
   assert.deepEqual(Object.fromEntries(rows), ERRORS);
+});
+
+test('docs/metrics.md is the catalogue of metrics (npm run docs:metrics)', () => {
+  const page = readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8');
+  assert.ok(page === metricsReference(), 'docs/metrics.md is not what the catalogue says now');
+});
+
+test('every metric that the documents and the command name is in the catalogue', () => {
+  const folder = join(ROOT, 'docs');
+  const files = [
+    ...readdirSync(folder).map((name) => join(folder, name)),
+    ...['README.md', 'ARCHITECTURE.md', 'node/commands/subscribe.ts'].map((name) => join(ROOT, name)),
+  ];
+  const named = files.flatMap((file) => [
+    ...readFileSync(file, 'utf8').matchAll(/\bcauseway_([a-z_]+[a-z])\b/g),
+  ]);
+  assert.ok(named.length > 3);
+  for (const [, name = ''] of named) assert.ok(name in METRICS, `${name} is named but not there`);
 });
 
 test('every file and folder that the documents name is there', () => {

@@ -15,6 +15,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Federation, type FederationOptions, type RunningMesher } from '../../support/federation.ts';
 import { countFsyncs } from './fsyncs.ts';
+import { type LoopDelayWindow, loopDelayOf } from './loop-delay.ts';
 import { processFigures } from './proc.ts';
 import { startProfile } from './profile.ts';
 import { type Methods, Role } from './role.ts';
@@ -49,10 +50,9 @@ interface Watched {
   readonly name: string;
   readonly pid: number;
   /** Of an event loop that can be asked. */
-  readonly delay?: { readonly forget: () => Promise<void>; readonly p99Ms: () => Promise<number> };
+  readonly delay?: LoopDelayWindow;
 }
 
-const DELAY = 'causeway_event_loop_delay_seconds';
 const SYNCS = 'causeway_journal_syncs_total';
 /** In the project's folder, which is on a disk wherever a clone is; what is temporary often is in memory only. */
 const BASE = join(import.meta.dirname, '../../../.causeway');
@@ -146,11 +146,7 @@ export class Run {
       kind: 'server',
       name: `mesher of ${mesher.cluster}`,
       pid,
-      delay: {
-        // each scrape starts the measurement anew
-        forget: async () => void (await mesher.metric(DELAY)),
-        p99Ms: async () => (await mesher.metric(DELAY, { at: '0.99' })) * 1000,
-      },
+      delay: loopDelayOf(mesher),
     });
   }
 

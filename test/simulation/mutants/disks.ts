@@ -166,8 +166,8 @@ export const OF_DISKS: readonly Mutant[] = [
         Counters.prototype,
         'add',
         (right) =>
-          function add(this: Counters, name, count, ...labels) {
-            if (labels[0] !== 'expired') right.call(this, name, count, ...labels);
+          function add(this: Counters, ...given) {
+            if (given[2] !== 'expired') Reflect.apply(right, this, given);
           },
       ),
   },

@@ -73,7 +73,7 @@ test('ephemeral targets are handed what was offered to each, as far as their cre
     for (const event of events)
       if (target.session !== 1 || event !== events[0]) subscriptions.offer(target, event);
   }
-  subscriptions.flushEphemeral();
+  subscriptions.flushEphemeral(NOW);
   subscriptions.grant(2, 2, NOW);
   const handed = effects.flatMap((effect) => (effect.kind === 'deliver' ? [effect] : []));
   assert.deepEqual(
@@ -98,7 +98,7 @@ test('what waits for an ephemeral consumer is bounded by its bytes too, and what
     assert(target.durable === false);
     for (const event of events) subscriptions.offer(target, event);
   }
-  subscriptions.flushEphemeral();
+  subscriptions.flushEphemeral(NOW);
   subscriptions.grant(0, 100, NOW);
   const handed = new Map(
     effects.flatMap((effect) => (effect.kind === 'deliver' ? [[effect.session, effect.deliveries]] : [])),
