@@ -62,10 +62,10 @@ export interface CopyMoveTask {
   readonly claims: readonly BlockRange[];
   /** Blocks below this number have moved before. */
   readonly upTo: number;
-  /** To be noted in the batch that is being staged. */
-  readonly progress: (upTo: number) => void;
-  /** All is on this disk; `takeovers`: those of the lost mesher itself. */
-  readonly moved: (takeovers: readonly Takeover[]) => void;
+  /** To be noted in the batch that is being staged; `theirs`: takeovers of the lost mesher itself. */
+  readonly progress: (upTo: number, theirs: readonly Takeover[]) => void;
+  /** All is on this disk. */
+  readonly moved: () => void;
 }
 
 export class CopyMove {
@@ -74,7 +74,7 @@ export class CopyMove {
   /** By the numbers of the lost mesher's queues. */
   #wants: ReadonlyMap<number, WantOf> = new Map();
   #blocks: Iterator<Source> | undefined;
-  #takeovers: readonly Takeover[] = [];
+  #theirs: readonly Takeover[] = [];
   #marks: Recovered['marks'] = [];
   /** A block is being read, or not yet on disk. */
   #waits = false;
@@ -89,12 +89,12 @@ export class CopyMove {
   read(recovered: Recovered): void {
     if (this.#blocks) return;
     const { progress, upTo } = this.#task;
-    progress(upTo);
+    this.#theirs = recovered.takeovers;
+    progress(upTo, this.#theirs);
     this.#wants = new Map(
       recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, recovered.subscriptions)]),
     );
     this.#marks = recovered.marks;
-    this.#takeovers = recovered.takeovers;
     this.#blocks = blocksOf(recovered.queues);
     this.goOn();
   }
@@ -141,7 +141,7 @@ export class CopyMove {
       this.#ports.emit({ kind: 'load-copy', owner, block, queues });
       return;
     }
-    this.#ports.whenDurable(() => moved(this.#takeovers));
+    this.#ports.whenDurable(moved);
   }
 
   /** What the queues wanted of one block. */
@@ -169,7 +169,7 @@ export class CopyMove {
       if (wanted) this.#ports.adoptEvent(owner, wanted.event, wanted.wants);
     }
     this.#ports.counters.add('events_taken_over_total', byIndex.size);
-    progress(block + 1);
+    progress(block + 1, this.#theirs);
     this.#ports.whenDurable(() => {
       this.#waits = false;
       this.goOn();

@@ -76,6 +76,8 @@ export interface Takeover {
   readonly upTo: number;
   /** All that was claimed at first has moved: the heir serves. */
   readonly isDone: boolean;
+  /** What the owner itself had taken over, or was about to: until the registry has how far that went. */
+  readonly theirs: readonly Takeover[];
 }
 
 /** Blocks of a journal: from `from` on, below `upTo`. */

@@ -199,7 +199,7 @@ export class Takeovers {
   // ─────────────────────────────────────────────────────────── moving
 
   /** `isNoted`: what comes with the first note in the journal, came then. */
-  #move({ owner, isHeir, claims, upTo }: Omit<Takeover, 'isDone'>, isNoted: boolean): void {
+  #move({ owner, isHeir, claims, upTo }: Omit<Takeover, 'isDone' | 'theirs'>, isNoted: boolean): void {
     const lost = this.#lostOf(owner);
     this.#ports.copies.seal(owner);
     lost.state = 'moving';
@@ -209,11 +209,11 @@ export class Takeovers {
       adopts: isHeir && !isNoted && !this.isGuest(owner),
       claims,
       upTo,
-      progress: (next) => {
+      progress: (next, theirs) => {
         const isGuest = this.isGuest(owner); // it may have become that meanwhile
-        this.#note({ owner, isHeir: isHeir || isGuest, claims, upTo: next, isDone: isGuest });
+        this.#note({ owner, isHeir: isHeir || isGuest, claims, upTo: next, isDone: isGuest, theirs });
       },
-      moved: (theirs) => this.#moved(lost, theirs),
+      moved: () => this.#moved(lost),
     });
   }
 
@@ -230,8 +230,7 @@ export class Takeovers {
     this.#ports.note(takeover);
   }
 
-  /** `theirs`: what the lost mesher itself had taken over, or was about to. */
-  #moved(lost: Lost, theirs: readonly Takeover[]): void {
+  #moved(lost: Lost): void {
     const ports = this.#ports;
     const { owner } = lost;
     const known = this.#takeovers.get(owner);
@@ -239,16 +238,20 @@ export class Takeovers {
     const serves = this.isGuest(owner);
     const upTo = Math.max(0, ...known.claims.map((claim) => claim.upTo));
     const done = { ...known, upTo, isDone: true };
+    const { theirs } = done;
     this.#note(done);
     if (done.isHeir) {
       if (!serves) {
         lost.move?.adoptMarks();
         ports.becomeHeir(owner);
       }
-      for (const { owner: guest, isHeir } of theirs) if (isHeir) this.#inherit(guest);
+      this.#inherit(theirs);
     }
-    const ends: ClaimsEnd[] = [{ taker: this.self, moved: [done], keep: 'rest' }];
-    if (done.isHeir) ends.push({ taker: owner, moved: theirs, keep: [] });
+    const ends: ClaimsEnd[] = [
+      { taker: this.self, moved: [done], keep: 'rest' },
+      { taker: owner, moved: theirs, keep: [] },
+      ...theirs.flatMap(endsOf),
+    ];
     ports.whenKept(() => {
       lost.move = undefined;
       lost.state = 'ending';
@@ -257,12 +260,16 @@ export class Takeovers {
     });
   }
 
-  /** The lost mesher was its heir, or was becoming that: its subscriptions have come along. */
-  #inherit(guest: NodeId): void {
-    if (this.isGuest(guest)) return;
-    const known = this.#takeovers.get(guest) ?? { owner: guest, claims: [], upTo: 0 };
-    this.#note({ ...known, isHeir: true, isDone: true });
-    this.#ports.becomeHeir(guest);
+  /** Whose heir the lost mesher was, or was becoming: their subscriptions have come along. */
+  #inherit(theirs: readonly Takeover[]): void {
+    for (const { owner, isHeir, theirs: further } of theirs) {
+      if (!isHeir) continue;
+      this.#inherit(further);
+      if (this.isGuest(owner)) continue;
+      const known = this.#takeovers.get(owner) ?? { owner, claims: [], upTo: 0, theirs: [] };
+      this.#note({ ...known, isHeir: true, isDone: true });
+      this.#ports.becomeHeir(owner);
+    }
   }
 
   // ─────────────────────────────────────────────────────────── ending
@@ -285,7 +292,8 @@ export class Takeovers {
     for (const lost of this.#lost.values()) if (lost.state === 'claiming') lost.ask = 0;
     const keep = this.#ports.copies.all().flatMap(({ owner }) => (this.#isAtWork(owner) ? [owner] : []));
     const moved = [...this.#takeovers.values()].filter(({ owner }) => !keep.includes(owner));
-    emit({ kind: 'end-claims', owner: this.self, ends: [{ taker: this.self, moved, keep }] });
+    const ends = [{ taker: this.self, moved, keep }, ...moved.flatMap(endsOf)];
+    emit({ kind: 'end-claims', owner: this.self, ends });
   }
 
   /** Blocks of it are being moved, or will be: what was claimed is known. */
@@ -302,7 +310,7 @@ export class Takeovers {
     if (lost?.state !== 'ending' || !known) return;
     lost.state = 'claiming';
     lost.askedAt = -Infinity;
-    if (known.claims.length > 0) this.#note({ ...known, claims: [] });
+    if (known.claims.length > 0 || known.theirs.length > 0) this.#note({ ...known, claims: [], theirs: [] });
   }
 
   #released(): void {
@@ -313,7 +321,7 @@ export class Takeovers {
     for (const takeover of this.#takeovers.values()) {
       if (held.has(takeover.owner) || takeover.claims.length === 0) continue;
       const serves = this.isGuest(takeover.owner);
-      this.#note({ ...takeover, claims: [], isDone: true });
+      this.#note({ ...takeover, claims: [], isDone: true, theirs: [] });
       if (takeover.isHeir && !serves) this.#ports.becomeHeir(takeover.owner);
     }
   }
@@ -322,4 +330,10 @@ export class Takeovers {
 /** Every block that the owner had is in it, some perhaps as they were before. */
 function isWhole({ cursor, hasPast }: CopyHead): boolean {
   return hasPast || cursor === COPY_COMPLETE;
+}
+
+/** How the claims of one that was taken over end, and those of whom it had taken over before it could say so. */
+function endsOf({ owner, claims, theirs }: Takeover): ClaimsEnd[] {
+  if (claims.length === 0 && theirs.length === 0) return []; // the registry has it
+  return [{ taker: owner, moved: theirs, keep: [] }, ...theirs.flatMap(endsOf)];
 }

@@ -409,19 +409,32 @@ export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
   return member;
 }
 
+/** Each is by one that was lost before it could say that it was done. */
+const TAKEOVER_DEPTH_MAX = 32;
+
 /** The same takeover is always the same bytes. */
-export function encodeTakeover(key: Uint8Array, { owner, isHeir, claims, upTo, isDone }: Takeover): Buffer {
-  return encodeText(key, JSON.stringify({ owner, isHeir, claims, upTo, isDone }));
+export function encodeTakeover(key: Uint8Array, takeover: Takeover): Buffer {
+  return encodeText(key, JSON.stringify(inOrder(takeover)));
+}
+
+function inOrder({ owner, isHeir, claims, upTo, isDone, theirs }: Takeover): Takeover {
+  return { owner, isHeir, claims, upTo, isDone, theirs: theirs.map(inOrder) };
 }
 
 export function decodeTakeover(key: Uint8Array, value: Uint8Array): Takeover {
-  const fields = parseFields(decodeText(key, value));
+  return takeoverOf(parseFields(decodeText(key, value)), TAKEOVER_DEPTH_MAX);
+}
+
+function takeoverOf(fields: Fields, depthMax: number): Takeover {
+  const theirs = fields['theirs'];
+  if (!Array.isArray(theirs) || depthMax === 0) throw mistyped('theirs');
   const takeover: Complete<Takeover> = {
     owner: string(fields, 'owner'),
     isHeir: boolean(fields, 'isHeir'),
     claims: ranges(fields, 'claims'),
     upTo: number(fields, 'upTo'),
     isDone: boolean(fields, 'isDone'),
+    theirs: theirs.map((each) => takeoverOf(fieldsOf(each), depthMax - 1)),
   };
   return takeover;
 }

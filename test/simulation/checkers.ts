@@ -244,7 +244,10 @@ function whyOutOfOrder(
     return 'a disk was put back';
   const { cluster, movedAt } = subscribed;
   // what was queued for it elsewhere follows when the heir is known there, and may be overtaken by what is new
-  if (events.some((event) => event?.takenOver === true || event?.landedAtHeir === true))
+  const home = homeOf(subscribed);
+  if (
+    events.some((event) => event && (event.takenOver || event.landedAtHeir || history.isOfGuest(event, home)))
+  )
     return 'taken over from a lost mesher';
   if (events.some((event) => (event?.attempts[0]?.at ?? 0) < movedAt)) return 'taken over from a lost mesher';
   const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);

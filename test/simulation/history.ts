@@ -412,6 +412,13 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
+  /** `home` had it for one that is lost, in its own queue for that, and became the heir. */
+  isOfGuest({ attempts, landedOn }: Published, home: NodeId): boolean {
+    const hadIt =
+      attempts.some(({ mesher }) => mesher === home) || [...landedOn.values()].some((on) => on.has(home));
+    return hadIt && (this.#meshers.get(home)?.core?.takeovers.guests().length ?? 0) > 0;
+  }
+
   /** A mesher that had custody of the event, or `home`, has forgotten since that it came or that it was done. */
   isForgotten({ attempts, landedOn }: Published, home?: NodeId): boolean {
     const [first] = attempts;

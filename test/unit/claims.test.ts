@@ -16,7 +16,7 @@ function claimed(claims: Claims, taker: string, from: number, upTo: number): Cla
 }
 
 function takeover(upTo: number, ...claims: Takeover['claims']): Takeover {
-  return { owner: 'lost', isHeir: true, claims, upTo, isDone: false };
+  return { owner: 'lost', isHeir: true, claims, upTo, isDone: false, theirs: [] };
 }
 
 test('blocks are claimed once, and who comes later gets what is left', () => {

@@ -118,6 +118,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
       })),
       upTo: chance.below(1_000),
       isDone: chance.is(0.5),
+      theirs: [],
     }),
     (value) => codec.decodeTakeover(KEY, value),
     (value) => codec.encodeTakeover(KEY, value),
