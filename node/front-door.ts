@@ -24,6 +24,8 @@ import type {
 import type { Reply, SessionId } from './core/steps.ts';
 import { DEAD_LETTERS, type Subscription, type SubscriptionState } from './core/subscription.ts';
 import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
+import type { Neighbour } from './core/views.ts';
+import { nameHere, neighboursOf } from './core/whereabouts.ts';
 import type { Driver } from './driver.ts';
 import { eventsOfBatch } from './wire/cloud-event-batch.ts';
 import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
@@ -256,6 +258,14 @@ export class MesherDoor implements FrontDoor {
 
   subscription(name: string): SubscriptionState | undefined {
     return this.#core().subscriptions.get(name)?.state();
+  }
+
+  nameHere(name: string, madeOn: string): string {
+    return nameHere(this.#core(), name, madeOn, this.#driver().now());
+  }
+
+  neighbours(): Neighbour[] {
+    return this.#isOpen ? neighboursOf(this.#core()) : [];
   }
 
   subscriptions(): SubscriptionState[] {

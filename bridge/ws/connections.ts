@@ -55,6 +55,7 @@ export class Connections {
       batchEventsMax,
       ...messages,
       streamsMax,
+      neighbours: [],
     };
     this.#options = { welcome, messages, bounds, timing };
     this.#ports = {
@@ -91,11 +92,12 @@ export class Connections {
         );
         return;
       }
+      const neighbours = this.#ports.door.neighbours();
       const connection = new Connection(
         webSocket,
         socket,
         this.#clock.monotonic(),
-        this.#options,
+        { ...this.#options, welcome: { ...this.#options.welcome, neighbours } },
         this.#ports,
       );
       this.#open.add(connection);

@@ -171,6 +171,19 @@ export class FakeFrontDoor implements FrontDoor {
     return queue && this.#stateOf(queue);
   }
 
+  /** Of subscriptions that were made elsewhere, by `madeOn`: their name here, or why they are not here. */
+  readonly elsewhere = new Map<string, string | MeshError>();
+
+  nameHere(name: string, madeOn: string): string {
+    const known = this.elsewhere.get(madeOn) ?? name;
+    if (typeof known === 'string') return known;
+    throw known;
+  }
+
+  neighbours(): { node: string; http: string }[] {
+    return [];
+  }
+
   subscriptions(): SubscriptionState[] {
     return [...this.#queues.values()].map((queue) => this.#stateOf(queue));
   }

@@ -95,6 +95,7 @@ class Bench {
       batchEventsMax,
       ...messages,
       streamsMax,
+      neighbours: [],
     };
     this.#connection = new Connection(
       this.#socket.asWebSocket(),

@@ -130,6 +130,7 @@ const welcome = fc
     messageBytesMax: uint,
     publishWindowBytes: uint,
     streamsMax: uint,
+    neighbours: fc.array(fc.record({ node: text, http: text }), { maxLength: 16 }),
   })
   .map((each) => ({ bytes: encodeWelcome(each), frame: { kind: 'welcome' as const, welcome: each } }));
 
