@@ -86,7 +86,7 @@ export class MesherDoor implements FrontDoor {
 
   async publishEncoded(
     { bytes, topics }: EncodedBatch,
-    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    { report, ...asked }: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]> {
     const driver = this.#driver();
     this.#checkBytes(bytes.length);
@@ -94,7 +94,7 @@ export class MesherDoor implements FrontDoor {
     const count = places.length / 2;
     this.#checkCount(count);
     const events = this.#scanAll(bytes, places, topics);
-    const results = await this.#hand(driver, events, { qos }, report);
+    const results = await this.#hand(driver, events, asked, report);
     return results.map(({ sequence, destinations }, i) => {
       const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? bytes);
       return { source, id, origin: this.node, sequence, destinations };

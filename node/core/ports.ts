@@ -387,7 +387,7 @@ export interface FrontDoor {
   /** As `publish`; the bytes of each event are checked, and stored as they are. The results are for `report` only, else empty. */
   publishEncoded(
     batch: EncodedBatch,
-    options: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    options: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]>;
   /** Makes or replaces; resolves when it is on disk and its interest is announced. */
   putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }>;

@@ -47,6 +47,11 @@ export interface PublishOptions {
   readonly topic?: string;
   /** `durable` (the default): the promise waits for the mesher's disk. `best-effort`: for its memory. */
   readonly qos?: 'durable' | 'best-effort';
+  /**
+   * Meshers of the cluster that are to have the event on disk before the promise resolves: 1 to 5; at most, and where it is left out, as
+   * many as the mesher is set to. What takes no `not-enough-replicas` asks for 1.
+   */
+  readonly replicas?: number;
   /** Whether the promise is to bring a report for each event. */
   readonly report?: boolean;
 }

@@ -87,14 +87,14 @@ export class FakeFrontDoor implements FrontDoor {
 
   async publishEncoded(
     { bytes, topics }: EncodedBatch,
-    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    { report, ...asked }: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]> {
     const places = readable(() => eventsOfBatch(bytes));
     const named = topics.flatMap(({ count, topic }) => Array.from({ length: count }, () => topic));
     const results: PublishResult[] = [];
     for (const [i, topic] of named.entries()) {
       const event = readable(() => decodeCloudEvent(bytes.subarray(places[2 * i], places[2 * i + 1])));
-      results.push(...(await this.publish([event], { qos, topic: topic === '' ? undefined : topic })));
+      results.push(...(await this.publish([event], { ...asked, topic: topic === '' ? undefined : topic })));
     }
     return report ? results : [];
   }

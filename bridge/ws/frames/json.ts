@@ -22,6 +22,8 @@ export interface Welcome {
   readonly messageBytesMax: number;
   readonly publishWindowBytes: number;
   readonly streamsMax: number;
+  /** What PUBLISH may ask for; 0: it is not to ask, since the mesher is of a version that knows no such flag. */
+  readonly replicasMax: number;
   /** Other meshers of its cluster. One of them is its heir, should it be lost for good. */
   readonly neighbours: readonly Neighbour[];
 }
@@ -53,6 +55,7 @@ export function readWelcome(reader: ByteReader): Welcome {
     messageBytesMax: countOf(members, 'messageBytesMax'),
     publishWindowBytes: countOf(members, 'publishWindowBytes'),
     streamsMax: countOf(members, 'streamsMax'),
+    replicasMax: members['replicasMax'] === undefined ? 0 : countOf(members, 'replicasMax'),
     neighbours: neighboursOf(members),
   };
 }

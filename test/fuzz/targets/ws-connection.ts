@@ -95,6 +95,7 @@ class Bench {
       batchEventsMax,
       ...messages,
       streamsMax,
+      replicasMax: 5,
       neighbours: [],
     };
     this.#connection = new Connection(

@@ -35,6 +35,7 @@ export const WELCOME: Welcome = {
   messageBytesMax: 5_000_000,
   publishWindowBytes: 8_000_000,
   streamsMax: 256,
+  replicasMax: 5,
   neighbours: [],
 };
 
