@@ -214,6 +214,7 @@ class MeshClient implements Mesh {
       {
         timers: this.#timers,
         place: (main) => (whereabouts ? whereabouts.place(main) : placeOn(main, topic ?? '')),
+        madeOn: () => whereabouts?.madeOn,
         opened: (link) => void whereabouts?.opened(link),
         refused: this.#refused,
         ended: () => void this.#subscriptions.delete(subscription),
@@ -225,10 +226,10 @@ class MeshClient implements Mesh {
   }
 
   #whereabouts(name: string, options: SubscribeOptions, down: LinkUser['down']): Whereabouts {
-    const { topic, group, delivery } = options;
+    const { topic, group, delivery, madeOn } = options;
     const wanted = topic === undefined ? undefined : { topic, group, delivery };
     return new Whereabouts(
-      { name, madeOn: undefined, wanted },
+      { name, madeOn, wanted },
       { ask: this.#ask, sideLinks: this.#sideLinks, known: this.#known, down },
     );
   }
@@ -305,14 +306,16 @@ function checkOptions({ signal, ...numbers }: ConnectOptions): void {
 }
 
 function whatIsWrong(options: SubscribeOptions, credit: number): string | undefined {
-  const { name, topic, group, delivery } = options;
-  for (const [option, text] of Object.entries({ name, topic, group })) {
+  const { name, topic, group, delivery, madeOn } = options;
+  for (const [option, text] of Object.entries({ name, topic, group, madeOn })) {
     const wrong = whatIsWrongWith(text);
     if (wrong !== undefined) return `${option} ${wrong}`;
   }
   if (name === undefined && topic === undefined) return 'give a topic, a name, or both';
   if (name !== undefined && topic === undefined && group !== undefined)
     return 'the group of a durable subscription is part of what makes it: give its topic too';
+  if (madeOn !== undefined && name === undefined)
+    return 'madeOn is for a durable subscription: give its name too';
   if (delivery !== undefined && (name === undefined || topic === undefined))
     return 'delivery settings are for a durable subscription that is to be made: give its name and topic too';
   if (!Number.isInteger(credit) || credit < 1 || credit > CREDIT_MAX)

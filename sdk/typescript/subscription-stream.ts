@@ -44,6 +44,8 @@ export interface StreamPorts {
   readonly timers: Timers;
   /** Where it is to be opened, by the mesh's own link, if there is one. Undefined: nowhere, as things are. Rejects with CausewayError. */
   readonly place: (main: Link | undefined) => Place | Promise<Place> | undefined;
+  /** The mesher where it was made, as far as is known. */
+  readonly madeOn: () => string | undefined;
   /** The first time that it is open. */
   readonly opened: (link: Link) => void;
   /** Told of what is refused for the moment. */
@@ -111,6 +113,10 @@ export class SubscriptionStream implements Subscription, StreamEvents {
 
   [Symbol.asyncIterator](): AsyncIterator<Delivery, undefined> {
     return this.#inbox.deliveries();
+  }
+
+  get madeOn(): string | undefined {
+    return this.#ports.madeOn();
   }
 
   batches(): AsyncIterable<readonly Delivery[]> {

@@ -269,6 +269,19 @@ test('a subscription that was deleted at its heir is made there again, where it 
   assert.deepEqual(mesh.puts, ['PUT a orders', 'PUT heir orders?madeOn=a']);
 });
 
+test('a client that is told where it was made finds it from the start', async () => {
+  const mesh = new FakeMesh();
+  mesh.sends('b', 'heir');
+  mesh.has('heir', { name: 'orders~a', madeOn: 'a' });
+  const client = await mesh.connect('http://b');
+  const subscription = client.subscribe({ ...ORDERS, madeOn: 'a' });
+  await mesh.timers.turn();
+  assert.equal(mesh.streamAt('heir')?.subject, 'orders~a');
+  assert.equal(subscription.madeOn, 'a');
+  assert.deepEqual(mesh.puts, []);
+  assert.throws(() => client.subscribe({ topic: 'a/#', madeOn: 'a' }), { code: 'invalid-request' });
+});
+
 test('a mesher that is too old to tell is taken as it always was', async () => {
   const mesh = new FakeMesh();
   await subscribed(mesh, ['http://a', 'http://b']);
