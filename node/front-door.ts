@@ -265,7 +265,12 @@ export class MesherDoor implements FrontDoor {
   }
 
   neighbours(): Neighbour[] {
-    return this.#isOpen ? neighboursOf(this.#core()) : [];
+    try {
+      return neighboursOf(this.#core());
+    } catch (error) {
+      if (error instanceof MeshError) return []; // it serves nobody yet, and whoever connects is told so by what it asks for
+      throw error;
+    }
   }
 
   subscriptions(): SubscriptionState[] {

@@ -398,7 +398,7 @@ export interface FrontDoor {
    * another mesher has it, `not-ready` where that cannot be known yet (core/whereabouts.ts).
    */
   nameHere(name: string, madeOn: NodeId): string;
-  /** Other live meshers of this cluster, some of them where they are many; none while the mesher starts. */
+  /** Other live meshers of this cluster, some of them where they are many; none while it serves no clients. Never throws. */
   neighbours(): readonly Neighbour[];
   subscriptions(): SubscriptionState[];
   /**
