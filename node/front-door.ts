@@ -24,6 +24,8 @@ import type {
 import type { Reply, SessionId } from './core/steps.ts';
 import { DEAD_LETTERS, type Subscription, type SubscriptionState } from './core/subscription.ts';
 import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
+import type { Neighbour } from './core/views.ts';
+import { nameHere, neighboursOf } from './core/whereabouts.ts';
 import type { Driver } from './driver.ts';
 import { eventsOfBatch } from './wire/cloud-event-batch.ts';
 import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
@@ -84,7 +86,7 @@ export class MesherDoor implements FrontDoor {
 
   async publishEncoded(
     { bytes, topics }: EncodedBatch,
-    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    { report, ...asked }: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]> {
     const driver = this.#driver();
     this.#checkBytes(bytes.length);
@@ -92,7 +94,7 @@ export class MesherDoor implements FrontDoor {
     const count = places.length / 2;
     this.#checkCount(count);
     const events = this.#scanAll(bytes, places, topics);
-    const results = await this.#hand(driver, events, { qos }, report);
+    const results = await this.#hand(driver, events, asked, report);
     return results.map(({ sequence, destinations }, i) => {
       const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? bytes);
       return { source, id, origin: this.node, sequence, destinations };
@@ -256,6 +258,19 @@ export class MesherDoor implements FrontDoor {
 
   subscription(name: string): SubscriptionState | undefined {
     return this.#core().subscriptions.get(name)?.state();
+  }
+
+  nameHere(name: string, madeOn: string): string {
+    return nameHere(this.#core(), name, madeOn, this.#driver().now());
+  }
+
+  neighbours(): Neighbour[] {
+    try {
+      return neighboursOf(this.#core());
+    } catch (error) {
+      if (error instanceof MeshError) return []; // it serves nobody yet, and whoever connects is told so by what it asks for
+      throw error;
+    }
   }
 
   subscriptions(): SubscriptionState[] {

@@ -1,10 +1,11 @@
 // What the bridge's routes take and answer, as schemas: for validation where they are simple, for /openapi.json always.
 // The server that the bridge is registered with brings the schema `Problem#`.
 
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
+import { Check } from 'typebox/value';
 import type { ErrorCode } from '../../node/core/errors.ts';
-import { ERRORS } from '../../node/core/errors.ts';
+import { ERRORS, MeshError } from '../../node/core/errors.ts';
 import { DELIVERY_DEFAULTS, DELIVERY_RANGES } from '../../node/core/subscription.ts';
 import { PULL_EVENTS_MAX, PULL_WAIT_MS_MAX, SETTLEMENTS_MAX } from './config.ts';
 
@@ -37,6 +38,29 @@ export function problems(...codes: readonly ErrorCode[]): Record<number, unknown
 export const Name = Type.Object({
   name: Type.String({ description: "The subscription's name", examples: ['billing'] }),
 });
+
+/** Of a node id, with room to spare. */
+const NODE_LENGTH_MAX = 128;
+
+export const MadeOn = Type.Object({
+  madeOn: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: NODE_LENGTH_MAX,
+      description:
+        'The mesher where the subscription was made, as an earlier answer named it. It is then found under whatever name its heir gave it; where it is elsewhere the answer is `subscription-elsewhere`, with `node` and `http` of that mesher.',
+    }),
+  ),
+});
+
+/** Throws `invalid-request`. */
+export function madeOnOf({ madeOn }: Static<typeof MadeOn>): string | undefined {
+  if (madeOn === undefined || Check(MadeOn.properties.madeOn, madeOn)) return madeOn;
+  throw new MeshError(
+    'invalid-request',
+    `query madeOn: it must be the id of one mesher, of 1 to ${NODE_LENGTH_MAX} characters`,
+  );
+}
 
 const Topic = (description: string, example: string) => Type.String({ description, examples: [example] });
 
@@ -148,6 +172,10 @@ export const SubscriptionStateSchema = Type.Object({
   name: Type.String(),
   ...settings,
   delivery: Delivery,
+  madeOn: Type.String({
+    description:
+      'The mesher where it was made: another one where that is gone for good, and this one took it over',
+  }),
   state: Type.Object({
     depth: Type.Integer({ description: 'Events kept for it, in-flight ones included' }),
     inFlight: Type.Integer(),

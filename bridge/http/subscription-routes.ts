@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { Settlement } from '../../node/core/delivery-types.ts';
 import { MeshError } from '../../node/core/errors.ts';
+import type { NodeId } from '../../node/core/event.ts';
 import { formatToken, parseToken, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { DecodedDelivery, FrontDoor } from '../../node/core/ports.ts';
 import type { SubscriptionState } from '../../node/core/subscription.ts';
@@ -13,6 +14,8 @@ import { SETTLEMENTS_MAX } from './config.ts';
 import { formatDelivery } from './delivery-json.ts';
 import {
   json,
+  MadeOn,
+  madeOnOf,
   Name,
   problems,
   PulledSchema,
@@ -26,6 +29,7 @@ import {
 import type { WebhookSinks } from './webhook.ts';
 
 type ByName = { Params: Static<typeof Name> };
+type Sought = ByName & { Querystring: Static<typeof MadeOn> };
 
 /** Events asked of the door at a time, so that an answer stops growing near its limit. */
 const PULL_STEP = 64;
@@ -38,14 +42,20 @@ export async function subscriptionRoutes(
   door: FrontDoor,
   sinks: WebhookSinks,
 ): Promise<void> {
-  const show = (state: SubscriptionState) => describeSubscription(state, sinks);
+  const show = (state: SubscriptionState) => describeSubscription(state, door.node, sinks);
+  const nameOf = ({ params, query }: { params: Static<typeof Name>; query: Static<typeof MadeOn> }) => {
+    const madeOn = madeOnOf(query);
+    return madeOn === undefined ? params.name : door.nameHere(params.name, madeOn);
+  };
 
   const put = {
     operationId: 'putSubscription',
     summary: 'Make or replace a durable subscription',
-    description: 'Answers when it is on disk and its interest is announced. Replacing keeps the queue.',
+    description:
+      'Answers when it is on disk and its interest is announced. Replacing keeps the queue. With `madeOn` no second one is made where another mesher has it.',
     tags,
     params: Name,
+    querystring: MadeOn,
     body: SubscriptionSchema,
     response: {
       200: json('Replaced', SubscriptionStateSchema),
@@ -58,6 +68,7 @@ export async function subscriptionRoutes(
         'unsupported-media-type',
         'batch-too-large',
         'too-many-subscriptions',
+        'subscription-elsewhere',
         'not-ready',
         'storage-failed',
         'disk-full',
@@ -65,14 +76,15 @@ export async function subscriptionRoutes(
     },
   };
   // The schema is for people: parseSubscription says where, and what was meant.
-  app.put<ByName>(
+  app.put<Sought>(
     '/v1/subscriptions/:name',
     { schema: put, validatorCompiler: () => () => true },
-    async ({ params, body }, reply) => {
-      const { created } = await door.putSubscription(parseSubscription(params.name, body, options.limits));
-      void sinks.askAgain(params.name);
-      if (created) void reply.header('location', `/v1/subscriptions/${params.name}`);
-      return reply.status(created ? 201 : 200).send(show(stateOf(door, params.name)));
+    async (request, reply) => {
+      const name = nameOf(request);
+      const { created } = await door.putSubscription(parseSubscription(name, request.body, options.limits));
+      void sinks.askAgain(name);
+      if (created) void reply.header('location', `/v1/subscriptions/${name}`);
+      return reply.status(created ? 201 : 200).send(show(stateOf(door, name)));
     },
   );
 
@@ -81,13 +93,16 @@ export async function subscriptionRoutes(
     summary: 'A subscription, its queue, and its webhook',
     tags,
     params: Name,
+    querystring: MadeOn,
     response: {
       200: json('The subscription', SubscriptionStateSchema),
-      ...problems('subscription-not-found'),
+      ...problems('subscription-not-found', 'subscription-elsewhere', 'invalid-request', 'not-ready'),
     },
   };
-  app.get<ByName>('/v1/subscriptions/:name', { schema: get }, async ({ params }) =>
-    show(stateOf(door, params.name)),
+  app.get<Sought>(
+    '/v1/subscriptions/:name',
+    { schema: get, validatorCompiler: () => () => true },
+    async (request) => show(stateOf(door, nameOf(request))),
   );
 
   const list = {
@@ -277,11 +292,13 @@ export function stateOf(door: FrontDoor, name: string): SubscriptionState {
 
 function describeSubscription(
   { subscription, depth, inFlight, sessions, oldestAcceptedAt }: SubscriptionState,
+  node: NodeId,
   sinks: WebhookSinks,
 ) {
   const webhook = sinks.stateOf(subscription.name);
   return {
     ...subscription,
+    madeOn: subscription.adoptedFrom ?? node,
     state: {
       depth,
       inFlight,

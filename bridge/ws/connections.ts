@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
+import { REPLICAS_MAX } from '../../node/core/limits.ts';
 import type { Clock, FrontDoor } from '../../node/core/ports.ts';
 import type { WsRefusal } from '../../node/core/metric-catalogue.ts';
 import { family, sumBy } from '../../node/core/metric-family.ts';
@@ -55,6 +56,8 @@ export class Connections {
       batchEventsMax,
       ...messages,
       streamsMax,
+      replicasMax: REPLICAS_MAX,
+      neighbours: [],
     };
     this.#options = { welcome, messages, bounds, timing };
     this.#ports = {
@@ -91,11 +94,12 @@ export class Connections {
         );
         return;
       }
+      const neighbours = this.#ports.door.neighbours();
       const connection = new Connection(
         webSocket,
         socket,
         this.#clock.monotonic(),
-        this.#options,
+        { ...this.#options, welcome: { ...this.#options.welcome, neighbours } },
         this.#ports,
       );
       this.#open.add(connection);

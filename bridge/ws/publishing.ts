@@ -2,6 +2,7 @@
 // has. What the door refuses as `overloaded` is kept and handed in again before all that came after it.
 
 import { MeshError } from '../../node/core/errors.ts';
+import { REPLICAS_MAX } from '../../node/core/limits.ts';
 import type { FrontDoor, PublishResult } from '../../node/core/ports.ts';
 import type { PublishFrame } from './frames/client-frames.ts';
 import { encodeRefused, encodeReport } from './frames/mesher-frames.ts';
@@ -93,12 +94,17 @@ export class Publishing {
   };
 
   #handIn(frame: PublishFrame): void {
-    const { qos, report, topics, batch } = frame;
+    const { qos, report, replicas, topics, batch } = frame;
+    if (replicas !== undefined && replicas > REPLICAS_MAX) {
+      this.#fail(frame, tooManyReplicas(replicas));
+      return;
+    }
     if (batch.length === 0 && topics.length === 0) {
       this.#succeed(frame, []);
       return;
     }
-    this.#ports.door.publishEncoded({ bytes: batch, topics }, { qos, report }).then(
+    const asked = { qos, report, ...(replicas !== undefined && { replicas }) };
+    this.#ports.door.publishEncoded({ bytes: batch, topics }, asked).then(
       (results) => this.#succeed(frame, results),
       (error: unknown) => this.#refuse(frame, meshErrorOf(error)),
     );
@@ -137,6 +143,12 @@ export class Publishing {
     this.#unanswered--;
     this.#unansweredBytes -= FRAME_COST_BYTES + frame.batch.length;
   }
+}
+
+function tooManyReplicas(replicas: number): MeshError {
+  return new MeshError('invalid-request', `replicas ${replicas}: there are ${REPLICAS_MAX} at most`, {
+    details: { limit: REPLICAS_MAX },
+  });
 }
 
 function stopping(): MeshError {

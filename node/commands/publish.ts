@@ -38,6 +38,10 @@ export const command: Command = {
       value: 'durable|best-effort',
       description: 'durable (the default): on disk before it is acknowledged.',
     },
+    replicas: {
+      value: 'n',
+      description: 'Meshers that are to have it on disk, where fewer will do than the mesher is set to.',
+    },
     parallel: {
       value: 'n',
       description: 'Batches under way at once; else 1, which keeps the order of the input.',
@@ -80,6 +84,7 @@ class PublishRun {
     this.#publisher = new Publisher(Api.at(args.text('url'), terminal.env), {
       topic: args.text('topic'),
       qos: args.choice('qos', ['durable', 'best-effort']) ?? 'durable',
+      replicas: args.integer('replicas', 1),
       parallel: args.integer('parallel', 1) ?? 1,
       patienceMs,
       signal: terminal.stop,

@@ -14,6 +14,8 @@ import { asMeshErrors, connectMesh, meshErrorOf } from './mesh.ts';
 export interface PublisherOptions {
   readonly topic: string | undefined;
   readonly qos: 'durable' | 'best-effort';
+  /** Undefined: as many as the mesher is set to. */
+  readonly replicas?: number | undefined;
   /** Batches under way at once. */
   readonly parallel: number;
   /** Gives up when an event was not taken for this long, ms. */
@@ -100,10 +102,15 @@ export class Publisher {
   }
 
   async #send(mesh: Mesh, events: readonly Uint8Array[]): Promise<void> {
-    const { topic, qos, published } = this.#options;
+    const { topic, qos, replicas, published } = this.#options;
     const results = await asMeshErrors(
       this.#api.url,
-      mesh.publish(events, { qos, report: true, ...(topic === undefined ? {} : { topic }) }),
+      mesh.publish(events, {
+        qos,
+        report: true,
+        ...(topic === undefined ? {} : { topic }),
+        ...(replicas === undefined ? {} : { replicas }),
+      }),
     );
     await published(results);
   }

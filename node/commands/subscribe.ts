@@ -37,6 +37,11 @@ export const command: Command = {
       value: 'name',
       description: 'Uses the durable subscription of this name, and makes it if need be.',
     },
+    'made-on': {
+      value: 'node',
+      description:
+        'The mesher where --name was made, where that may be another one: it is found where it is now.',
+    },
     count: { value: 'n', description: 'Ends after so many events; until then it waits.' },
     json: { value: undefined, description: 'Prints each event as one line of CloudEvents JSON.' },
     url: urlFlag,
@@ -48,6 +53,7 @@ export const command: Command = {
   async run(args, terminal) {
     const api = Api.at(args.text('url'), terminal.env);
     const [name, group] = [args.text('name'), args.text('group')];
+    const madeOn = args.text('made-on');
     const count = args.integer('count', 1) ?? Infinity;
     const printer = new EventPrinter(terminal, args.has('json'), count);
     try {
@@ -57,6 +63,7 @@ export const command: Command = {
         topic: args.positionals[0] ?? '',
         credit: Math.min(creditMax[name === undefined ? 'ephemeral' : 'durable'], count),
         ...(name === undefined ? {} : { name }),
+        ...(madeOn === undefined ? {} : { madeOn }),
         ...(group === undefined ? {} : { group }),
       });
       try {

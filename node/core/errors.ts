@@ -41,6 +41,12 @@ export const ERRORS = {
     retryable: true,
     exit: 3,
   },
+  'subscription-elsewhere': {
+    title: 'The subscription lives on another mesher',
+    status: 409,
+    retryable: true,
+    exit: 3,
+  },
   internal: { title: 'A fault in Causeway', status: 500, retryable: false, exit: 4 },
   'storage-failed': { title: 'The journal could not be written', status: 500, retryable: true, exit: 4 },
   overloaded: { title: 'The mesher has as much in hand as it may', status: 503, retryable: true, exit: 4 },

@@ -9,6 +9,7 @@ import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
 import type { MessageRefusal } from './metric-catalogue.ts';
 import type { CloudEvent } from './cloud-event.ts';
 import type { Subscription, SubscriptionState } from './subscription.ts';
+import type { Neighbour } from './views.ts';
 
 // ───────────────────────────────────────────────────────────── time, chance, keys
 
@@ -388,12 +389,19 @@ export interface FrontDoor {
   /** As `publish`; the bytes of each event are checked, and stored as they are. The results are for `report` only, else empty. */
   publishEncoded(
     batch: EncodedBatch,
-    options: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    options: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]>;
   /** Makes or replaces; resolves when it is on disk and its interest is announced. */
   putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }>;
   deleteSubscription(name: string): Promise<void>;
   subscription(name: string): SubscriptionState | undefined;
+  /**
+   * What a subscription that was made on the mesher `madeOn` under this name is called here. Throws `subscription-elsewhere` where
+   * another mesher has it, `not-ready` where that cannot be known yet (core/whereabouts.ts).
+   */
+  nameHere(name: string, madeOn: NodeId): string;
+  /** Other live meshers of this cluster, some of them where they are many; none while it serves no clients. Never throws. */
+  neighbours(): readonly Neighbour[];
   subscriptions(): SubscriptionState[];
   /**
    * Opens a stream on a durable subscription. Deliveries stay unsettled, without time-out, while it is open.

@@ -5,6 +5,13 @@ import type { NodeId } from './event.ts';
 
 export type MemberStatus = 'alive' | 'suspect' | 'dead';
 
+/** Another mesher of a cluster, for who may need it. */
+export interface Neighbour {
+  readonly node: NodeId;
+  /** Base URL of its HTTP API. */
+  readonly http: string;
+}
+
 export interface FederationView {
   readonly federation: string;
   readonly self: {

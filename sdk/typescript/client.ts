@@ -15,6 +15,7 @@
 import { emitWarning } from 'node:process';
 import { connectThrough } from './mesh-client.ts';
 import { openSocket } from './socket.ts';
+import { askByHttp } from './subscription-api.ts';
 import { realTimers } from './timers.ts';
 import type { ConnectOptions, Mesh } from './types.ts';
 
@@ -38,12 +39,13 @@ export type {
 /**
  * Connects with a mesher: `http://host:port` (its HTTP API), or `ws://host:port`; `https` and `wss` where TLS is before it.
  * Of several addresses the first that answers is used; when the connection is lost it is tried first again, then the others in turn,
- * for ever. A durable subscription lives on one mesher: on another one it is another, with events of its own.
+ * for ever. A durable subscription lives on one mesher, and is gone on with there, or at that one's heir, wherever the client is connected
+ * by then.
  *
  * Rejects with CausewayError `mesher-unreachable` where none answers (see `connectTimeoutMs`), `invalid-request` for what is no address.
  */
 export function connect(addresses: string | readonly string[], options: ConnectOptions = {}): Promise<Mesh> {
-  return connectThrough({ openSocket, timers: realTimers, warn }, addresses, options);
+  return connectThrough({ openSocket, timers: realTimers, ask: askByHttp, warn }, addresses, options);
 }
 
 function warn(thrown: unknown): void {

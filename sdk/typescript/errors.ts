@@ -62,11 +62,14 @@ export function refusalOf(problem: {
   readonly status: number;
   readonly retryable: boolean;
   readonly reason?: string;
+  readonly node?: string;
+  readonly http?: string;
 }): CausewayError {
-  const { code, detail, status, retryable, reason } = problem;
-  return new CausewayError(code, detail, {
-    status,
-    retryable,
-    details: reason === undefined ? {} : { reason },
-  });
+  const { code, detail, status, retryable, reason, node, http } = problem;
+  const details = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(node === undefined ? {} : { node }),
+    ...(http === undefined ? {} : { http }),
+  };
+  return new CausewayError(code, detail, { status, retryable, details });
 }

@@ -4,9 +4,11 @@
 import type { DeliverFrame } from '../../bridge/ws/frames/deliver-frame.ts';
 import type { Welcome, WireProblem } from '../../bridge/ws/frames/json.ts';
 import type { PublishResult } from '../../node/core/delivery-types.ts';
+import type { Address } from './address.ts';
 
 export interface Link {
   readonly welcome: Welcome;
+  readonly address: Address;
   /** Base URL of the same mesher's HTTP API. */
   readonly http: string;
   send(frame: Uint8Array): void;

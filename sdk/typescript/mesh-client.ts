@@ -8,7 +8,10 @@ import { CausewayError } from './errors.ts';
 import { Publisher } from './publisher.ts';
 import type { Session } from './session.ts';
 import type { OpenSocket } from './socket.ts';
-import { ensureSubscription } from './subscription-api.ts';
+import { KnownMeshers } from './known-meshers.ts';
+import { SideLinks } from './side-links.ts';
+import type { LinkUser } from './side-links.ts';
+import type { Ask } from './subscription-api.ts';
 import { SubscriptionStream } from './subscription-stream.ts';
 import type { Timers } from './timers.ts';
 import type {
@@ -21,10 +24,12 @@ import type {
   SubscribeOptions,
   Subscription,
 } from './types.ts';
+import { placeOn, Whereabouts } from './whereabouts.ts';
 
 export interface MeshPorts {
   readonly openSocket: OpenSocket;
   readonly timers: Timers;
+  readonly ask: Ask;
   /** Told of what a listener has thrown. */
   readonly warn: (thrown: unknown) => void;
 }
@@ -63,19 +68,20 @@ export async function connectThrough(
   const asked = given(options);
   checkOptions(asked);
   const { connectTimeoutMs, signal, ...settings } = { ...DEFAULTS, ...asked };
-  const { timers, openSocket, warn } = ports;
+  const { timers, openSocket } = ports;
   const deadline = timers.now() + connectTimeoutMs;
   return new Promise((resolve, reject) => {
     let mesh: MeshClient | undefined;
     const connection = new Connection(parsed, openSocket, timers, {
       up: (session) => {
         signal?.removeEventListener('abort', giveUp);
-        mesh ??= new MeshClient(connection, session, settings, { timers, warn });
+        mesh ??= new MeshClient(connection, session, settings, ports);
         mesh.up(session);
         resolve(mesh);
       },
       down: (error) => mesh?.down(error),
       goOn: (error) => {
+        mesh?.seek();
         if (mesh !== undefined || timers.now() < deadline) return true;
         signal?.removeEventListener('abort', giveUp);
         reject(error);
@@ -97,6 +103,9 @@ class MeshClient implements Mesh {
   readonly #settings: Settings;
   readonly #timers: Timers;
   readonly #warn: (thrown: unknown) => void;
+  readonly #ask: Ask;
+  readonly #known = new KnownMeshers();
+  readonly #sideLinks: SideLinks;
   readonly #publisher: Publisher;
   readonly #subscriptions = new Set<SubscriptionStream>();
   readonly #upListeners = new Set<(mesher: MesherInfo) => void>();
@@ -109,12 +118,14 @@ class MeshClient implements Mesh {
     connection: Connection,
     session: Session,
     settings: Settings,
-    { timers, warn }: Pick<MeshPorts, 'timers' | 'warn'>,
+    { openSocket, timers, ask, warn }: MeshPorts,
   ) {
     this.#connection = connection;
     this.#settings = settings;
     this.#timers = timers;
     this.#warn = warn;
+    this.#ask = ask;
+    this.#sideLinks = new SideLinks({ openSocket, timers, known: this.#known });
     this.#publisher = new Publisher(settings, session.welcome, { timers, refused: this.#refused });
   }
 
@@ -131,6 +142,7 @@ class MeshClient implements Mesh {
 
   up(session: Session): void {
     this.#session = session;
+    this.#known.welcomed(session);
     this.#publisher.up(session);
     for (const subscription of this.#subscriptions) subscription.up(session);
     const mesher = this.mesher;
@@ -138,11 +150,17 @@ class MeshClient implements Mesh {
   }
 
   down(error: CausewayError): void {
+    const lost = this.#session;
     this.#session = undefined;
     this.#publisher.down(error);
-    for (const subscription of this.#subscriptions) subscription.down();
+    if (lost !== undefined) for (const subscription of this.#subscriptions) subscription.down(lost, error);
     if (this.#closing !== undefined) return;
     this.#tell(this.#downListeners, error);
+  }
+
+  /** None of the addresses answers. */
+  seek(): void {
+    if (this.#closing === undefined) for (const subscription of this.#subscriptions) subscription.seek();
   }
 
   readonly #refused = (error: CausewayError): void => this.#tell(this.#refusedListeners, error);
@@ -179,12 +197,15 @@ class MeshClient implements Mesh {
 
   subscribe(options: SubscribeOptions): Subscription {
     if (this.#closing !== undefined) throw closed();
-    const { name, topic, group = '', delivery, credit = CREDIT_DEFAULT } = options;
+    const { name, topic, group = '', credit = CREDIT_DEFAULT } = options;
     const wrong = whatIsWrong(options, credit);
     if (wrong !== undefined) throw new CausewayError('invalid-request', wrong);
+    const whereabouts =
+      name === undefined
+        ? undefined
+        : this.#whereabouts(name, options, (link, error) => subscription.down(link, error));
     const subscription = new SubscriptionStream(
       {
-        subject: name ?? topic ?? '',
         source: name === undefined ? 'ephemeral' : 'durable',
         group: name === undefined ? group : '',
         credit,
@@ -192,10 +213,9 @@ class MeshClient implements Mesh {
       },
       {
         timers: this.#timers,
-        ensure:
-          name === undefined || topic === undefined
-            ? undefined
-            : ({ http }) => ensureSubscription(http, name, { topic, group: options.group, delivery }),
+        place: (main) => (whereabouts ? whereabouts.place(main) : placeOn(main, topic ?? '')),
+        madeOn: () => whereabouts?.madeOn,
+        opened: (link) => void whereabouts?.opened(link),
         refused: this.#refused,
         ended: () => void this.#subscriptions.delete(subscription),
       },
@@ -203,6 +223,15 @@ class MeshClient implements Mesh {
     this.#subscriptions.add(subscription);
     if (this.#session !== undefined) subscription.up(this.#session);
     return subscription;
+  }
+
+  #whereabouts(name: string, options: SubscribeOptions, down: LinkUser['down']): Whereabouts {
+    const { topic, group, delivery, madeOn } = options;
+    const wanted = topic === undefined ? undefined : { topic, group, delivery };
+    return new Whereabouts(
+      { name, madeOn, wanted },
+      { ask: this.#ask, sideLinks: this.#sideLinks, known: this.#known, down },
+    );
   }
 
   on(change: 'up', listener: (mesher: MesherInfo) => void): () => void;
@@ -233,7 +262,7 @@ class MeshClient implements Mesh {
     this.#publisher.abandon(
       new CausewayError('closed', 'the connection was closed before the mesher has answered'),
     );
-    await this.#connection.close();
+    await Promise.all([this.#connection.close(), this.#sideLinks.close()]);
   }
 }
 
@@ -277,14 +306,16 @@ function checkOptions({ signal, ...numbers }: ConnectOptions): void {
 }
 
 function whatIsWrong(options: SubscribeOptions, credit: number): string | undefined {
-  const { name, topic, group, delivery } = options;
-  for (const [option, text] of Object.entries({ name, topic, group })) {
+  const { name, topic, group, delivery, madeOn } = options;
+  for (const [option, text] of Object.entries({ name, topic, group, madeOn })) {
     const wrong = whatIsWrongWith(text);
     if (wrong !== undefined) return `${option} ${wrong}`;
   }
   if (name === undefined && topic === undefined) return 'give a topic, a name, or both';
   if (name !== undefined && topic === undefined && group !== undefined)
     return 'the group of a durable subscription is part of what makes it: give its topic too';
+  if (madeOn !== undefined && name === undefined)
+    return 'madeOn is for a durable subscription: give its name too';
   if (delivery !== undefined && (name === undefined || topic === undefined))
     return 'delivery settings are for a durable subscription that is to be made: give its name and topic too';
   if (!Number.isInteger(credit) || credit < 1 || credit > CREDIT_MAX)

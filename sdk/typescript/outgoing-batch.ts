@@ -2,6 +2,7 @@
 // encoded as they are added, into the very bytes that are sent. They are kept until the answer, since they may have to be sent again.
 
 import { encodePublishBatch } from '../../bridge/ws/frames/client-frames.ts';
+import type { Welcome } from '../../bridge/ws/frames/json.ts';
 import type { PublishResult } from '../../node/core/delivery-types.ts';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { ByteWriter } from '../../node/wire/byte-writer.ts';
@@ -13,7 +14,7 @@ import type { CausewayError } from './errors.ts';
 const EVENT = tag(1, BYTES);
 /** Of most events' lengths: 128 to 16,383 bytes. */
 const LENGTH_BYTES = 2;
-/** Type, flags, request and number of runs, and of each run its count and the topic's length: as long as they may be. */
+/** Type, flags, request, replicas and number of runs, and of each run its count and the topic's length: as long as they may be. */
 const HEAD_BYTES = 16;
 const TOPIC_RUN_BYTES = 6;
 const NO_RESULTS: readonly PublishResult[] = [];
@@ -34,6 +35,8 @@ export class OutgoingBatch {
   readonly part: number;
   readonly qos: 'durable' | 'best-effort';
   readonly report: boolean;
+  /** Undefined: as many as the mesher is set to. */
+  readonly replicas: number | undefined;
   /** When its first call was made, monotonic ms. */
   readonly createdAt: number;
   readonly calls: PublishCall[] = [];
@@ -47,7 +50,7 @@ export class OutgoingBatch {
   #bytes: Uint8Array | undefined;
 
   constructor(
-    kind: Pick<OutgoingBatch, 'number' | 'qos' | 'report' | 'createdAt'>,
+    kind: Pick<OutgoingBatch, 'number' | 'qos' | 'report' | 'replicas' | 'createdAt'>,
     writer: ByteWriter = new ByteWriter(),
     part = 0,
   ) {
@@ -55,6 +58,7 @@ export class OutgoingBatch {
     this.part = part;
     this.qos = kind.qos;
     this.report = kind.report;
+    this.replicas = kind.replicas;
     this.createdAt = kind.createdAt;
     this.#writer = writer;
   }
@@ -102,8 +106,10 @@ export class OutgoingBatch {
     this.events += call.events;
   }
 
-  /** The first time ends adding. */
-  frame(request: number): Uint8Array {
+  /**
+   * The first time ends adding. A mesher that takes no wish for replicas keeps as many as it is set to, which is never less.
+   */
+  frame(request: number, { replicasMax }: Pick<Welcome, 'replicasMax'>): Uint8Array {
     this.#bytes ??= this.#writer.finish();
     const topics: { count: number; topic: string }[] = [];
     for (const { events, topic } of this.calls) {
@@ -111,7 +117,9 @@ export class OutgoingBatch {
       if (last?.topic === topic) last.count += events;
       else topics.push({ count: events, topic });
     }
-    return encodePublishBatch({ request, qos: this.qos, report: this.report, topics }, this.#bytes);
+    const { qos, report } = this;
+    const replicas = replicasMax > 0 ? this.replicas : undefined;
+    return encodePublishBatch({ request, qos, report, replicas, topics }, this.#bytes);
   }
 
   /** Each call on its own, in order. */

@@ -10,6 +10,7 @@ import type { PublishResult } from '../../node/core/delivery-types.ts';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { backoffMs } from '../../node/core/backoff.ts';
 import { Deque } from '../../node/core/deque.ts';
+import { REPLICAS_MAX } from '../../node/core/limits.ts';
 import { checkTopic } from '../../node/core/topic.ts';
 import { ByteWriter } from '../../node/wire/byte-writer.ts';
 import { CausewayError, causewayErrorOf, refusalOf } from './errors.ts';
@@ -32,6 +33,8 @@ export interface PublisherPorts {
 }
 
 type Input = EventInput | Uint8Array;
+/** What calls have in common that travel together. */
+type Kind = Pick<OutgoingBatch, 'qos' | 'report' | 'replicas'>;
 type Limits = Pick<
   Welcome,
   'eventBytesMax' | 'batchBytesMax' | 'batchEventsMax' | 'messageBytesMax' | 'publishWindowBytes'
@@ -100,9 +103,10 @@ export class Publisher {
 
   #call(
     input: Input | readonly Input[],
-    { topic = '', qos = 'durable', report = false }: PublishOptions,
+    { topic = '', qos = 'durable', report = false, replicas }: PublishOptions,
   ): Promise<readonly PublishReport[]> {
     if (this.#end !== undefined) throw this.#end;
+    if (replicas !== undefined) checkReplicas(replicas);
     if (this.#waitingBytes >= this.#options.waitingBytesMax)
       throw new CausewayError(
         'overloaded',
@@ -111,7 +115,7 @@ export class Publisher {
     if (topic !== this.#checkedTopic && topic !== '') this.#checkedTopic = checkTopic(topic, TOPIC_LIMITS);
     const events = readInput(input);
     if (events.length === 0) return Promise.resolve([]);
-    const batch = this.#add(events, { topic, qos, report });
+    const batch = this.#add(events, { topic, qos, report, replicas });
     return new Promise((resolve, reject) => {
       batch.addCall({ events: events.length, end: batch.eventBytes, topic, resolve, reject });
       this.#sendAtEndOfTurn(batch);
@@ -121,10 +125,10 @@ export class Publisher {
   /** Encodes all events into one batch, that in hand or a new one. */
   #add(
     events: readonly (CloudEvent | Uint8Array)[],
-    { topic, qos, report }: Required<PublishOptions>,
+    { topic, ...kind }: Kind & { readonly topic: string },
   ): OutgoingBatch {
     const filling = this.#filling;
-    if (filling !== undefined && this.#takes(filling, qos, report)) {
+    if (filling !== undefined && this.#takes(filling, kind)) {
       const before = filling.bytes;
       if (this.#encode(filling, events, topic)) {
         this.#waitingBytes += filling.bytes + filling.topicBytes(topic) - before;
@@ -132,7 +136,7 @@ export class Publisher {
       }
     }
     const batch = new OutgoingBatch(
-      { number: ++this.#batches, qos, report, createdAt: this.#timers.now() },
+      { number: ++this.#batches, ...kind, createdAt: this.#timers.now() },
       new ByteWriter(this.#usualBytes),
     );
     if (!this.#encode(batch, events, topic)) throw tooMany(events.length, this.#limits);
@@ -142,10 +146,11 @@ export class Publisher {
     return batch;
   }
 
-  #takes(batch: OutgoingBatch, qos: 'durable' | 'best-effort', report: boolean): boolean {
+  #takes(batch: OutgoingBatch, { qos, report, replicas }: Kind): boolean {
     return (
       batch.qos === qos &&
       batch.report === report &&
+      batch.replicas === replicas &&
       batch.bytes < BATCH_BYTES_FULL &&
       batch.events < BATCH_EVENTS_FULL &&
       this.#timers.now() - batch.createdAt < BATCH_FILLS_MS
@@ -272,7 +277,7 @@ export class Publisher {
         accepted: (results) => this.#accepted(batch, results),
         refused: (problem) => this.#refused(batch, problem),
       });
-      link.send(batch.frame(request));
+      link.send(batch.frame(request, link.welcome));
     }
     this.#tell();
   }
@@ -402,6 +407,14 @@ function readInput(input: Input | readonly Input[]): (CloudEvent | Uint8Array)[]
 
 function isMany(input: Input | readonly Input[]): input is readonly Input[] {
   return Array.isArray(input);
+}
+
+function checkReplicas(replicas: number): void {
+  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= REPLICAS_MAX) return;
+  throw new CausewayError(
+    'invalid-request',
+    `replicas is ${replicas}; it must be a whole number from 1 to ${REPLICAS_MAX}`,
+  );
 }
 
 function tooLarge(bytes: number, limit: number, index: number | undefined): CausewayError {

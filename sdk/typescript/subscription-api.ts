@@ -1,30 +1,69 @@
-// Durable subscriptions are made by the HTTP API of the mesher that the client is connected with.
+// Durable subscriptions are found and made by the HTTP API of the mesher where they are, or are thought to be.
 
 import { CausewayError, refusalOf } from './errors.ts';
 import type { SubscribeOptions } from './types.ts';
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
-type Wanted = Pick<SubscribeOptions, 'topic' | 'group' | 'delivery'>;
+export type Wanted = Pick<SubscribeOptions, 'topic' | 'group' | 'delivery'>;
 type Members = Readonly<Record<string, unknown>>;
+
+/** Sends one request and reads its JSON. Rejects with CausewayError: what the mesher refuses, and what cannot be reached. */
+export type Ask = (url: string, method: string, body: Members | undefined) => Promise<Members>;
+
+/** A subscription as the mesher that has it calls it. */
+export interface FoundSubscription {
+  readonly name: string;
+  /** The mesher where it was made; undefined: one that is too old to tell. */
+  readonly madeOn: string | undefined;
+}
+
+/** Where it is, for who remembers the mesher where it was made. */
+export interface Sought {
+  readonly name: string;
+  readonly madeOn: string | undefined;
+}
+
+/** Rejects with `subscription-not-found`, or `subscription-elsewhere`. */
+export async function findSubscription(ask: Ask, http: string, sought: Sought): Promise<FoundSubscription> {
+  return foundIn(await ask(urlOf(http, sought), 'GET', undefined), sought.name);
+}
 
 /**
  * Makes the subscription, or replaces it where it is not as wanted; what is not said of its delivery may be anything. One that is as
- * wanted is left alone, since replacing it ends the streams of its other consumers.
+ * wanted is left alone, since replacing it ends the streams of its other consumers. Rejects with `subscription-elsewhere`.
  */
-export async function ensureSubscription(http: string, name: string, wanted: Wanted): Promise<void> {
-  const url = `${http}/v1/subscriptions/${encodeURIComponent(name)}`;
+export async function ensureSubscription(
+  ask: Ask,
+  http: string,
+  sought: Sought,
+  wanted: Wanted,
+): Promise<FoundSubscription> {
+  const url = urlOf(http, sought);
   const existing = await ask(url, 'GET', undefined).catch((error: unknown) => {
     if (error instanceof CausewayError && error.code === 'subscription-not-found') return undefined;
     throw error;
   });
-  if (existing !== undefined && isAsWanted(existing, wanted)) return;
+  if (existing !== undefined && isAsWanted(existing, wanted)) return foundIn(existing, sought.name);
   const { topic, group, delivery } = wanted;
-  await ask(url, 'PUT', {
+  const made = await ask(url, 'PUT', {
     topic,
     ...(group === undefined ? {} : { group }),
     ...(delivery === undefined ? {} : { delivery }),
   });
+  return foundIn(made, sought.name);
+}
+
+function urlOf(http: string, { name, madeOn }: Sought): string {
+  const query = madeOn === undefined ? '' : `?madeOn=${encodeURIComponent(madeOn)}`;
+  return `${http}/v1/subscriptions/${encodeURIComponent(name)}${query}`;
+}
+
+function foundIn({ name, madeOn }: Members, asked: string): FoundSubscription {
+  return {
+    name: typeof name === 'string' ? name : asked,
+    madeOn: typeof madeOn === 'string' ? madeOn : undefined,
+  };
 }
 
 function isAsWanted(existing: Members, { topic, group, delivery = {} }: Wanted): boolean {
@@ -36,12 +75,12 @@ function isAsWanted(existing: Members, { topic, group, delivery = {} }: Wanted):
   );
 }
 
-async function ask(url: string, method: string, body: Members | undefined): Promise<Members> {
+export const askByHttp: Ask = async (url, method, body) => {
   const answer = await send(url, method, body);
   const { status, text } = answer;
   const members = membersOf(parse(text));
   if (status >= 200 && status < 300 && members !== undefined) return members;
-  const { code, detail, title, retryable } = members ?? {};
+  const { code, detail, title, retryable, node, http } = members ?? {};
   if (typeof code !== 'string')
     throw new CausewayError('internal', `${url} answered ${status} and no JSON; is it a Causeway mesher?`, {
       status,
@@ -53,8 +92,10 @@ async function ask(url: string, method: string, body: Members | undefined): Prom
     detail: typeof detail === 'string' ? detail : String(title),
     status,
     retryable: typeof retryable === 'boolean' ? retryable : known.retryable,
+    ...(typeof node === 'string' && { node }),
+    ...(typeof http === 'string' && { http }),
   });
-}
+};
 
 async function send(
   url: string,

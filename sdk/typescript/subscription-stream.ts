@@ -31,10 +31,9 @@ import { Settlements } from './settlements.ts';
 import type { Outcome } from './settlements.ts';
 import type { Timers } from './timers.ts';
 import type { Delivery, Subscription } from './types.ts';
+import type { Place } from './whereabouts.ts';
 
 export interface StreamOptions {
-  /** Durable: the subscription's name. Ephemeral: a topic filter. */
-  readonly subject: string;
   readonly source: 'durable' | 'ephemeral';
   readonly group: string;
   readonly credit: number;
@@ -43,8 +42,12 @@ export interface StreamOptions {
 
 export interface StreamPorts {
   readonly timers: Timers;
-  /** Makes the durable subscription, where it is to be made. Rejects with CausewayError. */
-  readonly ensure: ((link: Link) => Promise<void>) | undefined;
+  /** Where it is to be opened, by the mesh's own link, if there is one. Undefined: nowhere, as things are. Rejects with CausewayError. */
+  readonly place: (main: Link | undefined) => Place | Promise<Place> | undefined;
+  /** The mesher where it was made, as far as is known. */
+  readonly madeOn: () => string | undefined;
+  /** The first time that it is open. */
+  readonly opened: (link: Link) => void;
   /** Told of what is refused for the moment. */
   readonly refused: (error: CausewayError) => void;
   /** Nothing comes of it any more. */
@@ -67,7 +70,11 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   readonly #inbox: Inbox;
   readonly #remembered: Remembered;
   #status: 'down' | 'opening' | 'open' | 'closed' = 'down';
-  #link: Link | undefined;
+  /** The mesh's own. */
+  #main: Link | undefined;
+  /** Where it is open, or was closed by the consumer: settlements are under way. */
+  #place: Place | undefined;
+  #attempts = 0;
   /** Its number on the link, while it is open. */
   #stream = 0;
   /** Of the next delivery. */
@@ -108,6 +115,10 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     return this.#inbox.deliveries();
   }
 
+  get madeOn(): string | undefined {
+    return this.#ports.madeOn();
+  }
+
   batches(): AsyncIterable<readonly Delivery[]> {
     return { [Symbol.asyncIterator]: () => this.#inbox.batches() };
   }
@@ -135,7 +146,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   async #close(): Promise<void> {
     if (this.#status === 'closed') return;
     this.#sendSettlements();
-    if (this.#status === 'open') this.#link?.send(encodeClose(this.#stream));
+    if (this.#status === 'open') this.#place?.link.send(encodeClose(this.#stream));
     this.#finish(new CausewayError('closed', 'the subscription was closed'), undefined);
     const late = new Promise<void>((resolve) => {
       const cancel = this.#ports.timers.after(this.#options.closeTimeoutMs, resolve);
@@ -143,42 +154,70 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     });
     await late;
     this.#forgetSettlements();
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#leave();
     this.#ports.ended();
+  }
+
+  #leave(): void {
+    this.#place?.leave();
+    this.#place = undefined;
   }
 
   // ── from the connection
 
-  up(link: Link): void {
+  /** The mesh has a connection. One that is open elsewhere stays there. */
+  up(main: Link): void {
     if (this.#status === 'closed') return;
-    this.#link = link;
+    this.#main = main;
     this.#failures = 0;
-    this.#open(link);
+    if (this.#status === 'down') this.#openAgain();
   }
 
-  down(): void {
-    this.#link = undefined;
+  /** The mesh's link is lost, or another one. */
+  down(link: Link, error: CausewayError): void {
+    const isMain = this.#main === link;
+    if (isMain) this.#main = undefined;
+    if (this.#place?.link !== link && !(isMain && this.#status === 'opening')) return;
     this.#lose();
+    if (this.#main !== undefined && this.#status === 'down') this.#tryLater(error);
   }
 
-  #open(link: Link): void {
-    this.#status = 'opening';
-    const { ensure } = this.#ports;
-    if (ensure === undefined) {
-      this.#openOn(link);
+  /** None of the mesh's own addresses answers. */
+  seek(): void {
+    if (this.#status === 'down' && this.#cancelRetry === undefined) this.#openAgain();
+  }
+
+  #openAgain(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    const place = this.#ports.place(this.#main);
+    if (place === undefined) return;
+    if (!(place instanceof Promise)) {
+      this.#openOn(place);
       return;
     }
-    ensure(link).then(
-      () => {
-        if (this.#link === link && this.#status === 'opening') this.#openOn(link);
+    this.#status = 'opening';
+    const attempt = ++this.#attempts;
+    const isCurrent = (): boolean => this.#status === 'opening' && this.#attempts === attempt;
+    place.then(
+      (found) => {
+        if (isCurrent()) this.#openOn(found);
+        else found.leave();
       },
       (error: unknown) => {
-        if (this.#link === link && this.#status === 'opening') this.#notOpened(causewayErrorOf(error));
+        if (isCurrent()) this.#notOpened(causewayErrorOf(error));
       },
     );
   }
 
-  #openOn(link: Link): void {
-    const { source, subject, group } = this.#options;
+  #openOn(place: Place): void {
+    const { source, group } = this.#options;
+    const { link, name: subject } = place;
+    this.#place = place;
     this.#status = 'open';
     this.#stream = link.stream(this);
     this.#next = 1;
@@ -194,6 +233,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
       accepted: () => {
         if (this.#status !== 'open' || this.#stream !== stream) return;
         this.#opened = 'yes';
+        this.#ports.opened(link);
         for (const { resolve } of this.#whenOpened.splice(0)) resolve();
       },
       refused: () => undefined, // CLOSED, or the end of the connection, says what has happened to the stream
@@ -211,21 +251,27 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   #notOpened(error: CausewayError): void {
     if (!error.retryable) {
       this.#finish(error, error);
-      this.#ports.ended();
+      this.#ended();
       return;
     }
     this.#status = 'down';
+    this.#tryLater(error);
+  }
+
+  /** Without a link of the mesh it is tried again when there is one, or when its addresses have been tried in vain again. */
+  #tryLater(error: CausewayError): void {
+    this.#ports.refused(error);
+    if (this.#main === undefined) return;
     const waitMs = backoffMs(this.#failures++, FIRST_RETRY_MS, LONGEST_RETRY_MS, this.#ports.timers.random);
     this.#cancelRetry = this.#ports.timers.after(waitMs, () => {
       this.#cancelRetry = undefined;
-      if (this.#link !== undefined && this.#status === 'down') this.#open(this.#link);
+      if (this.#status === 'down') this.#openAgain();
     });
-    this.#ports.refused(error);
   }
 
   /** For good. `error`: how the loop ends, where it is not by the consumer's own doing. */
   #finish(reason: CausewayError, error: CausewayError | undefined): void {
-    if (this.#status === 'open') this.#link?.forget(this.#stream);
+    if (this.#status === 'open') this.#place?.link.forget(this.#stream);
     this.#status = 'closed';
     this.#cancelRetry?.();
     this.#inbox.end(error);
@@ -244,6 +290,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
       this.#rememberAll();
       this.#status = 'down';
     }
+    this.#leave();
     this.#inbox.drop();
     this.#granted = 0;
     this.#waiting = 0;
@@ -360,7 +407,7 @@ export class SubscriptionStream implements Subscription, StreamEvents {
   }
 
   #sendSettlements(): void {
-    const link = this.#link;
+    const link = this.#place?.link;
     if (link === undefined || this.#status !== 'open' || this.#settlements.groups === 0) return;
     const settlements = this.#settlements.take();
     this.#sent.add(settlements);
@@ -428,6 +475,6 @@ export class SubscriptionStream implements Subscription, StreamEvents {
     const isStarved = this.#granted + this.#waiting === 0;
     if (room < (isStarved ? 1 : Math.max(1, this.#options.credit / CREDIT_PORTIONS))) return;
     this.#granted += room;
-    this.#link?.send(encodeCredit(this.#stream, room));
+    this.#place?.link.send(encodeCredit(this.#stream, room));
   }
 }

@@ -47,6 +47,11 @@ export interface PublishOptions {
   readonly topic?: string;
   /** `durable` (the default): the promise waits for the mesher's disk. `best-effort`: for its memory. */
   readonly qos?: 'durable' | 'best-effort';
+  /**
+   * Meshers of the cluster that are to have the event on disk before the promise resolves: 1 to 5; at most, and where it is left out, as
+   * many as the mesher is set to. What takes no `not-enough-replicas` asks for 1.
+   */
+  readonly replicas?: number;
   /** Whether the promise is to bring a report for each event. */
   readonly report?: boolean;
 }
@@ -97,6 +102,11 @@ export interface SubscribeOptions {
    * needs one that is there.
    */
   readonly topic?: string;
+  /**
+   * Beside a name: the mesher where the subscription was made, as `Subscription.madeOn` said in an earlier life of this program. It is then
+   * found wherever it lives by now, and no second one is made. Left out: it is that of the mesher that the client is connected with first.
+   */
+  readonly madeOn?: string;
   /** Shares the events with all other members of the group. With a name, only beside `topic`. */
   readonly group?: string;
   /** Settings of the durable subscription that is to be made, beside `topic`; those left out are the mesher's defaults. */
@@ -155,6 +165,8 @@ export interface Delivery {
  * leaving the loop closes it. A loop ends when it is closed, and throws when the mesher ended it for good (deleted, refused).
  */
 export interface Subscription extends AsyncIterable<Delivery> {
+  /** Of a durable subscription, soon after it is open: the mesher where it was made, by which it is found should that one be lost. */
+  readonly madeOn: string | undefined;
   /** Arrays of deliveries, none empty, as many as came in one message: faster than one by one. */
   batches(): AsyncIterable<readonly Delivery[]>;
   /** Resolves when the mesher has it open: it gets what is published from then on. Rejects where it ends before. */

@@ -87,14 +87,14 @@ export class FakeFrontDoor implements FrontDoor {
 
   async publishEncoded(
     { bytes, topics }: EncodedBatch,
-    { qos, report }: { readonly qos: PublishOptions['qos']; readonly report: boolean },
+    { report, ...asked }: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]> {
     const places = readable(() => eventsOfBatch(bytes));
     const named = topics.flatMap(({ count, topic }) => Array.from({ length: count }, () => topic));
     const results: PublishResult[] = [];
     for (const [i, topic] of named.entries()) {
       const event = readable(() => decodeCloudEvent(bytes.subarray(places[2 * i], places[2 * i + 1])));
-      results.push(...(await this.publish([event], { qos, topic: topic === '' ? undefined : topic })));
+      results.push(...(await this.publish([event], { ...asked, topic: topic === '' ? undefined : topic })));
     }
     return report ? results : [];
   }
@@ -169,6 +169,19 @@ export class FakeFrontDoor implements FrontDoor {
   subscription(name: string): SubscriptionState | undefined {
     const queue = this.#queues.get(name);
     return queue && this.#stateOf(queue);
+  }
+
+  /** Of subscriptions that were made elsewhere, by `madeOn`: their name here, or why they are not here. */
+  readonly elsewhere = new Map<string, string | MeshError>();
+
+  nameHere(name: string, madeOn: string): string {
+    const known = this.elsewhere.get(madeOn) ?? name;
+    if (typeof known === 'string') return known;
+    throw known;
+  }
+
+  neighbours(): { node: string; http: string }[] {
+    return [];
   }
 
   subscriptions(): SubscriptionState[] {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CloudEvent } from '../../node/core/cloud-event.ts';
 import { Counters } from '../../node/core/counters.ts';
+import { MeshError } from '../../node/core/errors.ts';
 import { LIMITS, type Limits } from '../../node/core/limits.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import type { DecodedDelivery, Delivery } from '../../node/core/ports.ts';
@@ -220,4 +221,13 @@ test('pulls that wait count as sessions', async () => {
     1,
     'those that were answered do not',
   );
+});
+
+test('as long as it serves no clients it names no neighbours, and says why it cannot say where a subscription is', () => {
+  const notReady = (): never => {
+    throw new MeshError('not-ready', 'it has no heir yet');
+  };
+  const door = new MesherDoor({ ...NAMES, limits: LIMITS }, notReady, notReady);
+  assert.deepEqual(door.neighbours(), []);
+  assert.throws(() => door.nameHere('orders', 'lost'), { code: 'not-ready' });
 });

@@ -14,5 +14,7 @@ export const RANGES_MAX = 65_536;
 export const SETTLED_MAX = 131_072;
 /** Requests in one ACCEPTED. */
 export const REQUESTS_MAX = 65_536;
+/** Neighbours that WELCOME names; a client looks at no more. */
+export const NEIGHBOURS_MAX = 16;
 /** A delivery's attempt: leaves the lowest bit of 31 for the flag beside it. */
 export const ATTEMPT_MAX = 2 ** 30 - 1;

@@ -1,13 +1,13 @@
 // What a client sends (docs/streaming.md): frames ↔ bytes, both ways, no I/O.
 //
 //   frame       := 1 publish | 2 open | 3 credit | 4 settle | 5 close            the type is one byte
-//   publish     := flags:u8 request:id runs:uint (count:uint topic:text){runs} batch          the rest, see batch.ts
+//   publish     := flags:u8 request:id [replicas:id] runs:uint (count:uint topic:text){runs} batch    the rest, see batch.ts
 //   open        := stream:id kind:u8 credit:uint subject:text group:text
 //   credit      := stream:id count:uint
 //   settle      := stream:id request:id settlement*
 //   settlement  := 0 ranges | 1 delay:uint ranges | 2 reason:text ranges                                  see ranges.ts
 //   close       := stream:id
-//   flags       := 1 best-effort, 2 report;  kind := 0 durable, 1 ephemeral;  delay := 0 back-off, else ms + 1
+//   flags       := 1 best-effort, 2 report, 4 replicas follow;  kind := 0 durable, 1 ephemeral;  delay := 0 back-off, else ms + 1
 //   id          := uint, from 1
 //
 // Primitives are in byte-writer.ts. Decoding checks shape and bounds, never whether it makes sense: that is for whoever knows
@@ -34,6 +34,8 @@ interface PublishHead {
   readonly qos: 'durable' | 'best-effort';
   /** Whether REPORT is wanted rather than ACCEPTED. */
   readonly report: boolean;
+  /** Meshers that are to have the events on disk, where fewer will do than the mesher is set to. */
+  readonly replicas?: number | undefined;
   readonly topics: readonly TopicRun[];
 }
 
@@ -91,6 +93,7 @@ const NAMES: readonly (string | undefined)[] = [undefined, 'PUBLISH', 'OPEN', 'C
 
 const BEST_EFFORT = 1;
 const REPORT = 2;
+const REPLICAS = 4;
 const ACK = 0;
 const RETRY = 1;
 const REJECT = 2;
@@ -125,8 +128,14 @@ function beginPublish(head: PublishHead, batchBytes: number): { writer: ByteWrit
   for (const { topic } of head.topics) bytes += 8 + topic.length * 3; // UTF-8 has at most three bytes for a UTF-16 unit
   const writer = new ByteWriter(bytes);
   writer.byte(PUBLISH);
-  writer.byte((head.qos === 'best-effort' ? BEST_EFFORT : 0) | (head.report ? REPORT : 0));
+  const { qos, report, replicas } = head;
+  writer.byte(
+    (qos === 'best-effort' ? BEST_EFFORT : 0) |
+      (report ? REPORT : 0) |
+      (replicas === undefined ? 0 : REPLICAS),
+  );
   writer.uint(head.request);
+  if (replicas !== undefined) writer.uint(replicas);
   writer.uint(head.topics.length);
   let count = 0;
   for (const run of head.topics) {
@@ -214,8 +223,10 @@ function readSmall(reader: ByteReader, type: number): OpenFrame | CreditFrame | 
 
 function readPublish(reader: ByteReader): PublishFrame {
   const flags = reader.byte();
-  if (flags > (BEST_EFFORT | REPORT)) throw new WireError('bad-value', `flags ${flags} in a PUBLISH`);
+  if (flags > (BEST_EFFORT | REPORT | REPLICAS))
+    throw new WireError('bad-value', `flags ${flags} in a PUBLISH`);
   const request = readId(reader);
+  const replicas = (flags & REPLICAS) === 0 ? undefined : readId(reader);
   const topics: TopicRun[] = [];
   let events = 0;
   for (let left = reader.count(FRAME_EVENTS_MAX, TOPIC_RUN_BYTES_MIN); left > 0; left--) {
@@ -229,6 +240,7 @@ function readPublish(reader: ByteReader): PublishFrame {
     request,
     qos: (flags & BEST_EFFORT) === 0 ? 'durable' : 'best-effort',
     report: (flags & REPORT) !== 0,
+    ...(replicas !== undefined && { replicas }),
     topics,
     batch: reader.fixedBytes(reader.left),
   };

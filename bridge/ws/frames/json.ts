@@ -7,6 +7,8 @@ import { isUtf8 } from 'node:buffer';
 import type { PublishResult } from '../../../node/core/delivery-types.ts';
 import type { ByteReader } from '../../../node/wire/byte-reader.ts';
 import { WireError } from '../../../node/wire/wire-error.ts';
+import type { Neighbour } from '../../../node/core/views.ts';
+import { NEIGHBOURS_MAX } from './bounds.ts';
 
 /** Who the client is connected with, and what may be asked of it. */
 export interface Welcome {
@@ -20,6 +22,10 @@ export interface Welcome {
   readonly messageBytesMax: number;
   readonly publishWindowBytes: number;
   readonly streamsMax: number;
+  /** What PUBLISH may ask for; 0: it is not to ask, since the mesher is of a version that knows no such flag. */
+  readonly replicasMax: number;
+  /** Other meshers of its cluster. One of them is its heir, should it be lost for good. */
+  readonly neighbours: readonly Neighbour[];
 }
 
 /** RFC 9457 §3.1, as the HTTP API answers; `code` is from core/errors.ts, or of a mesher that knows more of them. */
@@ -49,7 +55,18 @@ export function readWelcome(reader: ByteReader): Welcome {
     messageBytesMax: countOf(members, 'messageBytesMax'),
     publishWindowBytes: countOf(members, 'publishWindowBytes'),
     streamsMax: countOf(members, 'streamsMax'),
+    replicasMax: members['replicasMax'] === undefined ? 0 : countOf(members, 'replicasMax'),
+    neighbours: neighboursOf(members),
   };
+}
+
+/** Older meshers name none. */
+function neighboursOf({ neighbours = [] }: Members): Neighbour[] {
+  if (!Array.isArray(neighbours)) throw wrong('neighbours', 'an array');
+  return neighbours.slice(0, NEIGHBOURS_MAX).map((each: unknown) => {
+    const members = objectOf(each);
+    return { node: textOf(members, 'node'), http: textOf(members, 'http') };
+  });
 }
 
 export function readProblem(reader: ByteReader): WireProblem {

@@ -95,6 +95,8 @@ class Bench {
       batchEventsMax,
       ...messages,
       streamsMax,
+      replicasMax: 5,
+      neighbours: [],
     };
     this.#connection = new Connection(
       this.#socket.asWebSocket(),

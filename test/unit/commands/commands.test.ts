@@ -153,7 +153,7 @@ test('publishes what is piped in, wrapped or as it is, and prints a line for eac
   const event = { specversion: '1.0', id: 'mine', source: '/s', type: 'own.type' };
   const stdin = `{"n":1}\n${JSON.stringify(event)}\n`;
   const { code, stdout } = await run(
-    ['publish', '--type', 'x.y', '--qos', 'best-effort', '--json', '--url', url],
+    ['publish', '--type', 'x.y', '--qos', 'best-effort', '--replicas', '1', '--json', '--url', url],
     { stdin },
   );
   assert.equal(code, 0);
@@ -162,6 +162,7 @@ test('publishes what is piped in, wrapped or as it is, and prints a line for eac
     ['x.y', 'own.type'],
   );
   assert.equal(door.published[0]?.options.qos, 'best-effort');
+  assert.equal(door.published[0].options.replicas, 1);
   const results = lines(stdout) as { id: string }[];
   assert.deepEqual(
     results.map(({ id }) => id),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { CausewayError } from '../../../sdk/typescript/errors.ts';
 import { connectThrough } from '../../../sdk/typescript/mesh-client.ts';
 import type { ConnectOptions, Mesh } from '../../../sdk/typescript/types.ts';
-import { connected, watch, type Watched } from './connected.ts';
+import { askNobody, connected, watch, type Watched } from './connected.ts';
 import { FakeMesher } from './fake-mesher.ts';
 import { VirtualTimers } from './virtual-timers.ts';
 
@@ -23,7 +23,7 @@ function connecting(
   const mesher = new FakeMesher();
   mesher.status = status;
   const promise = connectThrough(
-    { openSocket: mesher.open, timers, warn: (thrown) => assert.fail(String(thrown)) },
+    { openSocket: mesher.open, timers, ask: askNobody, warn: (thrown) => assert.fail(String(thrown)) },
     addresses,
     options,
   );

@@ -35,6 +35,8 @@ export const WELCOME: Welcome = {
   messageBytesMax: 5_000_000,
   publishWindowBytes: 8_000_000,
   streamsMax: 256,
+  replicasMax: 5,
+  neighbours: [],
 };
 
 export class FakeMesher {
@@ -66,7 +68,7 @@ export class FakeConnection {
   readonly address: Address;
   readonly frames: ClientFrame[] = [];
   readonly #events: SocketEvents;
-  #isOver = false;
+  isOver = false;
   pings = 0;
   closeCode: number | undefined;
   #next = new Map<number, number>();
@@ -79,7 +81,7 @@ export class FakeConnection {
   // ── the client's side
 
   send(frame: Uint8Array): void {
-    if (!this.#isOver) this.frames.push(decodeClientFrame(frame));
+    if (!this.isOver) this.frames.push(decodeClientFrame(frame));
   }
 
   ping(): void {
@@ -99,13 +101,13 @@ export class FakeConnection {
 
   /** The connection is lost. */
   drop(why = 'connection lost', code: ErrorCode = 'mesher-unreachable'): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.isOver) return;
+    this.isOver = true;
     queueMicrotask(() => this.#events.closed(new CausewayError(code, why)));
   }
 
   say(frame: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#events.alive();
     this.#events.message(frame);
   }

@@ -66,6 +66,39 @@ test('best-effort and reports travel apart, in order; each call gets the reports
   assert.deepEqual(await second, [result('5')]);
 });
 
+test('fewer replicas are asked for where the mesher knows what that means, and travel apart', async () => {
+  const { mesh, mesher, timers } = await connected();
+  const calls = [
+    mesh.publish(event('1'), { replicas: 1 }),
+    mesh.publish(event('2'), { replicas: 1 }),
+    mesh.publish(event('3')),
+  ];
+  await timers.turn();
+  const frames = mesher.last.published;
+  assert.deepEqual(
+    frames.map((frame) => [idsOf(frame), frame.replicas]),
+    [
+      [['1', '2'], 1],
+      [['3'], undefined],
+    ],
+  );
+  // one that would end the connection for it keeps as many as ever
+  mesher.welcome = { ...mesher.welcome, replicasMax: 0 };
+  mesher.last.drop();
+  await timers.pass(1_000);
+  assert.deepEqual(
+    mesher.last.published.map((frame) => [idsOf(frame), frame.replicas]),
+    [
+      [['1', '2'], undefined],
+      [['3'], undefined],
+    ],
+  );
+  for (const { request } of mesher.last.published) mesher.last.accept(request);
+  await Promise.all(calls);
+  for (const replicas of [0, -1, 1.5, 6, NaN])
+    await assert.rejects(mesh.publish(event('4'), { replicas }), isError('invalid-request'));
+});
+
 test('no more is under way than the mesher allows; what waits meanwhile goes together', async () => {
   const { mesh, mesher, timers } = await connected({}, { publishWindowBytes: 100 });
   const data = 'x'.repeat(60);

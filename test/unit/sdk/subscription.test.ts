@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CausewayError } from '../../../sdk/typescript/errors.ts';
 import type { Delivery, Subscription } from '../../../sdk/typescript/types.ts';
+import { askByHttp } from '../../../sdk/typescript/subscription-api.ts';
 import { connected, watch } from './connected.ts';
 
 /** Takes deliveries as they come, without settling them. */
@@ -456,7 +457,7 @@ test('a delay that no mesher takes is refused where it is asked for, and costs n
 });
 
 test('a subscription that cannot be asked for ends with `internal`, and the client goes on', async (t) => {
-  const { mesh, mesher, timers } = await connected();
+  const { mesh, mesher, timers } = await connected({}, {}, askByHttp);
   // what JSON cannot hold is no setting: its types say so, and not all callers have types
   const delivery = { retries: 1n } as unknown as { retries: number };
   t.mock.method(globalThis, 'fetch', () =>

@@ -180,6 +180,32 @@ suite('POST /v1/events', () => {
 });
 
 suite('/v1/subscriptions', () => {
+  test('one that was made elsewhere is found under its name here, and none is made where another mesher has it', async (t) => {
+    const { app, door } = await buildTestServer(t);
+    const topic = { topic: 'a/#' };
+    const put = (query: string) =>
+      app.inject({ method: 'PUT', url: `/v1/subscriptions/orders${query}`, payload: topic });
+    const get = (query: string) => app.inject({ method: 'GET', url: `/v1/subscriptions/orders${query}` });
+    const details = { node: 'heir', http: 'http://heir', memberStatus: 'alive' };
+    door.elsewhere.set('lost', new MeshError('subscription-elsewhere', 'on heir', { details }));
+    for (const answer of [await put('?madeOn=lost'), await get('?madeOn=lost')]) {
+      assert.equal(answer.statusCode, 409);
+      const problem = answer.json<Record<string, unknown>>();
+      assert.equal(problem['code'], 'subscription-elsewhere');
+      assert.deepEqual([problem['node'], problem['http'], problem['memberStatus']], Object.values(details));
+    }
+    assert.deepEqual(door.subscriptions(), []);
+    door.elsewhere.set('guest', 'orders~guest');
+    assert.equal((await get('?madeOn=guest')).json<Problem>().code, 'subscription-not-found');
+    const made = await put('?madeOn=guest');
+    assert.equal(made.statusCode, 201);
+    assert.equal(made.headers['location'], '/v1/subscriptions/orders~guest');
+    assert.equal(made.json<{ name: string }>().name, 'orders~guest');
+    assert.equal((await put('')).json<{ madeOn: string }>().madeOn, door.node);
+    for (const query of ['?madeOn=', '?madeOn=a&madeOn=b', `?madeOn=${'n'.repeat(129)}`])
+      assert.equal((await get(query)).json<Problem>().code, 'invalid-request', query);
+  });
+
   test('makes, replaces, shows, lists, deletes', async (t) => {
     const { app } = await buildTestServer(t);
     const put = (body: object) =>

@@ -60,16 +60,18 @@ const publish = fc
     request: id,
     qos: fc.constantFrom('durable' as const, 'best-effort' as const),
     report: fc.boolean(),
+    replicas: fc.option(id, { nil: undefined }),
     runs: fc.array(fc.record({ topic: text, events: fc.array(eventBytes, { minLength: 1, maxLength: 5 }) }), {
       maxLength: 4,
     }),
   })
-  .map(({ request, qos, report, runs }) => {
+  .map(({ runs, replicas, ...rest }) => {
+    const head = { ...rest, ...(replicas !== undefined && { replicas }) };
     const topics = runs.map(({ topic, events }) => ({ topic, count: events.length }));
     const events = runs.flatMap((run) => run.events);
     return {
-      bytes: encodePublish({ request, qos, report, topics }, events),
-      frame: { request, qos, report, topics },
+      bytes: encodePublish({ ...head, topics }, events),
+      frame: { ...head, topics },
       events,
     };
   });
@@ -130,6 +132,8 @@ const welcome = fc
     messageBytesMax: uint,
     publishWindowBytes: uint,
     streamsMax: uint,
+    replicasMax: uint,
+    neighbours: fc.array(fc.record({ node: text, http: text }), { maxLength: 16 }),
   })
   .map((each) => ({ bytes: encodeWelcome(each), frame: { kind: 'welcome' as const, welcome: each } }));
 

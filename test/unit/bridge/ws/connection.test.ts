@@ -57,7 +57,7 @@ class Bench {
     const { eventBytesMax, batchEventsMax } = LIMITS;
     const bounds = { ...WS_BOUNDS, ...given.bounds };
     const { streamsMax } = bounds;
-    const limits = { eventBytesMax, batchEventsMax, ...messages, streamsMax };
+    const limits = { eventBytesMax, batchEventsMax, ...messages, streamsMax, replicasMax: 5, neighbours: [] };
     this.connection = new Connection(
       this.socket.asWebSocket(),
       this.raw.asSocket(),

@@ -95,6 +95,17 @@ test('hands batches in as they are, and at once', () => {
   assert.deepEqual(second?.options, { qos: 'durable', report: false });
 });
 
+test('a wish for fewer replicas goes with its batch; one that is beyond all bounds is refused', () => {
+  const bench = new Bench();
+  const { publishing, socket } = bench.publisher();
+  publishing.take(frame(1, { replicas: 1 }));
+  assert.deepEqual(bench.handedIn()[0]?.options, { qos: 'durable', report: false, replicas: 1 });
+  publishing.take(frame(2, { replicas: 6 }));
+  assert.deepEqual(bench.handedIn(), []);
+  assert.deepEqual(bench.refused, ['invalid-request']);
+  assert.equal(socket.frames('refused')[0]?.request, 2);
+});
+
 test('answers all that were answered in one turn with one frame', async () => {
   const bench = new Bench();
   const { publishing, socket } = bench.publisher();

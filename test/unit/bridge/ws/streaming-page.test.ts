@@ -45,6 +45,22 @@ test('the PUBLISH of the page is its event in a frame, as the codec reads and wr
   );
 });
 
+test('the PUBLISH that asks for one replica begins as the page says', () => {
+  const head = shown('PUBLISH, of which one copy will do');
+  const topics = [{ count: 1, topic: 'orders/eu' }];
+  const frame = { request: 2, qos: 'durable', report: false, replicas: 1, topics } as const;
+  const rest = shown('PUBLISH').subarray(3);
+  const decoded = decodeClientFrame(Buffer.concat([head, rest]));
+  assert.ok(decoded.kind === 'publish');
+  assert.deepEqual({ ...decoded, batch: undefined }, { kind: 'publish', ...frame, batch: undefined });
+  assert.equal(
+    Buffer.from(encodePublish({ ...frame, topics: [] }, []))
+      .toString('hex')
+      .slice(0, 8),
+    head.toString('hex'),
+  );
+});
+
 test('the SETTLE of the page names the deliveries that it says', () => {
   const settlements: RangeSettlement[] = [
     {
