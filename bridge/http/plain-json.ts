@@ -150,9 +150,9 @@ function dataOf(json: string, attributes: ReadonlyMap<string, AttributeValue>): 
   const value = parseOrNothing(json);
   if (value === NOTHING) return undefined;
   const contentType = attributes.get('datacontenttype')?.value;
-  if (contentType === undefined || (typeof contentType === 'string' && isJsonContentType(contentType)))
-    return { type: 'text', value: json };
-  return typeof value === 'string' ? { type: 'text', value } : undefined;
+  if (contentType !== undefined && typeof contentType !== 'string') return undefined;
+  if (isJsonContentType(contentType)) return { type: 'text', value: json };
+  return typeof value === 'string' && value.isWellFormed() ? { type: 'text', value } : undefined;
 }
 
 const NOTHING = Symbol('not JSON');

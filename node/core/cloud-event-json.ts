@@ -200,7 +200,14 @@ function dataOf(
   // The data of a JSON event is whatever stands there: a string is a JSON string, and null is a payload of its own.
   if (isJsonContentType(contentType)) return { type: 'text', value: json.slice(member.start, member.end) };
   if (data === null) return undefined;
-  if (typeof data === 'string') return { type: 'text', value: data };
+  if (typeof data === 'string') {
+    if (data.isWellFormed()) return { type: 'text', value: data };
+    throw invalidEvent(
+      'data',
+      'it has half of a surrogate pair, which UTF-8 cannot carry; use data_base64',
+      index,
+    );
+  }
   throw invalidEvent(
     'data',
     `datacontenttype is ${String(contentType).slice(0, 80)}, so it must be a string, not ${kindOf(data)}`,
