@@ -44,7 +44,7 @@ interface Lost {
   state: 'claiming' | 'moving' | 'ending';
   /** Monotonic ms of the last question to the registry. */
   askedAt: number;
-  /** Number of the last claim: older answers count no more. */
+  /** Number of the claim that waits for its answer; 0: none does, and answers that come count no more. */
   ask: number;
   /** Nothing was free when it was asked last, and somebody else is still at it. */
   isWatching: boolean;
@@ -122,7 +122,11 @@ export class Takeovers {
 
   /** It came back, or somebody has a newer copy. */
   #desist(owner: NodeId): void {
-    if (this.#lost.delete(owner)) this.#ports.copies.unseal(owner);
+    const lost = this.#lost.get(owner);
+    if (!lost) return;
+    this.#lost.delete(owner);
+    this.#ports.copies.unseal(owner);
+    if (lost.ask > 0) this.#isReleased = false; // the answer that did not come may have been a claim
   }
 
   /** A copy that is not whole waits for others' to be claimed first. */
@@ -175,10 +179,14 @@ export class Takeovers {
   /** The registry says who has claimed what, this mesher included. */
   claimed(owner: NodeId, ask: number, claims: readonly Claim[]): void {
     const lost = this.#lost.get(owner);
-    if (lost?.state !== 'claiming' || lost.ask !== ask) return;
     const { self } = this;
     const { counters } = this.#ports;
     const own = claims.filter(({ taker, isDone }) => taker === self && !isDone);
+    if (lost?.state !== 'claiming' || lost.ask !== ask) {
+      if (own.length > 0 && !this.#isAtWork(owner)) this.#isReleased = false; // it was given up meanwhile
+      return;
+    }
+    lost.ask = 0;
     // the first may have had to give up its claim: then the next is the heir
     const isHeir = this.#takeovers.get(owner)?.isHeir === true || claims[0]?.taker === self;
     if (own.length > 0 || (isHeir && !this.isGuest(owner))) {
