@@ -66,10 +66,14 @@ function isLabel(value: unknown): value is [string, string] {
   return isListOf(value, isText) && value.length === 2;
 }
 
+export interface MemberAway {
+  readonly record: MemberRecord;
+  /** For how long, as far as is known here. */
+  readonly awayMs: number;
+}
+
 /** As many messages as these members take. */
-export function awayMessages(
-  members: Iterable<{ readonly record: MemberRecord; readonly awayMs: number }>,
-): MembersAway[] {
+export function awayMessages(members: readonly MemberAway[]): MembersAway[] {
   const messages: MembersAway[] = [];
   let told: MembersAway['members'][number][] = [];
   let bytes = 0;

@@ -3,7 +3,7 @@
 // nobody anything. What is known is kept in the journal, so a restart needs no registry. Whoever was away before this mesher joined it
 // knows by hearsay only (away.ts).
 
-import { Hearsay, memberText, readMember } from './away.ts';
+import { Hearsay, type MemberAway, memberText, readMember } from './away.ts';
 import type { Counters } from './counters.ts';
 import type { NodeId } from './event.ts';
 import type { Limits } from './limits.ts';
@@ -243,10 +243,12 @@ export class Membership {
 
   // ─────────────────────────────────────────────────────────── who is away
 
-  /** Members that the registry has listed, and does no longer; `awayMs`: for how long, as far as is known here. */
-  *away(now: Now): Iterable<{ readonly record: MemberRecord; readonly awayMs: number }> {
+  /** Members that the registry has listed, and does no longer. */
+  away(now: Now): MemberAway[] {
+    const away: MemberAway[] = [];
     for (const { record, listed, hearsay, changedAt } of this.#members.values())
-      if (!listed && !hearsay) yield { record, awayMs: now.monotonic - changedAt };
+      if (!listed && !hearsay) away.push({ record, awayMs: now.monotonic - changedAt });
+    return away;
   }
 
   /** A peer says who is away. What is known here at first hand it cannot change. */

@@ -7,7 +7,7 @@
 // It does no I/O, reads no clock and draws no chance of its own, and never waits. See steps.ts for the order of effects.
 
 import { Announcer } from './announcer.ts';
-import { awayMessages } from './away.ts';
+import { awayMessages, type MemberAway } from './away.ts';
 import { Commits } from './commits.ts';
 import { Copies } from './copies.ts';
 import type { AdoptedWant } from './copy-move.ts';
@@ -755,7 +755,8 @@ export class MesherCore {
 
   #linkUp(peer: NodeId, version: number): void {
     const cluster = this.members.clusterOf(peer);
-    if (cluster === undefined) return; // the network lets only members in; one was forgotten meanwhile
+    // the network lets only members in; one was forgotten meanwhile
+    if (cluster === undefined || !this.members.isAdmitted(peer)) return;
     this.links.up(peer, cluster, version, this.#now);
     this.members.linkUp(peer, this.#now);
     this.#tellAway(this.members.away(this.#now), [peer]); // before the versions of their routes, which nobody takes of strangers
@@ -764,14 +765,12 @@ export class MesherCore {
     this.#lanesStale = true;
   }
 
-  #tellAway(
-    members: Iterable<{ readonly record: MemberRecord; readonly awayMs: number }>,
-    peers = this.links.linked(),
-  ): void {
-    const able = peers.filter((peer) => this.links.speaks(peer, 'members-away'));
-    if (able.length === 0) return;
-    for (const message of awayMessages(members))
-      for (const peer of able) this.#effects.push({ kind: 'control', peer, message });
+  #tellAway(members: readonly MemberAway[], peers = this.links.linked()): void {
+    for (const peer of peers) {
+      if (!this.links.speaks(peer, 'members-away')) continue;
+      const others = members.filter(({ record }) => record.node !== peer);
+      for (const message of awayMessages(others)) this.#effects.push({ kind: 'control', peer, message });
+    }
   }
 
   #setFull(peer: NodeId, full: boolean): void {

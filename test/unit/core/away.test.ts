@@ -63,6 +63,7 @@ class Newcomer {
     const effects = this.core.step(inputs, this.#time());
     this.effects.push(...effects);
     for (const effect of effects) {
+      if (effect.kind === 'end-claims') this.step({ kind: 'claims-ended', owner: effect.owner });
       if (effect.kind !== 'append') continue;
       this.ops.push(...effect.ops);
       this.step({ kind: 'appended', batch: effect.batch });
