@@ -305,7 +305,14 @@ void test('nobody who is known by hearsay is an heir, until the registry lists i
 });
 
 void test('hearsay alone is no proof of death for those who hold copies', () => {
-  const head = { incarnation: 1, batch: 1, cursor: COPY_COMPLETE, startBlock: 0, nextBlock: 2 };
+  const head = {
+    incarnation: 1,
+    batch: 1,
+    cursor: COPY_COMPLETE,
+    startBlock: 0,
+    nextBlock: 2,
+    hasPast: true,
+  };
   const a = new Newcomer({ copies: [{ owner: 'x', head }] });
   a.say('b', ...saying([recordOf('x', 'eu')]));
   for (let i = 0; i < 5; i++) a.wait(10_000);
