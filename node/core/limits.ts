@@ -28,6 +28,14 @@ export const FRAME_EVENTS_MAX = 4096;
 export const REMEMBERED_BUCKET_BYTES_MAX = 4 * 1024 * 1024;
 /** Records named in one message on the wire: room to raise `membersMax`, which both ends need not have the same. */
 export const HEADS_MAX = 16_384;
+/**
+ * Members away that one peer may tell of to a mesher to which the registry never listed them; their interests are bounded by
+ * `interestsMax` in all. Whoever means harm can invent some. Above: refused, reason `too-many-away`; so is what would be more
+ * than half of `membersMax` of all peers.
+ */
+export const AWAY_FROM_PEER_MAX = 256;
+/** UTF-8 bytes of a member's record: what a registry takes (registry/limits.ts). Larger ones are told to nobody. */
+export const MEMBER_BYTES_MAX = 32 * 1024;
 
 /**
  * UTF-8 bytes of any text in an event's record (topic, key, names, reasons), whatever the mesher that wrote it allows: far

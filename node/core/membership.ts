@@ -1,12 +1,15 @@
 // Who belongs to the federation, and who of them is there. Two signals: the registry's list (a lease) and the link.
 // The list alone makes a *suspect*, both together, past a grace, make a *dead* one; the registry's silence makes
-// nobody anything. What is known is kept in the journal, so a restart needs no registry.
+// nobody anything. What is known is kept in the journal, so a restart needs no registry. Whoever was away before this mesher joined it
+// knows by hearsay only (away.ts).
 
+import { Hearsay, type MemberAway, memberText, readMember } from './away.ts';
 import type { Counters } from './counters.ts';
 import type { NodeId } from './event.ts';
 import type { Limits } from './limits.ts';
+import type { MembersAway } from './messages.ts';
 import type { MemberRefusal } from './metric-catalogue.ts';
-import type { Keys, MemberList, MemberRecord, Random } from './ports.ts';
+import type { Keys, KnownMember, MemberList, MemberRecord, Random } from './ports.ts';
 import type { Emit, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
 import type { MemberStatus } from './views.ts';
@@ -19,6 +22,8 @@ export interface Member {
   /** Monotonic ms of the last change of `listed` or `linked`. */
   changedAt: number;
   status: MemberStatus;
+  /** The registry never listed it here: who told of it first, and when, monotonic ms. */
+  hearsay: { readonly from: NodeId; readonly since: number } | undefined;
 }
 
 export interface MembershipOptions {
@@ -33,21 +38,21 @@ export interface MembershipOptions {
 /** What membership tells the rest of the core. */
 export interface MembershipEvents {
   /** New, changed or known again: keep it. */
-  remember(record: MemberRecord): void;
+  remember(record: KnownMember): void;
   /** Already out of `all()`. */
   forget(record: MemberRecord): void;
   /** Whether it has an heir: what is registered under its name is of the past. */
   isReplaced(node: NodeId): boolean;
+  /** The registry lists no longer who was a member at first hand. */
+  wentAway(members: readonly MemberRecord[]): void;
+  /** The registry lists who was known by hearsay only. */
+  admitted(node: NodeId): void;
   statusChanged(): void;
 }
 
-/** The signed bytes of a member record: its fields in one fixed order. */
+/** The signed bytes of a member record. */
 export function memberBytes(record: Omit<MemberRecord, 'signature'>): Uint8Array {
-  const labels = Object.entries(record.labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  const { federation, cluster, node, incarnation, addresses, http, version } = record;
-  return Buffer.from(
-    JSON.stringify([federation, cluster, node, incarnation, addresses, http, version, labels]),
-  );
+  return Buffer.from(memberText(record));
 }
 
 export function signMember(keys: Keys, record: Omit<MemberRecord, 'signature'>): MemberRecord {
@@ -77,6 +82,7 @@ export class Membership {
   readonly #emit: Emit;
   readonly #members = new Map<NodeId, Member>();
   readonly #clusterSizes = new Map<string, number>();
+  readonly #hearsay: Hearsay;
   /** Goes up with every change of who is known, of which cluster, and with which status. */
   changes = 0;
   #revision = 0;
@@ -93,6 +99,7 @@ export class Membership {
     this.#self = self;
     this.#events = events;
     this.#emit = emit;
+    this.#hearsay = new Hearsay(options.limits.membersMax);
   }
 
   get registry(): { state: 'up' | 'down' | 'never-reached'; revision: number; since: number } {
@@ -112,6 +119,17 @@ export class Membership {
     return this.#members.values();
   }
 
+  /** The registry has listed it, and so it may have links, and be an heir. */
+  isAdmitted(node: NodeId): boolean {
+    const member = this.#members.get(node);
+    return member !== undefined && member.hearsay === undefined;
+  }
+
+  /** Who alone says that it is a member; undefined: the registry did, or nobody does. */
+  heardFrom(node: NodeId): NodeId | undefined {
+    return this.#members.get(node)?.hearsay?.from;
+  }
+
   clusterOf(node: NodeId): string | undefined {
     return this.#members.get(node)?.record.cluster;
   }
@@ -127,9 +145,11 @@ export class Membership {
     return this.#clusterSizes.get(cluster) ?? 0;
   }
 
-  recover(records: readonly MemberRecord[], now: Now): void {
-    for (const record of records) {
-      if (record.node !== this.#self.node) this.#take(record, now, false);
+  recover(records: readonly KnownMember[], now: Now): void {
+    for (const { heardFrom, ...record } of records) {
+      if (record.node === this.#self.node) continue;
+      if (heardFrom === undefined) this.#take(record, now, false);
+      else this.#hear(record, heardFrom, now.monotonic, now.monotonic);
     }
     this.#allow();
   }
@@ -154,9 +174,13 @@ export class Membership {
         this.#take(record, now, true);
       }
     }
+    const gone: MemberRecord[] = [];
     for (const member of this.#members.values()) {
-      if (member.listed && !listed.has(member.record.node)) this.#setSignal(member, 'listed', false, now);
+      if (!member.listed || listed.has(member.record.node)) continue;
+      this.#setSignal(member, 'listed', false, now);
+      gone.push(member.record);
     }
+    if (gone.length > 0) this.#events.wentAway(gone);
     if (self?.signature === this.#self.signature) this.#joined = true;
     else this.#register(now);
     this.#allow();
@@ -186,8 +210,10 @@ export class Membership {
         linked: false,
         changedAt: now.monotonic,
         status: 'alive',
+        hearsay: undefined,
       };
       this.#members.set(record.node, member);
+      this.#hearsay.seen(record.node);
       this.#countCluster(record.cluster, 1);
       this.changes++;
       if (fresh) this.#events.remember(record);
@@ -195,15 +221,79 @@ export class Membership {
       this.#events.statusChanged();
       return;
     }
-    if (known.record.signature !== record.signature) {
-      this.#countCluster(known.record.cluster, -1);
-      this.#countCluster(record.cluster, 1);
-      known.record = record;
-      this.changes++;
-      this.#events.remember(record);
-      this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
+    const { hearsay } = known;
+    if (hearsay) {
+      this.#hearsay.confirm(hearsay.from);
+      known.hearsay = undefined;
     }
+    const isOther = known.record.signature !== record.signature;
+    if (isOther) this.#replaceRecord(known, record);
+    if (isOther || hearsay) this.#events.remember(record);
+    if (isOther) this.#emit({ kind: 'connect', peer: record.node, addresses: record.addresses });
     if (!known.listed) this.#setSignal(known, 'listed', true, now);
+    if (hearsay) this.#events.admitted(record.node);
+  }
+
+  #replaceRecord(known: Member, record: MemberRecord): void {
+    this.#countCluster(known.record.cluster, -1);
+    this.#countCluster(record.cluster, 1);
+    known.record = record;
+    this.changes++;
+  }
+
+  // ─────────────────────────────────────────────────────────── who is away
+
+  /** Members that the registry has listed, and does no longer. */
+  away(now: Now): MemberAway[] {
+    const away: MemberAway[] = [];
+    for (const { record, listed, hearsay, changedAt } of this.#members.values())
+      if (!listed && !hearsay) away.push({ record, awayMs: now.monotonic - changedAt });
+    return away;
+  }
+
+  /** A peer says who is away. What is known here at first hand it cannot change. */
+  takeAway(from: NodeId, { members }: MembersAway, now: Now): void {
+    for (const { signed, signature, awayMs } of members) {
+      const record = readMember(signed, signature);
+      if (!record) this.#options.counters.add('members_refused_total', 1, 'malformed');
+      else if (record.node !== this.#self.node) this.#takeOneAway(from, record, awayMs, now);
+    }
+  }
+
+  /** Who says that it went later is believed, but not beyond the moment when it was first said to be away: that ends it. */
+  #takeOneAway(from: NodeId, record: MemberRecord, awayMs: number, now: Now): void {
+    const known = this.#members.get(record.node);
+    if ((known && !known.hearsay) || this.#events.isReplaced(record.node)) return;
+    const first = known?.hearsay?.since ?? this.#hearsay.awaySince(record.node) ?? now.monotonic;
+    const since = Math.min(first, now.monotonic - awayMs);
+    if (now.monotonic - since > this.#options.timing.forgetAfterMs) return;
+    if (known) {
+      known.changedAt = Math.max(known.changedAt, since);
+      if (record.incarnation <= known.record.incarnation || !this.#valid(record)) return;
+      this.#replaceRecord(known, record);
+      this.#events.remember({ ...record, heardFrom: known.hearsay?.from ?? from });
+      return;
+    }
+    if (!this.#hearsay.hasRoom(from)) this.#options.counters.add('members_refused_total', 1, 'too-many-away');
+    else if (this.#valid(record)) {
+      this.#hear(record, from, first, since);
+      this.#events.remember({ ...record, heardFrom: from });
+    }
+  }
+
+  #hear(record: MemberRecord, from: NodeId, first: number, since: number): void {
+    this.#members.set(record.node, {
+      record,
+      listed: false,
+      linked: false,
+      changedAt: since,
+      status: 'dead',
+      hearsay: { from, since: first },
+    });
+    this.#hearsay.take(from);
+    this.#countCluster(record.cluster, 1);
+    this.changes++;
+    this.#events.statusChanged();
   }
 
   registryState(state: 'up' | 'down', now: Now): void {
@@ -256,6 +346,8 @@ export class Membership {
         this.#events.statusChanged();
       } else if (member.status === 'dead' && quiet > timing.forgetAfterMs) {
         this.#members.delete(member.record.node);
+        this.#hearsay.forget(member.record.node, member.hearsay?.since ?? member.changedAt);
+        if (member.hearsay) this.#hearsay.drop();
         this.changes++;
         this.#countCluster(member.record.cluster, -1);
         this.#events.forget(member.record);
@@ -269,6 +361,7 @@ export class Membership {
     const member = this.#members.get(node);
     if (!member) return;
     this.#members.delete(node);
+    if (member.hearsay) this.#hearsay.drop();
     this.changes++;
     this.#countCluster(member.record.cluster, -1);
     this.#emit({ kind: 'disconnect', peer: node });
@@ -287,6 +380,8 @@ export class Membership {
   }
 
   #allow(): void {
-    this.#emit({ kind: 'allow', peers: new Set(this.#members.keys()) });
+    const peers = new Set<NodeId>();
+    for (const [node, { hearsay }] of this.#members) if (!hearsay) peers.add(node);
+    this.#emit({ kind: 'allow', peers });
   }
 }

@@ -7,6 +7,7 @@
 // It does no I/O, reads no clock and draws no chance of its own, and never waits. See steps.ts for the order of effects.
 
 import { Announcer } from './announcer.ts';
+import { awayMessages, type MemberAway } from './away.ts';
 import { Commits } from './commits.ts';
 import { Copies } from './copies.ts';
 import type { AdoptedWant } from './copy-move.ts';
@@ -122,6 +123,8 @@ export class MesherCore {
         remember: (member) => this.commits.op({ op: 'member', member }),
         forget: (member) => this.#forget(member),
         isReplaced: (node) => this.table.heirs.has(node) || this.takeovers.isGuest(node),
+        wentAway: (members) => this.#tellAway(members.map((record) => ({ record, awayMs: 0 }))),
+        admitted: (node) => this.table.admitted(node),
         statusChanged: () => {
           this.#lanesStale = true;
         },
@@ -132,6 +135,7 @@ export class MesherCore {
       { keys, incarnation: self.incarnation, limits, timing, random, counters },
       {
         isMember: (node) => this.members.get(node) !== undefined,
+        heardFrom: (node) => this.members.heardFrom(node),
         mayInherit: (claimant, node) => this.#mayInherit(claimant, node),
         inherited: (node) => this.members.replaced(node),
         outlived: (node) => this.commits.op({ op: 'drop-member', node }),
@@ -224,7 +228,9 @@ export class MesherCore {
       counters,
       copies: this.copies,
       emit,
-      statusOf: (node) => this.members.get(node)?.status ?? 'unknown',
+      // that others say it is away is no proof that it is
+      statusOf: (node) =>
+        (this.members.isAdmitted(node) ? this.members.get(node)?.status : undefined) ?? 'unknown',
       neighbours: () => this.#neighbours(),
       registryUp: () => this.members.registry.state === 'up',
       isBusy: () => this.#pendingBytes > limits.stagedBytesMax / 2,
@@ -749,12 +755,22 @@ export class MesherCore {
 
   #linkUp(peer: NodeId, version: number): void {
     const cluster = this.members.clusterOf(peer);
-    if (cluster === undefined) return; // the network lets only members in; one was forgotten meanwhile
+    // the network lets only members in; one was forgotten meanwhile
+    if (cluster === undefined || !this.members.isAdmitted(peer)) return;
     this.links.up(peer, cluster, version, this.#now);
     this.members.linkUp(peer, this.#now);
+    this.#tellAway(this.members.away(this.#now), [peer]); // before the versions of their routes, which nobody takes of strangers
     this.table.linkUp(peer, this.#now);
     this.replication.linkUp(peer, this.#now);
     this.#lanesStale = true;
+  }
+
+  #tellAway(members: readonly MemberAway[], peers = this.links.linked()): void {
+    for (const peer of peers) {
+      if (!this.links.speaks(peer, 'members-away')) continue;
+      const others = members.filter(({ record }) => record.node !== peer);
+      for (const message of awayMessages(others)) this.#effects.push({ kind: 'control', peer, message });
+    }
   }
 
   #setFull(peer: NodeId, full: boolean): void {
@@ -807,6 +823,9 @@ export class MesherCore {
       case 'route-buckets':
         this.table.takeBuckets(peer, message, now);
         return;
+      case 'members-away':
+        this.members.takeAway(peer, message, now);
+        return;
       case 'copy-open':
         this.copies.open(peer);
         return;
@@ -854,9 +873,9 @@ export class MesherCore {
 
   #neighbours(): { node: NodeId; isLinked: boolean }[] {
     const found: { node: NodeId; isLinked: boolean }[] = [];
-    for (const { record } of this.members.all()) {
+    for (const { record, hearsay } of this.members.all()) {
       const { node, cluster } = record;
-      if (cluster !== this.cluster) continue;
+      if (cluster !== this.cluster || hearsay) continue;
       const isLinked = this.links.isUp(node);
       // an older version holds no copies
       if (!isLinked || this.links.speaks(node, 'copy-held')) found.push({ node, isLinked });
@@ -866,7 +885,8 @@ export class MesherCore {
 
   #mayInherit(claimant: NodeId, node: NodeId): boolean {
     const [theirs, its] = [this.members.clusterOf(claimant), this.members.clusterOf(node)];
-    return theirs !== undefined && (its === undefined || its === theirs);
+    // whoever is away may have been invented, with any cluster
+    return this.members.isAdmitted(claimant) && (its === undefined || its === theirs);
   }
 
   #adoptSubscription(subscription: Subscription): string {

@@ -115,6 +115,19 @@ export interface RouteBuckets extends RouteVersion {
   readonly buckets: readonly { readonly index: number; readonly interests: readonly Interest[] }[];
 }
 
+/** Members that the registry has listed to the sender, and does no longer (away.ts). */
+export interface MembersAway {
+  readonly kind: 'members-away';
+  readonly members: readonly {
+    /** What its owner signed. */
+    readonly signed: string;
+    /** base64url */
+    readonly signature: string;
+    /** For how long, as far as the sender knows. */
+    readonly awayMs: number;
+  }[];
+}
+
 /** What somebody behind a mesher wants. */
 export interface Interest {
   readonly filter: string;
@@ -224,7 +237,8 @@ export type ControlMessage =
   | RouteDelta
   | RouteHead
   | RouteBucketPull
-  | RouteBuckets;
+  | RouteBuckets
+  | MembersAway;
 export type LinkMessage = DataMessage | ControlMessage;
 
 const DATA_KINDS: ReadonlySet<LinkMessage['kind']> = new Set<DataMessage['kind']>([

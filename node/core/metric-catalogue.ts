@@ -104,6 +104,8 @@ const MEMBER_REFUSALS = {
   'bad-signature': 'not signed by the mesher it names',
   'old-incarnation': 'older than the record that is known',
   'too-many-members': 'as many members are known as may be',
+  'too-many-away': 'one peer, or all of them, told of more members that are away than are believed',
+  malformed: 'a peer told of a member that is away in what is no record',
 } as const;
 
 const MESSAGE_REFUSALS = {

@@ -54,7 +54,7 @@ export type JournalOp =
   | ({ readonly op: 'mark'; readonly sender: NodeId; readonly position: Position } & LaneName)
   | { readonly op: 'subscription'; readonly subscription: Subscription }
   | { readonly op: 'drop-subscription'; readonly name: string }
-  | { readonly op: 'member'; readonly member: MemberRecord }
+  | { readonly op: 'member'; readonly member: KnownMember }
   | { readonly op: 'drop-member'; readonly node: NodeId }
   /** Replaces what is kept of this bucket of the mesher's record; nothing is kept of an empty one. */
   | {
@@ -126,7 +126,7 @@ export interface Recovered {
   readonly unclaimedBlocks: readonly number[];
   readonly marks: readonly ({ readonly sender: NodeId; readonly position: Position } & LaneName)[];
   readonly subscriptions: readonly Subscription[];
-  readonly members: readonly MemberRecord[];
+  readonly members: readonly KnownMember[];
   readonly takeovers: readonly Takeover[];
   /** Durable interests of other meshers, one after the other by bucket. */
   readonly routes: readonly {
@@ -235,6 +235,12 @@ export interface MemberRecord {
   readonly version: string;
   /** base64url */
   readonly signature: string;
+}
+
+/** A member as it is kept. */
+export interface KnownMember extends MemberRecord {
+  /** The peer that alone said so: the registry has not listed it since this mesher joined (away.ts). */
+  readonly heardFrom?: NodeId;
 }
 
 /** Everything registered at `revision`. */

@@ -142,6 +142,8 @@ export interface RoutePeers {
   /** What its heir says in its place is written: nothing of it need be kept any more. */
   outlived(node: NodeId): void;
   isMember(node: NodeId): boolean;
+  /** The peer that alone says that `node` is a member, and away; undefined: the registry said so. */
+  heardFrom(node: NodeId): NodeId | undefined;
   /** Meshers with a link that is up. */
   linked(): readonly NodeId[];
 }
@@ -299,8 +301,7 @@ export class RouteTable {
   /** False: the content is not what the owner signed. */
   #applyDelta(record: Owned, proof: Proof, ops: readonly RouteOp[]): boolean {
     record.diverged = true; // until all of them are in
-    if (proof.count > this.#options.limits.interestsMax)
-      throw new RouteError('too-many-interests', 'record too large', record.node);
+    this.#checkCount(record, proof);
     for (const { add, interest } of ops) {
       this.#apply(record, interest, add);
       record.changedAt[bucketOf(interestKey(interest.filter, interest.group))] = proof.sequence;
@@ -366,6 +367,18 @@ export class RouteTable {
   /** Twice what a record may have: between two versions it may hold what is in either. */
   #checkRoom({ node, interests }: Owned, more: number): void {
     if (interests.size + more > 2 * this.#options.limits.interestsMax)
+      throw new RouteError('too-many-interests', 'record too large', node);
+  }
+
+  /** All members that are known of one peer alone may have as many as one other: that peer may have invented them. */
+  #checkCount({ node }: Owned, { count }: Proof): void {
+    const from = this.#peers.heardFrom(node);
+    let sum = count;
+    if (from !== undefined)
+      for (const other of this.#records.values())
+        if (other.node !== node && this.#peers.heardFrom(other.node) === from)
+          sum += Math.max(other.interests.size, other.pull?.head?.proof.count ?? 0);
+    if (sum > this.#options.limits.interestsMax)
       throw new RouteError('too-many-interests', 'record too large', node);
   }
 
@@ -492,6 +505,7 @@ export class RouteTable {
       const pull = record?.pull;
       if (!record || !pull || pull.from !== peer || newer(record.version, head.proof)) return;
       if (!record.diverged && !newer(head.proof, record.version)) return;
+      this.#checkCount(record, head.proof);
       const first = !pull.head;
       pull.head = head;
       pull.progressAt = now.monotonic;
@@ -752,6 +766,16 @@ export class RouteTable {
       if (!record) continue; // it was a mistake, or has an heir itself
       this.#memory.drop(node);
       this.#peers.outlived(node);
+    }
+  }
+
+  /** Its mesher was known by hearsay, and is listed now: it may be an heir. */
+  admitted(node: NodeId): void {
+    const tagged = [...this.routesOf(node)].filter(({ filter }) => filter.startsWith('$'));
+    for (const route of tagged) {
+      this.#unplant(route);
+      this.#plant(route);
+      this.revision++;
     }
   }
 

@@ -27,6 +27,7 @@ const SINCE: Partial<Record<LinkMessage['kind'], number>> = {
   'copy-ack': 2,
   'copy-drop': 2,
   'copy-held': 2,
+  'members-away': 2,
 };
 
 /** Whether a link of this version has such a message. */

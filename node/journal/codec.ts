@@ -22,7 +22,14 @@
 import { KnownHeaders, RecordError, decodeRecord } from '../core/event-record.ts';
 import type { Directive, Position, StoredEvent, Wanted } from '../core/event.ts';
 import { invariant } from '../core/errors.ts';
-import type { BlockRange, MemberRecord, QueueEntry, RememberedInterest, Takeover } from '../core/ports.ts';
+import type {
+  BlockRange,
+  KnownMember,
+  MemberRecord,
+  QueueEntry,
+  RememberedInterest,
+  Takeover,
+} from '../core/ports.ts';
 import type { DeliverySettings, Subscription } from '../core/subscription.ts';
 import type { BlockContent } from './block-cache.ts';
 import { CorruptionError, Reader, Writer, seal, unseal } from './bytes.ts';
@@ -385,11 +392,11 @@ export function decodeSubscription(key: Uint8Array, value: Uint8Array): Subscrip
   return subscription;
 }
 
-export function encodeMember(key: Uint8Array, member: MemberRecord): Buffer {
+export function encodeMember(key: Uint8Array, member: KnownMember): Buffer {
   return encodeText(key, JSON.stringify(member));
 }
 
-export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
+export function decodeMember(key: Uint8Array, value: Uint8Array): KnownMember {
   const fields = parseFields(decodeText(key, value));
   const addresses = fields['addresses'];
   if (!Array.isArray(addresses) || !addresses.every((each) => typeof each === 'string'))
@@ -406,7 +413,8 @@ export function decodeMember(key: Uint8Array, value: Uint8Array): MemberRecord {
     version: string(fields, 'version'),
     signature: string(fields, 'signature'),
   };
-  return member;
+  const heardFrom = optional(string, fields, 'heardFrom');
+  return heardFrom === undefined ? member : { ...member, heardFrom };
 }
 
 /** Each is by one that was lost before it could say that it was done. */

@@ -9,7 +9,7 @@ import type {
   Journal,
   JournalOp,
   LoadedEntry,
-  MemberRecord,
+  KnownMember,
   QueueEntry,
   Random,
   Recovered,
@@ -40,7 +40,7 @@ export class MemoryDisk {
   readonly entries = new Map<number, ReadonlyMap<number, QueueEntry>>();
   readonly marks = new Map<string, Mark>();
   readonly subscriptions = new Map<string, Subscription>();
-  readonly members = new Map<NodeId, MemberRecord>();
+  readonly members = new Map<NodeId, KnownMember>();
   readonly takeovers = new Map<NodeId, Takeover>();
   /** By their keys on a disk, which say the order. */
   readonly routes = new Map<string, { readonly node: NodeId; readonly interests: Remembered }>();

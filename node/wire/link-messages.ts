@@ -12,6 +12,7 @@
 //   ping, pong  := sentAt:f64
 //   route-…                                                                       (route-messages.ts)
 //   copy-…                                                                        (copy-messages.ts)
+//   members-away                                                                  (away-messages.ts)
 //   lane        := scope:u8(0 cluster, 1 peer, 2 peer of another) lane:uint [ of:text ]
 //   position    := incarnation:uint sequence:uint
 //
@@ -22,6 +23,7 @@ import { invariant } from '../core/errors.ts';
 import { KnownHeaders } from '../core/event-record.ts';
 import type { LinkMessage } from '../core/messages.ts';
 import { speaks, WIRE_VERSION } from '../core/wire-version.ts';
+import { estimateAway, readAway, writeAway } from './away-messages.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { estimateEvents, readEvents, writeEvents } from './forwarded-events.ts';
@@ -59,6 +61,7 @@ const KINDS = [
   'copy-ack',
   'copy-drop',
   'copy-held',
+  'members-away',
 ] as const satisfies readonly LinkMessage['kind'][];
 
 const KIND_BYTES = new Map<LinkMessage['kind'], number>(KINDS.map((kind, index) => [kind, index + 1]));
@@ -103,6 +106,7 @@ export function estimateMessage(message: LinkMessage): number {
   if (message.kind === 'copy-batch' || message.kind === 'copy-range') return message.content.length + 256;
   if (message.kind === 'route-delta') return message.delta.length + 16;
   if (message.kind === 'route-head') return message.head.length + 16;
+  if (message.kind === 'members-away') return estimateAway(message);
   return 128;
 }
 
@@ -165,6 +169,8 @@ function writeBody(writer: ByteWriter, message: LinkMessage): void {
       return;
     case 'copy-held':
       return copies.writeHeld(writer, message);
+    case 'members-away':
+      return writeAway(writer, message);
   }
 }
 
@@ -226,6 +232,8 @@ function readBody(reader: ByteReader, kind: LinkMessage['kind'], known: KnownHea
       return { kind };
     case 'copy-held':
       return copies.readHeld(reader);
+    case 'members-away':
+      return readAway(reader);
   }
 }
 

@@ -1,5 +1,6 @@
 // Effects in words: one line each, for people and for comparison. Bytes, signatures and digests are left out.
 
+import { readMember } from '../../node/core/away.ts';
 import type { Directive, Position, StoredEvent } from '../../node/core/event.ts';
 import type { LinkMessage } from '../../node/core/messages.ts';
 import type { JournalOp, RememberedInterest } from '../../node/core/ports.ts';
@@ -105,7 +106,7 @@ function describeOp(op: JournalOp, nameOf: (queue: number) => string): string {
     case 'drop-subscription':
       return `drop subscription ${op.name}`;
     case 'member':
-      return `member ${op.member.node}`;
+      return `member ${op.member.node}${op.member.heardFrom === undefined ? '' : `, heard of from ${op.member.heardFrom}`}`;
     case 'drop-member':
       return `drop member ${op.node}`;
     case 'routes':
@@ -181,6 +182,8 @@ function describeMessage(message: LinkMessage): string {
     case 'copy-ready':
     case 'copy-ack':
       return `${message.kind}, has batch ${message.batch} of ${message.incarnation}${message.cursor === '' ? '' : `, ranges up to ${message.cursor}`}`;
+    case 'members-away':
+      return `members away: ${message.members.map(({ signed, awayMs }) => `${readMember(signed, '')?.node ?? '?'} for ${awayMs} ms`).join(', ')}`;
     case 'copy-held':
       return `copy-held of ${message.owner}: batch ${message.batch} of ${message.incarnation}`;
     case 'copy-start':

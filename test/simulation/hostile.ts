@@ -2,18 +2,21 @@
 // What it is told in confidence is lost on it (events for its own interests), and its own events are nobody's promise; all that
 // honest meshers promised each other and their clients must hold all the same.
 
+import { memberText } from '../../node/core/away.ts';
 import { encodeRecord } from '../../node/core/event-record.ts';
 import type { Directive, LaneName, NodeId, Position } from '../../node/core/event.ts';
+import { heirFilter } from '../../node/core/heirs.ts';
 import { InterestSet } from '../../node/core/interest-set.ts';
 import { signMember } from '../../node/core/membership.ts';
 import type { ForwardedEvent, LinkMessage } from '../../node/core/messages.ts';
 import { COPY_COMPLETE, isData } from '../../node/core/messages.ts';
-import type { Keys } from '../../node/core/ports.ts';
-import { encodeHead, type RouteOp, signDelta } from '../../node/core/route-record.ts';
+import type { Keys, MemberRecord } from '../../node/core/ports.ts';
+import { encodeHead, type Proof, type RouteOp, signDelta } from '../../node/core/route-record.ts';
 import type { Input } from '../../node/core/steps.ts';
 import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { encodeMessage } from '../../node/wire/link-messages.ts';
 import type { Chance } from './chance.ts';
+import type { SimMesher } from './mesher.ts';
 import type { Host, SimNetwork } from './network.ts';
 import type { Client, SimRegistry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
@@ -25,11 +28,13 @@ export interface HostilePorts {
   readonly network: SimNetwork;
   readonly registry: SimRegistry;
   /** Honest meshers that are there now. */
-  victims(): readonly { readonly node: NodeId; readonly cluster: string }[];
+  victims(): readonly Pick<SimMesher, 'node' | 'cluster' | 'core'>[];
+  makeKeys(node: NodeId): Keys;
 }
 
 /** Gossip of others that it keeps to say again. */
 const REPLAYS_MAX = 50;
+const GHOSTS_MAX = 5;
 const DIALS_EVERY_MS = 2_000;
 const NUMBERS = [0, 1, 2, 1_000, 65_536, 2 ** 32, 2 ** 40, Number.MAX_SAFE_INTEGER] as const;
 const BAD_TOPICS = ['', '#', 'a/+/b', '$dead-letters/x', '/', 'a/'.repeat(300), '\u0000'] as const;
@@ -48,6 +53,10 @@ export class HostileMember implements Host, Client {
   readonly #linked = new Set<NodeId>();
   readonly #heard: Uint8Array[] = [];
   readonly #everyMs: number;
+  /** For what it says of members that are away: others' draws stay as they are. */
+  readonly #away: Chance;
+  readonly #records = new Map<string, MemberRecord>();
+  readonly #ghosts = new Map<NodeId, { readonly proof: Proof; readonly interests: InterestSet }>();
   #sequence = 1;
   #events = 0;
 
@@ -58,6 +67,7 @@ export class HostileMember implements Host, Client {
     this.#federation = federation;
     this.#ports = ports;
     this.#everyMs = ports.chance.between(20, 500);
+    this.#away = ports.chance.fork('away');
   }
 
   /** Nobody holds anything of it. */
@@ -115,12 +125,14 @@ export class HostileMember implements Host, Client {
     const { chance, schedule } = this.#ports;
     const [...linked] = this.#linked;
     if (linked.length > 0) chance.pick(this.#tricks)(chance.pick(linked));
+    if (linked.length > 0 && this.#away.is(0.1)) this.#tellAway(this.#away.pick(linked));
     schedule.after(this.#everyMs * chance.between(0.1, 1.9), () => this.#turn());
   }
 
   /** What it is asked it answers with lies, or with silence. */
   #answer(peer: NodeId, message: LinkMessage): void {
     const { chance } = this.#ports;
+    if (this.#answerForGhost(peer, message)) return;
     if (chance.is(0.5)) return;
     if (message.kind === 'lane-open')
       this.#say(peer, {
@@ -300,6 +312,68 @@ export class HostileMember implements Host, Client {
   #replay(): void {
     const { chance, network } = this.#ports;
     if (this.#heard.length > 0) network.gossip(this.node, chance.pick(this.#heard));
+  }
+
+  // ─────────────────────────────────────────────────────────── members
+
+  /** Says of the living that they are away, again of what it was told, and of some that never were; ghosts say to be heirs. */
+  #tellAway(peer: NodeId): void {
+    const chance = this.#away;
+    const victims = this.#ports.victims();
+    for (const { core } of victims) {
+      if (!core) continue;
+      const { self } = core.options; // in the registry, where everybody can read it
+      this.#records.set(`${self.node} ${self.incarnation}`, self);
+    }
+    if (victims.length > 0) this.#invent(chance.pick(victims));
+    const members = [...this.#records.values()].filter(() => chance.is(0.5));
+    const awayMs = chance.pick(NUMBERS);
+    const told = members.map((record) => ({
+      signed: memberText(chance.is(0.1) ? { ...record, incarnation: record.incarnation + 1 } : record),
+      signature: record.signature,
+      awayMs,
+    }));
+    this.#say(peer, { kind: 'members-away', members: told });
+    const heads = [...this.#ghosts].map(([node, { proof }]) => ({ ...proof, node, digest: 0 }));
+    this.#say(peer, { kind: 'route-heads', answer: true, heads });
+  }
+
+  /** A ghost of the same cluster, which wants everything, and says to be the heir of `victim`. */
+  #invent({ node, cluster }: { readonly node: NodeId; readonly cluster: string }): void {
+    if (this.#ghosts.size >= GHOSTS_MAX) return;
+    const keys = this.#ports.makeKeys(`${this.node}-ghost${this.#ghosts.size}`);
+    const { incarnation } = this;
+    const record = {
+      federation: this.#federation,
+      cluster,
+      node: keys.node,
+      incarnation,
+      addresses: [],
+      http: '',
+      labels: {},
+      version: 'ghost',
+    };
+    this.#records.set(keys.node, signMember(keys, record));
+    const interests = new InterestSet();
+    for (const filter of ['#', heirFilter(node)]) interests.set({ filter, group: '', durable: true });
+    const { proof } = signDelta(keys, incarnation, 1, interests, []);
+    this.#ghosts.set(keys.node, { proof, interests });
+  }
+
+  /** What is asked of a ghost, it gives truly. */
+  #answerForGhost(peer: NodeId, message: LinkMessage): boolean {
+    if (message.kind !== 'route-pull' && message.kind !== 'route-bucket-pull') return false;
+    const ghost = this.#ghosts.get(message.node);
+    if (!ghost) return false;
+    const { proof, interests } = ghost;
+    const { node, incarnation, sequence } = proof;
+    if (message.kind === 'route-pull')
+      this.#say(peer, { kind: 'route-head', head: encodeHead(proof, interests) });
+    else {
+      const buckets = message.buckets.map((index) => ({ index, interests: interests.bucket(index) }));
+      this.#say(peer, { kind: 'route-buckets', node, incarnation, sequence, buckets });
+    }
+    return true;
   }
 
   // ─────────────────────────────────────────────────────────── the rest

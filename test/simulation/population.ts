@@ -207,6 +207,7 @@ export class Population {
       network: network(),
       registry,
       victims,
+      makeKeys: (ghost) => ring.make(ghost, `secret of ${ghost}`),
     });
     this.#hostile.push(member);
     hosts.set(node, member);

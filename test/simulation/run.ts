@@ -3,6 +3,7 @@
 import { hash32 } from '../../node/core/event.ts';
 import { LIMITS, type Limits } from '../../node/core/limits.ts';
 import { TIMING, type Timing } from '../../node/core/timing.ts';
+import { Absences } from './absences.ts';
 import { Chance } from './chance.ts';
 import {
   checkCopies,
@@ -57,6 +58,8 @@ export interface Verdict {
 const FEDERATION = 'sim';
 /** After the faults have stopped, tables agree within this. */
 const ROUTES_AGREE_MS = 60_000;
+/** Within this who has a link knows who is away. */
+const AWAY_KNOWN_MS = 10_000;
 /** Who is dead is taken over within this and the patience that copies have with each other (takeovers.ts). */
 const TAKEOVER_MS = 90_000;
 /** After the faults have stopped, everything is delivered within this. */
@@ -88,6 +91,7 @@ class World {
   /** Those of the population: they come and go. */
   readonly #meshers: readonly SimMesher[];
   readonly #faults: Faults;
+  readonly #absences: Absences;
   readonly #publishers: Publisher[] = [];
   readonly #subscribers: Subscriber[] = [];
   readonly #listeners: Listener[] = [];
@@ -102,6 +106,7 @@ class World {
     const byNode = new Map<string, SimMesher>();
     const hosts = new Map<string, Host>();
     this.history = new History(this.schedule, byNode, options.trace);
+    this.#absences = new Absences(this.history);
     this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
     this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, hosts, this.history);
     const busyMs = chance.between(15_000, 60_000);
@@ -201,6 +206,11 @@ class World {
       guests = guestsNow;
       changedAt = Math.max(changedAt, this.#population.lostAt);
       const isDue = schedule.now - changedAt > ROUTES_AGREE_MS;
+      const untold = after > AWAY_KNOWN_MS ? this.#absences.untold(this.#meshers, AWAY_KNOWN_MS, isDue) : [];
+      if (untold.length > 0) {
+        history.broken('who joins hears of those who are away', untold.slice(0, 3).join('; '));
+        return;
+      }
       const isOver = after > 10_000 && this.#publishers.every((one) => one.done) && isAtRest(this.#meshers);
       // every table is read whole, so only when something follows from it
       const apart = isDue || isOver ? routeDifferences(this.#meshers) : [];
@@ -299,6 +309,7 @@ class World {
 
   #watchMemory(): void {
     checkMemory(this.history, this.#meshers);
+    this.#absences.look(this.#meshers);
     this.schedule.after(250, () => this.#watchMemory());
   }
 

@@ -95,6 +95,7 @@ function makeTable(node: NodeId, linked: readonly NodeId[], sent: ControlMessage
     },
     {
       isMember: () => true,
+      heardFrom: () => undefined,
       mayInherit: () => true,
       inherited: () => undefined,
       outlived: () => undefined,

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { memberText } from '../../../node/core/away.ts';
 import { VOLATILE_BLOCK, type DeliveryToken } from '../../../node/core/delivery-token.ts';
 import { decodeRecord } from '../../../node/core/event-record.ts';
 import { hash32 } from '../../../node/core/event.ts';
@@ -35,14 +36,20 @@ const WALL = 1_750_000_000_000;
 const EVIL = 'evil';
 const HONEST = 'honest';
 
+const GONE = 'gone';
 const ring = new KeyRing();
-const keys = { a: ring.make('a', 'sa'), [EVIL]: ring.make(EVIL, 'se'), [HONEST]: ring.make(HONEST, 'sh') };
-const member = (node: keyof typeof keys, cluster: string): MemberRecord =>
+const keys = {
+  a: ring.make('a', 'sa'),
+  [EVIL]: ring.make(EVIL, 'se'),
+  [HONEST]: ring.make(HONEST, 'sh'),
+  [GONE]: ring.make(GONE, 'sg'),
+};
+const member = (node: keyof typeof keys, cluster: string, incarnation = 1): MemberRecord =>
   signMember(keys[node], {
     federation: 'acme',
     cluster,
     node,
-    incarnation: 1,
+    incarnation,
     addresses: [],
     http: '',
     labels: {},
@@ -50,13 +57,21 @@ const member = (node: keyof typeof keys, cluster: string): MemberRecord =>
   });
 const SELF = member('a', 'eu');
 const CLUSTERS = ['us', 'eu'] as const;
+/** Members that are said to be away: true, of the past, living, and forged. */
+const AWAY = [
+  member(GONE, 'eu'),
+  member(GONE, 'us', 2),
+  member(HONEST, 'eu', 2),
+  SELF,
+  { ...member(GONE, 'eu'), incarnation: 3 },
+].map((record) => ({ signed: memberText(record), signature: record.signature }));
 
 const anyMessage = sampled(linkMessage, encodeMessage);
 /** Messages that fit each other: few lanes, positions, versions, filters. */
 const small = fc.nat({ max: 3 });
 const position = fc.record({ incarnation: fc.integer({ min: 1, max: 2 }), sequence: small });
 const lane = { scope: fc.constantFrom('cluster' as const, 'peer' as const), lane: fc.nat({ max: 1 }) };
-const owner = fc.constantFrom(EVIL, HONEST, 'a', 'nobody');
+const owner = fc.constantFrom(EVIL, HONEST, GONE, 'a', 'nobody');
 const version = { node: owner, incarnation: fc.integer({ min: 1, max: 2 }), sequence: small };
 const fittingMessage = sampled(
   fc.oneof(
@@ -102,6 +117,15 @@ const fittingMessage = sampled(
       kind: fc.constant('route-bucket-pull' as const),
       ...version,
       buckets: fc.array(fc.nat({ max: 255 }), { maxLength: 3 }),
+    }),
+    fc.record({
+      kind: fc.constant('members-away' as const),
+      members: fc.array(
+        fc
+          .tuple(fc.constantFrom(...AWAY), fc.nat({ max: 1_000 }))
+          .map(([record, awayMs]) => ({ ...record, awayMs })),
+        { maxLength: 4 },
+      ),
     }),
     fc.record({
       kind: fc.constant('route-heads' as const),
@@ -408,5 +432,8 @@ function checkWritable(op: Extract<Effect, { kind: 'append' }>['ops'][number]): 
   } else if (op.op === 'routes' && op.interests.length > 0) {
     const key = journalKeys.routesKey(op.node, op.bucket);
     codec.decodeRoutes(key, codec.encodeRoutes(key, op.interests));
+  } else if (op.op === 'member') {
+    const key = journalKeys.memberKey(op.member.node);
+    assert.deepEqual(codec.decodeMember(key, codec.encodeMember(key, op.member)), op.member);
   }
 }

@@ -146,6 +146,7 @@ const KINDS: readonly [Kind, ...Kind[]] = [
       labels: { zone: 'a' },
       version: '1',
       signature: 'x',
+      ...(chance.is(0.5) && { heardFrom: 'peer' }),
     }),
     (value) => codec.decodeMember(KEY, value),
     (value) => codec.encodeMember(KEY, value),

@@ -16,7 +16,7 @@ export const target: Target = {
   name: 'link-frames',
   shape: 'bytes',
   bytesMax: 12_288,
-  dictionary: Array.from({ length: 16 }, (_, kind) => Buffer.of(0, 0, 0, 20, kind)),
+  dictionary: Array.from({ length: 25 }, (_, kind) => Buffer.of(0, 0, 0, 20, kind)),
   sample: (chance) => {
     const parts: Uint8Array[] = [Buffer.of(chance.below(256))];
     for (let left = 1 + chance.below(3); left > 0; left--) {

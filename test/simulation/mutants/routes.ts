@@ -96,6 +96,24 @@ export const OF_ROUTES: readonly Mutant[] = [
       ),
   },
   {
+    name: 'hears nothing of members that were away when it joined',
+    caughtBy: ['who joins hears of those who are away'],
+    infect: () => replace(Membership.prototype, 'takeAway', () => () => undefined),
+  },
+  {
+    name: 'takes whoever is known by hearsay for an heir',
+    caughtBy: ['route tables agree', NO_LOSS, BUG, REST],
+    infect: () =>
+      replace(
+        Membership.prototype,
+        'isAdmitted',
+        () =>
+          function isAdmitted(this: Membership, node) {
+            return this.get(node) !== undefined;
+          },
+      ),
+  },
+  {
     name: 'keeps for ever what it has for those that are no members',
     from: 11,
     caughtBy: [REST],

@@ -100,6 +100,7 @@ export class RouteNet {
       },
       {
         isMember: (peer) => members.has(peer),
+        heardFrom: () => undefined,
         mayInherit: () => true,
         inherited: () => undefined,
         outlived: () => undefined,

@@ -92,6 +92,8 @@ class Federation {
           remember: () => undefined,
           forget: () => undefined,
           isReplaced: () => false,
+          wentAway: () => undefined,
+          admitted: () => undefined,
           statusChanged: () => undefined,
         },
         () => undefined,

@@ -142,6 +142,10 @@ export const linkMessage: fc.Arbitrary<LinkMessage> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('copy-drop' as const) }, { noNullPrototype: true }),
   fc.record({
+    kind: fc.constant('members-away' as const),
+    members: fc.array(fc.record({ signed: text(20), signature: text(10), awayMs: uint }), { maxLength: 5 }),
+  }),
+  fc.record({
     kind: fc.constant('copy-held' as const),
     answer: fc.boolean(),
     owner: text(20),
