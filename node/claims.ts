@@ -43,7 +43,7 @@ export async function claim(
   cluster: string,
   owner: NodeId,
   taker: NodeId,
-  wanted: BlockRange,
+  wanted: readonly BlockRange[],
 ): Promise<readonly Claim[]> {
   const claims = await change(registry, cluster, (known) => {
     const next = withClaim(known, owner, taker, wanted);
@@ -87,11 +87,11 @@ export function withClaim(
   claims: Claims,
   owner: NodeId,
   taker: NodeId,
-  { from, upTo }: BlockRange,
+  wanted: readonly BlockRange[],
 ): Claims | 'taken-over' {
   if (claims[taker]) return 'taken-over';
   const known = claims[owner] ?? [];
-  let left: BlockRange[] = [{ from, upTo }];
+  let left = wanted;
   for (const taken of known) {
     left = left.flatMap((part) => [
       { from: part.from, upTo: Math.min(part.upTo, taken.from) },
@@ -100,10 +100,12 @@ export function withClaim(
     left = left.filter((part) => part.from < part.upTo);
   }
   if (known.length > 0 && left.length === 0) return claims;
-  const parts = left.length === 0 ? [{ from, upTo }] : left;
+  const parts = left.length === 0 ? wanted : left;
   const added = parts.map((part) => ({ taker, ...part, isDone: false }));
   const owners = Object.entries(claims).filter(([node]) => node !== owner);
-  return Object.fromEntries([...owners.slice(1 - OWNERS_MAX), [owner, [...known, ...added]]]);
+  let excess = owners.length + 1 - OWNERS_MAX;
+  const kept = owners.filter(([, each]) => !each.every(({ isDone }) => isDone) || excess-- <= 0);
+  return Object.fromEntries([...kept, [owner, [...known, ...added]]]);
 }
 
 /** The same object where nothing ends. An owner with no claim left on it was never taken over. */

@@ -73,6 +73,8 @@ export class Driver {
   #fail!: (error: Error) => void;
   #tick: NodeJS.Timeout | undefined;
   /** Batches as copies get them: one for all. */
+  /** Resolves when no question about claims is under way. */
+  #claimsAsked: Promise<void> = Promise.resolve();
   readonly #encoded = new WeakMap<readonly JournalOp[], readonly Uint8Array[]>();
   /** What the log said last of the registry, and when (monotonic ms). */
   #registryLog: { readonly state: 'up' | 'unreached' | 'refused'; readonly at: number } | undefined;
@@ -239,7 +241,7 @@ export class Driver {
         return;
       case 'end-claims': {
         const { owner, ends } = effect;
-        const ended = endClaims(registry, this.#core.cluster, ends);
+        const ended = this.#inClaimsTurn(() => endClaims(registry, this.#core.cluster, ends));
         this.#ask(ended.then(() => this.input({ kind: 'claims-ended', owner })));
         return;
       }
@@ -265,10 +267,10 @@ export class Driver {
     }
   }
 
-  #claim({ owner, ask, from, upTo }: Extract<Effect, { kind: 'claim' }>): void {
+  #claim({ owner, ask, blocks }: Extract<Effect, { kind: 'claim' }>): void {
     const { registry, log } = this.#ports;
     const { node, cluster } = this.#core;
-    const claiming = claim(registry, cluster, owner, node, { from, upTo });
+    const claiming = this.#inClaimsTurn(() => claim(registry, cluster, owner, node, blocks));
     const told = claiming.then((claims) => {
       const own = claims.filter(({ taker, isDone }) => taker === node && !isDone);
       if (own.length > 0) log.warn({ owner, claims }, 'taking a lost mesher over');
@@ -280,6 +282,16 @@ export class Driver {
         this.#abort(error, 'taken-over');
       }),
     );
+  }
+
+  /** One after the other: what was asked for before a claim must not end it afterwards. */
+  #inClaimsTurn<T>(ask: () => Promise<T>): Promise<T> {
+    const turn = this.#claimsAsked.then(ask);
+    this.#claimsAsked = turn.then(
+      () => undefined,
+      () => undefined, // whoever asked hears of it
+    );
+    return turn;
   }
 
   /** Who was taken over while it was away has no say in what it had: it comes back as another. */

@@ -36,12 +36,13 @@ export async function watchCopies(
   log: Logger,
 ): Promise<() => void> {
   let noted = await holdersOf(data, node);
-  // who had it all before this start has it as it was then, until it says otherwise, or is needed no more
+  // who had it all before this start has it as it was then, until it says otherwise, or others are given what is new
   let before = noted;
   const check = async (): Promise<void> => {
-    const { holders: now, heard, isSettled } = replication.whole();
-    before = isSettled ? [] : before.filter((one) => !heard.includes(one));
-    const holders = [...new Set([...now, ...before])].sort();
+    const { complete, chosen, without, isSettled } = replication.whole();
+    const isParted = isSettled || chosen.some((one) => !before.includes(one));
+    before = isParted ? [] : before.filter((one) => !without.includes(one));
+    const holders = [...new Set([...complete, ...before])].sort();
     if (isDeepStrictEqual(holders, noted)) return;
     await (holders.length === 0
       ? removeFile(data, COPIED_FILE)

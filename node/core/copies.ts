@@ -35,11 +35,11 @@ export interface CopiesOptions {
 }
 
 /** Of a mesher of which nothing is held. */
-const NOTHING: CopyHead = {
+export const NO_COPY: CopyHead = {
   incarnation: 0,
   batch: 0,
   cursor: '',
-  hasPast: false,
+  pastBlock: 0,
   startBlock: 0,
   nextBlock: 0,
 };
@@ -58,7 +58,7 @@ export class Copies {
 
   /** Those of which something is on disk. */
   all(): RecoveredCopy[] {
-    const held = [...this.#copies.values()].filter(({ written }) => written !== NOTHING);
+    const held = [...this.#copies.values()].filter(({ written }) => written !== NO_COPY);
     return held.map(({ owner, written }) => ({ owner, head: written }));
   }
 
@@ -69,7 +69,7 @@ export class Copies {
       return;
     }
     let copy = this.#copies.get(owner);
-    if (!copy) this.#copies.set(owner, (copy = newCopy(owner, NOTHING)));
+    if (!copy) this.#copies.set(owner, (copy = newCopy(owner, NO_COPY)));
     if (copy.isSealed) return;
     if (copy.writes > 0) copy.asked = true;
     else this.#tell(copy);
@@ -79,11 +79,11 @@ export class Copies {
     copy.asked = false;
     copy.parts = 0;
     copy.told = true;
-    const { incarnation, batch, cursor, hasPast } = copy.written;
+    const { incarnation, batch, cursor, pastBlock } = copy.written;
     this.#options.emit({
       kind: 'control',
       peer: copy.owner,
-      message: { kind: 'copy-ready', incarnation, batch, cursor, hasPast },
+      message: { kind: 'copy-ready', incarnation, batch, cursor, hasPast: pastBlock > 0 },
     });
   }
 
@@ -92,8 +92,9 @@ export class Copies {
     const copy = this.#copies.get(owner);
     if (!copy || copy.isSealed) return this.#refuse();
     copy.parts = 0;
-    const hasPast = copy.taken.cursor === COPY_COMPLETE || copy.taken.hasPast;
-    const head = { incarnation, batch, cursor: '', hasPast, startBlock: nextBlock, nextBlock };
+    const { cursor, nextBlock: end, pastBlock: before } = copy.taken;
+    const pastBlock = cursor === COPY_COMPLETE ? end : before;
+    const head = { incarnation, batch, cursor: '', pastBlock, startBlock: nextBlock, nextBlock };
     this.#write(copy, head, undefined);
   }
 
@@ -148,12 +149,12 @@ export class Copies {
     copy.writes--;
     const isNews = head !== copy.written;
     copy.written = head;
-    const { incarnation, batch, cursor, hasPast } = head;
+    const { incarnation, batch, cursor, pastBlock } = head;
     if (isNews)
       this.#options.emit({
         kind: 'control',
         peer: owner,
-        message: { kind: 'copy-ack', incarnation, batch, cursor, hasPast },
+        message: { kind: 'copy-ack', incarnation, batch, cursor, hasPast: pastBlock > 0 },
       });
     if (copy.asked && copy.writes === 0) this.#tell(copy);
   }

@@ -158,7 +158,7 @@ export interface CopyReady {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
-  /** As in CopyHead. */
+  /** It was whole before: what the cursor has not come to is there as it once was. */
   readonly hasPast: boolean;
 }
 
@@ -196,7 +196,7 @@ export interface CopyAck {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
-  /** As in CopyHead. */
+  /** It was whole before: what the cursor has not come to is there as it once was. */
   readonly hasPast: boolean;
 }
 
@@ -214,7 +214,7 @@ export interface CopyHeld {
   readonly incarnation: number;
   readonly batch: number;
   readonly cursor: string;
-  /** As in CopyHead. */
+  /** It was whole before: what the cursor has not come to is there as it once was. */
   readonly hasPast: boolean;
 }
 

@@ -1,7 +1,7 @@
 // Who holds the newest copy of a lost mesher's journal. Holders tell each other how new theirs is, and the newest is claimed first: its
 // subscriptions are the ones that live on. Whoever of the cluster cannot be asked is waited for.
 
-import type { Copies } from './copies.ts';
+import { type Copies, NO_COPY } from './copies.ts';
 import type { NodeId } from './event.ts';
 import { COPY_NAMED, type CopyHeld } from './messages.ts';
 import type { CopyHead } from './ports.ts';
@@ -25,7 +25,7 @@ interface Heard {
 
 /** Answers are as old as a registry that cannot be reached makes them: then all are asked anew. */
 const ANSWERS_LAST_TIMES = 6;
-/** Other meshers of the cluster that are away, too, may hold a newer copy: they get some times what a mesher takes to be dead. */
+/** Whoever does not answer, or is away, too, may hold a newer copy: it gets some times what a mesher takes to be dead. */
 const SILENT_TIMES = 4;
 const NUMBER_DIGITS = 16;
 
@@ -46,14 +46,14 @@ export class NewestCopy {
       by: new Map<NodeId, string>(),
     };
     this.#heard.set(owner, heard);
-    const own = rankOf(head);
+    const own = rankOf({ ...head, hasPast: head.pastBlock > 0 });
     if (now.monotonic - heard.askedAt < timing.pullTimeoutMs) return false;
     const others = neighbours().filter(({ node }) => node !== owner);
-    const isAnswered = others.every(
-      ({ node, isLinked }) =>
-        (heard.by.get(node) ?? '') <= own &&
-        (isLinked || now.monotonic - heard.since >= timing.deadAfterMs * SILENT_TIMES),
-    );
+    const isPatient = now.monotonic - heard.since < timing.deadAfterMs * SILENT_TIMES;
+    const isAnswered = others.every(({ node }) => {
+      const theirs = heard.by.get(node);
+      return theirs === undefined ? !isPatient : theirs <= own;
+    });
     const isFresh = now.monotonic - heard.askedAt < timing.pullTimeoutMs * ANSWERS_LAST_TIMES;
     if (isAnswered && isFresh) return true;
     heard.askedAt = now.monotonic;
@@ -66,8 +66,9 @@ export class NewestCopy {
   held(peer: NodeId, message: CopyHeld): void {
     const { owner, answer } = message;
     this.#heard.get(owner)?.by.set(peer, rankOf(message));
+    if (answer) return;
     const own = this.#ports.copies.all().find((copy) => copy.owner === owner);
-    if (!answer && own) this.#say(peer, owner, own.head, true);
+    this.#say(peer, owner, own?.head ?? NO_COPY, true); // silence could mean anything
   }
 
   forget(owner: NodeId): void {
@@ -77,13 +78,13 @@ export class NewestCopy {
   #say(
     peer: NodeId,
     owner: NodeId,
-    { incarnation, batch, cursor, hasPast }: CopyHead,
+    { incarnation, batch, cursor, pastBlock }: CopyHead,
     answer: boolean,
   ): void {
     this.#ports.emit({
       kind: 'control',
       peer,
-      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor, hasPast },
+      message: { kind: 'copy-held', answer, owner, incarnation, batch, cursor, hasPast: pastBlock > 0 },
     });
   }
 }
@@ -94,7 +95,7 @@ function rankOf({
   batch,
   cursor,
   hasPast,
-}: Pick<CopyHead, 'incarnation' | 'batch' | 'cursor' | 'hasPast'>): string {
+}: Pick<CopyHeld, 'incarnation' | 'batch' | 'cursor' | 'hasPast'>): string {
   const digits = (number: number): string => String(number).padStart(NUMBER_DIGITS, '0');
   return `${hasPast || cursor >= COPY_NAMED ? 1 : 0} ${digits(incarnation)} ${digits(batch)}`;
 }

@@ -148,8 +148,8 @@ export interface CopyHead {
   readonly batch: number;
   /** How far what was there before was copied (messages.ts). */
   readonly cursor: string;
-  /** What was not yet is here all the same, as it once was: it was whole before the stream began. */
-  readonly hasPast: boolean;
+  /** Blocks below this number are here all the same, as they once were: it was whole up to here before. 0: it never was. */
+  readonly pastBlock: number;
   /** The owner's next block number when the stream began: blocks from here on are in the copy, whatever the cursor. */
   readonly startBlock: number;
   /** One above the highest block number in it. */

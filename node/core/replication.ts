@@ -68,9 +68,10 @@ interface Copy {
 
 /** What is known of a mesher's copies since it started. */
 export interface WholeCopies {
-  readonly holders: readonly NodeId[];
-  /** Who has said what it has. */
-  readonly heard: readonly NodeId[];
+  readonly complete: readonly NodeId[];
+  readonly chosen: readonly NodeId[];
+  /** Of these, those that have said that they never had it all. */
+  readonly without: readonly NodeId[];
   /** As many as were asked for are complete: others are not needed any more. */
   readonly isSettled: boolean;
 }
@@ -355,13 +356,14 @@ export class Replication {
     return true;
   }
 
-  /** Who has all of the journal, be it as it once was, as far as copies have said. */
+  /** Who has all of the journal, as far as copies have said. */
   whole(): WholeCopies {
     const copies = [...this.#copies.values()];
-    const isWhole = (copy: Copy): boolean => copy.cursor === COPY_COMPLETE || copy.hasPast === true;
+    const nodes = (which: (copy: Copy) => boolean): NodeId[] => copies.filter(which).map(({ node }) => node);
     return {
-      holders: copies.filter(isWhole).map(({ node }) => node),
-      heard: copies.filter((copy) => copy.hasPast !== undefined).map(({ node }) => node),
+      complete: nodes(({ cursor }) => cursor === COPY_COMPLETE),
+      chosen: nodes(() => true),
+      without: nodes(({ cursor, hasPast }) => cursor !== COPY_COMPLETE && hasPast === false),
       isSettled: this.#settled,
     };
   }

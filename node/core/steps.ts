@@ -176,7 +176,12 @@ export type Effect =
     }
   | { readonly kind: 'copy-drop'; readonly owner: NodeId }
   /** Claims what nobody has claimed yet of these blocks; asks for a `claimed` input with the same `ask`. */
-  | ({ readonly kind: 'claim'; readonly owner: NodeId; readonly ask: number } & BlockRange)
+  | {
+      readonly kind: 'claim';
+      readonly owner: NodeId;
+      readonly ask: number;
+      readonly blocks: readonly BlockRange[];
+    }
   /** Ends claims, all at once; asks for a `claims-ended` input. `owner`: on account of whom. */
   | { readonly kind: 'end-claims'; readonly owner: NodeId; readonly ends: readonly ClaimsEnd[] }
   /** Asks for a `copy-read`. Nothing more is written to that copy. */

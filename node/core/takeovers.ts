@@ -18,7 +18,7 @@ import { CopyMove, type CopyMovePorts } from './copy-move.ts';
 import type { NodeId } from './event.ts';
 import { COPY_COMPLETE, type CopyHeld } from './messages.ts';
 import { NewestCopy, type NewestCopyPorts } from './newest-copy.ts';
-import type { Claim, ClaimsEnd, CopyHead, QueuedEntry, Recovered, Takeover } from './ports.ts';
+import type { BlockRange, Claim, ClaimsEnd, CopyHead, QueuedEntry, Recovered, Takeover } from './ports.ts';
 import type { Now } from './steps.ts';
 import type { MemberStatus } from './views.ts';
 
@@ -141,7 +141,7 @@ export class Takeovers {
     const since = this.#goneSince.get(owner) ?? now.monotonic;
     this.#goneSince.set(owner, since);
     // who counts as dead has had its time already
-    const isSure = status === 'dead' && isWhole(head);
+    const isSure = status === 'dead' && (head.cursor === COPY_COMPLETE || head.pastBlock > 0);
     return isSure || now.monotonic - since > this.#ports.timing.deadAfterMs;
   }
 
@@ -156,8 +156,7 @@ export class Takeovers {
     if (now.monotonic - lost.askedAt < pause) return;
     lost.askedAt = now.monotonic;
     lost.ask = ++this.#asks;
-    const from = isWhole(head) ? 0 : head.startBlock;
-    emit({ kind: 'claim', owner, ask: lost.ask, from, upTo: head.nextBlock });
+    emit({ kind: 'claim', owner, ask: lost.ask, blocks: blocksIn(head) });
   }
 
   #lostOf(owner: NodeId): Lost {
@@ -255,11 +254,9 @@ export class Takeovers {
       }
       this.#inherit(theirs);
     }
-    const ends: ClaimsEnd[] = [
-      { taker: this.self, moved: [done], keep: 'rest' },
-      { taker: owner, moved: theirs, keep: [] },
-      ...theirs.flatMap(endsOf),
-    ];
+    const ends: ClaimsEnd[] = [{ taker: this.self, moved: [done], keep: 'rest' }];
+    // a helper's copy may be too old to know
+    if (done.isHeir) ends.push({ taker: owner, moved: theirs, keep: [] }, ...theirs.flatMap(endsOf));
     ports.whenKept(() => {
       lost.move = undefined;
       lost.state = 'ending';
@@ -327,21 +324,25 @@ export class Takeovers {
     this.#releasedAt = this.#releaseAskedAt;
     const held = new Set(this.#ports.copies.all().map(({ owner }) => owner));
     for (const takeover of this.#takeovers.values()) {
-      if (held.has(takeover.owner) || takeover.claims.length === 0) continue;
+      if (held.has(takeover.owner) || (takeover.claims.length === 0 && takeover.isDone)) continue;
       const serves = this.isGuest(takeover.owner);
       this.#note({ ...takeover, claims: [], isDone: true, theirs: [] });
-      if (takeover.isHeir && !serves) this.#ports.becomeHeir(takeover.owner);
+      if (!takeover.isHeir) continue;
+      if (!serves) this.#ports.becomeHeir(takeover.owner);
+      this.#inherit(takeover.theirs);
     }
   }
 }
 
-/** Every block that the owner had is in it, some perhaps as they were before. */
-function isWhole({ cursor, hasPast }: CopyHead): boolean {
-  return hasPast || cursor === COPY_COMPLETE;
+/** Blocks that the owner had and that are in its copy, some perhaps as they were before. */
+function blocksIn({ cursor, pastBlock, startBlock, nextBlock }: CopyHead): BlockRange[] {
+  if (cursor === COPY_COMPLETE) return [{ from: 0, upTo: nextBlock }];
+  const stream = { from: startBlock, upTo: nextBlock };
+  return pastBlock === 0 ? [stream] : [{ from: 0, upTo: Math.min(pastBlock, startBlock) }, stream];
 }
 
 /** How the claims of one that was taken over end, and those of whom it had taken over before it could say so. */
-function endsOf({ owner, claims, theirs }: Takeover): ClaimsEnd[] {
-  if (claims.length === 0 && theirs.length === 0) return []; // the registry has it
+function endsOf({ owner, isHeir, claims, theirs }: Takeover): ClaimsEnd[] {
+  if (!isHeir || (claims.length === 0 && theirs.length === 0)) return []; // not ours to say; or the registry has it
   return [{ taker: owner, moved: theirs, keep: [] }, ...theirs.flatMap(endsOf)];
 }

@@ -111,18 +111,17 @@ export class LevelCopies implements CopyStore {
     const known = this.#copies.get(owner);
     if (known) return known;
     const db = await openDatabase(this.#dirOf(owner));
-    const value = await read(db, HEAD);
-    const head = value && decodeHead(value);
-    const copy: OpenCopy = {
-      db,
-      head,
-      truncation: await Truncation.open(db, head?.nextBlock ?? 0),
-      journal: undefined,
-      parts: [],
-      partsBytes: 0,
-    };
-    this.#copies.set(owner, copy);
-    return copy;
+    try {
+      const value = await read(db, HEAD);
+      const head = value && decodeHead(value);
+      const truncation = await Truncation.open(db, head?.nextBlock ?? 0);
+      const copy: OpenCopy = { db, head, truncation, journal: undefined, parts: [], partsBytes: 0 };
+      this.#copies.set(owner, copy);
+      return copy;
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
   }
 
   /** Calls are carried out in order for each owner. Rejects with `storage-failed`: the mesher must end. */
@@ -213,8 +212,8 @@ export class LevelCopies implements CopyStore {
 
   /**
    * Makes a copy of a mesher's own journal, which nobody may have open, where the mesher was taken over and comes back as another.
-   * Copies that it kept for others are of the name that it had, and go. `dir`: the folder of copies. Done again after a crash in the
-   * middle, it comes to the same end.
+   * Copies that it keeps for others stay: one may be the only one of a mesher that is gone. `dir`: the folder of copies. Done again after
+   * a crash in the middle, it comes to the same end.
    */
   static async fromJournal(
     dir: string,
@@ -224,7 +223,6 @@ export class LevelCopies implements CopyStore {
   ): Promise<void> {
     await mkdir(dir, { recursive: true });
     const names = await readdir(dir);
-    for (const name of names) if (name !== owner) await rm(join(dir, name), { recursive: true, force: true });
     if (names.includes(owner)) return;
     const db = await openDatabase(journalDir);
     try {
@@ -234,7 +232,7 @@ export class LevelCopies implements CopyStore {
         incarnation,
         batch: 0,
         cursor: COPY_COMPLETE,
-        hasPast: false,
+        pastBlock: 0,
         startBlock: 0,
         nextBlock,
       } satisfies CopyHead;
@@ -286,15 +284,15 @@ export class LevelCopies implements CopyStore {
 function decodeHead(value: Buffer): CopyHead {
   const fields: unknown = JSON.parse(codec.decodeText(HEAD, value));
   if (typeof fields !== 'object' || fields === null) throw new CorruptionError('a copy without a head');
-  const { incarnation, batch, cursor, hasPast, startBlock, nextBlock } = fields as Record<string, unknown>;
+  const { incarnation, batch, cursor, pastBlock, startBlock, nextBlock } = fields as Record<string, unknown>;
   if (
     typeof incarnation !== 'number' ||
     typeof batch !== 'number' ||
     typeof cursor !== 'string' ||
-    typeof hasPast !== 'boolean' ||
+    typeof pastBlock !== 'number' ||
     typeof startBlock !== 'number' ||
     typeof nextBlock !== 'number'
   )
     throw new CorruptionError('the head of a copy is not what it should be');
-  return { incarnation, batch, cursor, hasPast, startBlock, nextBlock };
+  return { incarnation, batch, cursor, pastBlock, startBlock, nextBlock };
 }

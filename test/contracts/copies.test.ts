@@ -24,7 +24,7 @@ import { inFull, wants, type RecoveredInFull } from './journal-contract.ts';
 import { Interpreter, steps, type Step } from './journal-model.ts';
 
 const OWNER = '12D3KooWOwner';
-const START: CopyHead = { incarnation: 3, batch: 0, cursor: '', hasPast: false, startBlock: 0, nextBlock: 0 };
+const START: CopyHead = { incarnation: 3, batch: 0, cursor: '', pastBlock: 0, startBlock: 0, nextBlock: 0 };
 
 async function temporary(t: TestContext): Promise<string> {
   const base = await mkdtemp(join(tmpdir(), 'copies-'));

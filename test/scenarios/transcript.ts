@@ -61,7 +61,7 @@ export function describeEffect(
     case 'copy-drop':
       return `drop the copy of ${effect.owner}`;
     case 'claim':
-      return `claim what ${effect.owner} left, blocks ${effect.from} to ${effect.upTo}`;
+      return `claim what ${effect.owner} left, blocks ${effect.blocks.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')}`;
     case 'end-claims':
       return `end claims on account of ${effect.owner}`;
     case 'read-copy':

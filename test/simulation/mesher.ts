@@ -149,7 +149,7 @@ export class SimMesher implements Host, Client {
     const { incarnation } = this;
     this.crash(false, 'taken over');
     const { nextBlock } = this.disk;
-    const head = { incarnation, batch: 0, cursor: COPY_COMPLETE, hasPast: false, startBlock: 0, nextBlock };
+    const head = { incarnation, batch: 0, cursor: COPY_COMPLETE, pastBlock: 0, startBlock: 0, nextBlock };
     this.#ports.comeBack(this, this.#ports.chance, head);
   }
 

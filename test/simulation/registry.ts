@@ -102,11 +102,15 @@ export class SimRegistry {
   /** Claims what is left, as `node/claims.ts` does with a setting for each cluster. */
   claim(
     client: ClusterClient,
-    { owner, ask, ...range }: { readonly owner: NodeId; readonly ask: number } & BlockRange,
+    {
+      owner,
+      ask,
+      blocks,
+    }: { readonly owner: NodeId; readonly ask: number; readonly blocks: readonly BlockRange[] },
   ): void {
     const { node, cluster, life } = client;
     const put = (): readonly Claim[] | 'taken-over' => {
-      const claims = withClaim(this.#claims.get(cluster) ?? {}, owner, node, range);
+      const claims = withClaim(this.#claims.get(cluster) ?? {}, owner, node, blocks);
       if (claims === 'taken-over') return claims;
       this.#claims.set(cluster, claims);
       return claims[owner] ?? [];

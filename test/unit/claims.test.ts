@@ -10,7 +10,7 @@ const open = (taker: string, from: number, upTo: number): Claim => ({ taker, fro
 const done = (taker: string, from: number, upTo: number): Claim => ({ taker, from, upTo, isDone: true });
 
 function claimed(claims: Claims, taker: string, from: number, upTo: number): Claims {
-  const next = withClaim(claims, 'lost', taker, { from, upTo });
+  const next = withClaim(claims, 'lost', taker, [{ from, upTo }]);
   assert(next !== 'taken-over');
   return next;
 }
@@ -34,7 +34,7 @@ test('an empty copy makes an heir all the same, once', () => {
 });
 
 test('who was taken over itself may claim nothing', () => {
-  assert.equal(withClaim({ one: [open('two', 0, 3)] }, 'lost', 'one', { from: 0, upTo: 5 }), 'taken-over');
+  assert.equal(withClaim({ one: [open('two', 0, 3)] }, 'lost', 'one', [{ from: 0, upTo: 5 }]), 'taken-over');
 });
 
 test('what was moved is done, and what was not is free for others', () => {
@@ -75,16 +75,16 @@ test('two that claim at the same time never get the same blocks, in a registry t
   });
   const takers = ['one', 'two', 'three', 'four'];
   await Promise.all(
-    takers.map((taker, i) => claim(registry, 'c', 'lost', taker, { from: i * 5, upTo: i * 5 + 10 })),
+    takers.map((taker, i) => claim(registry, 'c', 'lost', taker, [{ from: i * 5, upTo: i * 5 + 10 }])),
   );
-  const all = await claim(registry, 'c', 'lost', 'five', { from: 0, upTo: 0 });
+  const all = await claim(registry, 'c', 'lost', 'five', [{ from: 0, upTo: 0 }]);
   const blocks = all.flatMap(({ from, upTo }) => Array.from({ length: upTo - from }, (_, i) => from + i));
   assert.deepEqual(
     blocks.sort((a, b) => a - b),
     Array.from({ length: 25 }, (_, i) => i),
   );
   await endClaims(registry, 'c', [{ taker: 'one', moved: [], keep: [] }]);
-  const left = await claim(registry, 'c', 'lost', 'five', { from: 0, upTo: 25 });
+  const left = await claim(registry, 'c', 'lost', 'five', [{ from: 0, upTo: 25 }]);
   assert(left.every(({ taker }) => taker !== 'one'));
   assert(left.some(({ taker }) => taker === 'five'));
 });

@@ -311,7 +311,7 @@ void test('hearsay alone is no proof of death for those who hold copies', () => 
     cursor: COPY_COMPLETE,
     startBlock: 0,
     nextBlock: 2,
-    hasPast: true,
+    pastBlock: 1,
   };
   const a = new Newcomer({ copies: [{ owner: 'x', head }] });
   a.say('b', ...saying([recordOf('x', 'eu')]));
