@@ -3,7 +3,10 @@
 // disk, so that two of them never work on the same. Nobody stops the mesh: it ends with the namespaces that it runs in.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FederationView, LinksView } from '../../node/core/views.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { Program, RunningMesher } from '../support/federation.ts';
 import { until } from '../support/until.ts';
@@ -16,8 +19,19 @@ const CLOCK_PRELOAD = join(import.meta.dirname, 'clock-preload.ts');
 const REGISTRY_SUBNET = 9;
 const HTTP_PORT = 7400;
 const LINK_PORT = 7401;
+const ANSWER_MS = 2_000;
+/** What a nemesis waits for a cluster to be able to lose a disk; where another fault hinders that, it is passed over. */
+const WHOLE_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 250;
 /** What a mesher printed last, where a run tells of one that ended. */
 const LAST_WORDS_CHARACTERS = 1500;
+/** What a mesher prints of the name that it loses, each time that it comes upon it until it has another. */
+const LOST = {
+  damage: /"node":"([^"]+)","aside":.*the journal is damaged: it is put aside/,
+  away: /has taken (\S+) over, which was away for too long/,
+} as const;
+/** How a mesher ends that others have taken over from; whoever runs it starts it again, as it asks for. */
+const ENDS_TAKEN_OVER = /^causeway: taken-over:/;
 
 export interface MeshOptions {
   /** Its data, disks and clocks. */
@@ -40,6 +54,12 @@ export class FaultyMesher {
   /** Somebody has stopped it on purpose, or expects it to end. */
   #mayBeDown = false;
   #claimed = false;
+  /** As it is not what it was: others have taken over from it. */
+  #mayStartAgain = false;
+  /** Names that it had. */
+  readonly #lost = new Set<string>();
+  /** Those of them that others have not yet taken over, as far as is known. */
+  readonly heirless = new Set<string>();
 
   constructor(
     name: string,
@@ -55,10 +75,7 @@ export class FaultyMesher {
     this.running = running;
     this.#clockFile = clockFile;
     this.#history = history;
-    running.program.watch((line) => {
-      if (line.includes('the journal is damaged: it is put aside'))
-        history.write({ op: 'gave-up', mesher: name });
-    });
+    running.program.watch((line) => this.#hear(line));
   }
 
   get cluster(): string {
@@ -67,6 +84,11 @@ export class FaultyMesher {
 
   get url(): string {
     return this.running.http;
+  }
+
+  /** Another after each loss: what comes back is another mesher. */
+  get life(): string {
+    return `${this.name}-${this.#lost.size}`;
   }
 
   get isClaimed(): boolean {
@@ -83,6 +105,7 @@ export class FaultyMesher {
 
   start(): void {
     this.#mayBeDown = false;
+    this.#mayStartAgain = false;
     this.running.start();
     this.#history.write({ op: 'started', mesher: this.name, how: '' });
     const { pid } = this.running.program;
@@ -94,6 +117,10 @@ export class FaultyMesher {
   #endedByItself(): void {
     const words = this.#lastWords();
     this.#history.write({ op: 'ended', mesher: this.name, how: `by itself: ${words}` });
+    if (this.#mayStartAgain) {
+      this.start();
+      return;
+    }
     const facts = `${this.name} ended though nobody had stopped it; it printed last: ${words}`;
     this.#history.write({ op: 'broken', promise: 'a mesher lives until it is stopped', facts });
   }
@@ -123,6 +150,61 @@ export class FaultyMesher {
 
   #lastWords(): string {
     return this.running.program.output.slice(-LAST_WORDS_CHARACTERS);
+  }
+
+  #hear(line: string): void {
+    if (ENDS_TAKEN_OVER.test(line)) this.#mayStartAgain = true;
+    for (const how of ['damage', 'away'] as const) {
+      const node = LOST[how].exec(line)?.[1];
+      if (node !== undefined) this.#lose(node, how);
+    }
+  }
+
+  #lose(node: string, how: 'disk' | 'damage' | 'away'): void {
+    if (this.#lost.has(node)) return;
+    this.#lost.add(node);
+    this.heirless.add(node);
+    this.#history.write({ op: 'lost', mesher: this.name, node, how });
+  }
+
+  /** After its end: nothing of it is left, and what is started here next is another mesher than `node`. */
+  async loseDisk(node: string): Promise<void> {
+    const { data } = this.running;
+    for (const name of await readdir(data)) await rm(join(data, name), { recursive: true });
+    this.#lose(node, 'disk');
+  }
+
+  /** Nothing of what `node` had is left to move. */
+  takenOver(node: string): void {
+    this.heirless.delete(node);
+    this.#history.write({ op: 'taken-over', mesher: this.name, node });
+  }
+
+  /** Whether it holds a copy of the mesher with this id, or of what is left of one. */
+  async hasCopyOf(node: string): Promise<boolean> {
+    return access(join(this.running.data, 'copies', node)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Its name, as it says; undefined: it does not say. */
+  async node(): Promise<string | undefined> {
+    return (await this.#ask<FederationView>('/v1/federation'))?.self.node;
+  }
+
+  async links(): Promise<LinksView | undefined> {
+    return this.#ask<LinksView>('/v1/links');
+  }
+
+  /** Undefined: it is down, paused or cut off, or serves nobody yet. */
+  async #ask<T>(path: string): Promise<T | undefined> {
+    try {
+      const response = await fetch(this.url + path, { signal: AbortSignal.timeout(ANSWER_MS) });
+      return response.ok ? ((await response.json()) as T) : undefined;
+    } catch {
+      return undefined; // that is what the run is about
+    }
   }
 
   get isRunning(): boolean {
@@ -155,7 +237,7 @@ export class FaultyMesher {
   /** Takes down its counters; of one that does not answer nothing new is known. */
   async count(): Promise<void> {
     try {
-      const response = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(2_000) });
+      const response = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(ANSWER_MS) });
       const text = await response.text();
       const moves: Record<string, number> = {};
       for (const [labels, value] of samples(text, 'causeway_lane_moves_total')) {
@@ -171,7 +253,9 @@ export class FaultyMesher {
         for (const [labels, value] of samples(text, `causeway_${name}`))
           if (value > 0) drops[`${name}{${labels}}`] = value;
       }
-      this.#history.write({ op: 'counted', mesher: this.name, doubtful, moves, drops });
+      const links = await this.links();
+      const seen = links && { landings: landingsOf(links), copied: copiesOf(links) > 0 };
+      this.#history.write({ op: 'counted', mesher: this.name, doubtful, moves, drops, ...seen });
     } catch {
       // it is down, paused or cut off: that is what the run is about
     }
@@ -185,6 +269,23 @@ export async function endTogether(
 ): Promise<void> {
   await Promise.all(meshers.map((mesher) => mesher.count()));
   await Promise.all(meshers.map((mesher) => mesher.end(signal)));
+}
+
+/** By cluster, the landing mesher of each lane, by its number; '' where it has not begun. */
+function landingsOf({ lanes }: LinksView): Record<string, string[]> {
+  const landings: Record<string, string[]> = {};
+  for (const { destination, scope, lane, landing = '' } of lanes) {
+    if (scope !== 'cluster') continue;
+    const known = (landings[destination] ??= []);
+    while (known.length <= lane) known.push('');
+    known[lane] = landing;
+  }
+  return landings;
+}
+
+/** Others that have all that it had, and go on getting what comes. */
+function copiesOf({ copies }: LinksView): number {
+  return copies.filter(({ complete, state }) => complete && state === 'streaming').length;
 }
 
 function samples(text: string, name: string): [string, number][] {
@@ -245,8 +346,12 @@ export class Mesh {
     return [...new Set(this.meshers.map(({ cluster }) => cluster))];
   }
 
+  meshersOf(cluster: string): readonly FaultyMesher[] {
+    return this.meshers.filter((mesher) => mesher.cluster === cluster);
+  }
+
   hostsOf(cluster: string): readonly Host[] {
-    return this.meshers.filter((mesher) => mesher.cluster === cluster).map(({ host }) => host);
+    return this.meshersOf(cluster).map(({ host }) => host);
   }
 
   /** Every mesher has a link to every other, and knows all its routes. */
@@ -265,23 +370,38 @@ export class Mesh {
   }
 
   /**
-   * Nothing that a mesher of the cluster was to take over is left to do, and every journal has its copies: from now on it may lose one
-   * less than it has replicas.
+   * Waits until all that the cluster had lost is taken over, and every journal has its copies: from now on it may lose one less than it has
+   * replicas. False: that did not come in time.
    */
-  async whenWhole(cluster: string): Promise<void> {
-    if (this.#replicas === 1) return;
-    const meshers = this.meshers.filter((mesher) => mesher.cluster === cluster);
-    const isServed = async (subscription: string): Promise<boolean> => {
-      const answers = meshers.map(async ({ url }) => fetch(`${url}/v1/subscriptions/${subscription}`));
-      return (await Promise.all(answers)).some(({ ok }) => ok);
-    };
-    for (const { name, running } of meshers) {
-      await until(`${name} is copied, and what it served is served`, async () => {
-        const { copies } = await running.links();
-        const complete = copies.filter((copy) => copy.complete && copy.state === 'streaming').length;
-        if (complete < this.#replicas - 1) return false;
-        return (await isServed(subscriptionOf(name))) && (await isServed(shareOf(name)));
-      });
+  async becomesWhole(cluster: string): Promise<boolean> {
+    const meshers = this.meshersOf(cluster);
+    if (this.#replicas === 1) return true;
+    if (meshers.length < this.#replicas) return false;
+    const deadline = performance.now() + WHOLE_WITHIN_MS;
+    while (performance.now() < deadline) {
+      const each = await Promise.all(meshers.map((mesher) => this.#isCopied(mesher)));
+      if (!each.includes(false)) return true;
+      await sleep(LOOK_EVERY_MS);
+    }
+    return false;
+  }
+
+  async #isCopied(mesher: FaultyMesher): Promise<boolean> {
+    const links = await mesher.links();
+    return mesher.heirless.size === 0 && links !== undefined && copiesOf(links) >= this.#replicas - 1;
+  }
+
+  /** Looks which of the lost are taken over by now: nobody has a copy of them, and who was lost is there under another name. */
+  async noteTakeovers(): Promise<void> {
+    for (const mesher of this.meshers) {
+      for (const node of mesher.heirless) {
+        const now = await mesher.node();
+        if (now === undefined || now === node) continue; // what it hands over itself may be to come
+        const holding = await Promise.all(
+          this.meshersOf(mesher.cluster).map((other) => other.hasCopyOf(node)),
+        );
+        if (!holding.includes(true)) mesher.takenOver(node);
+      }
     }
   }
 

@@ -23,6 +23,8 @@ export interface Machine {
   readonly noDisks: string | undefined;
   readonly noPowerLoss: string | undefined;
   readonly noWire: string | undefined;
+  /** Not of the machine but of the run: the meshers of a cluster that keep what is acked. */
+  readonly replicas: number;
 }
 
 export interface Nemesis {
