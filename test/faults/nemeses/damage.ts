@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../../simulation/chance.ts';
 import { waysBetween } from '../machine/network.ts';
-import type { FaultyMesher } from '../mesh.ts';
+import type { FaultyMesher } from '../mesher.ts';
 import { always, claim, type Nemesis, release, type Scene, type Trouble } from './nemesis.ts';
 
 /** Alone, with what its publishers hand it. */

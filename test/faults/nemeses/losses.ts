@@ -2,7 +2,7 @@
 // copies are kept; one of them takes over, and its subscriptions are found there from then on. Healing does not wait for that: what a
 // takeover needs may be away, by another nemesis.
 
-import { endTogether } from '../mesh.ts';
+import { endTogether } from '../mesher.ts';
 import { claim, type Machine, type Nemesis, release, type Scene, type Trouble } from './nemesis.ts';
 
 async function lose(scene: Scene): Promise<Trouble | undefined> {
