@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hash32 } from '../../node/core/event.ts';
+import { LIMITS } from '../../node/core/limits.ts';
 import { Checker, type Verdict } from './checker.ts';
+import { partitionKeyOf } from './load/events.ts';
 import type { Happening, Received } from './load/history.ts';
 
 /** Two meshers in two clusters; `a1` publishes, `all-b1` is what is looked at. */
@@ -46,6 +49,14 @@ class Story {
   verdict(): Verdict {
     return this.#checker.verdict();
   }
+}
+
+/** The first event of a key comes after the second. */
+function overtaken(story: Story, between: readonly Happening[] = []): Story {
+  for (let n = 0; n <= 8; n++) story.publish(n);
+  story.tell(...between);
+  for (let n = 1; n <= 8; n++) story.deliver(n, `2.0.${n}`);
+  return story.deliver(0, '2.1.0');
 }
 
 interface Come {
@@ -120,12 +131,7 @@ test('what is settled never comes back; what was not may', () => {
 });
 
 test('order per key may be lost where a lane moved, and nowhere else', () => {
-  const story = (): Story => {
-    const begun = new Story();
-    for (let n = 0; n <= 8; n++) begun.publish(n);
-    for (let n = 1; n <= 8; n++) begun.deliver(n, `2.0.${n}`);
-    return begun.deliver(0, '2.1.0');
-  };
+  const story = (): Story => overtaken(new Story());
   assert.deepEqual(promises(story().verdict()), ['order per key']);
   const moved = story().tell({ op: 'counted', mesher: 'a1', doubtful: 0, moves: { b: 1 } });
   assert.deepEqual(promises(moved.verdict()), []);
@@ -133,31 +139,91 @@ test('order per key may be lost where a lane moved, and nowhere else', () => {
   assert.deepEqual(promises(otherKey.verdict()), []);
 });
 
-test('what was handed out just before its mesher was lost may come twice', () => {
-  const told = (...mesher: readonly string[]): Verdict => {
-    const story = new Story().publish(0).deliver(0, '2.0.0').settle('2.0.0');
-    for (const lost of mesher) story.tell({ op: 'gave-up', mesher: lost });
-    return story.deliver(0, '9.0.0').verdict();
+test('order per key may be lost on the lane that moved, and on any where it is not known which did', () => {
+  const own = hash32(partitionKeyOf('a1', 0)) % LIMITS.lanesPerCluster;
+  const other = (own + 1) % LIMITS.lanesPerCluster;
+  const told = (moves: number, moved: number | undefined): Verdict => {
+    const before = Array.from({ length: LIMITS.lanesPerCluster }, () => 'b1');
+    const now = before.map((landing, lane) => (lane === moved ? 'b2' : landing));
+    const looks = [before, now].map((landings, at): Happening => {
+      return {
+        op: 'counted',
+        mesher: 'a1',
+        doubtful: 0,
+        moves: { b: at * moves },
+        landings: { b: landings },
+      };
+    });
+    return overtaken(new Story().tell(...looks.slice(0, 1)))
+      .tell(...looks.slice(1))
+      .verdict();
   };
-  assert.deepEqual(promises(told('b1')), []);
-  assert.deepEqual(promises(told('c1')), ['nothing twice without doubt']);
-  const longAgo = new Story().tell({ op: 'gave-up', mesher: 'b1' }).publish(0);
-  assert.deepEqual(promises(longAgo.deliver(0, '2.0.0').deliver(0, '9.0.0').verdict()), [
-    'nothing twice without doubt',
-  ]);
+  assert.deepEqual(promises(told(1, own)), []);
+  assert.deepEqual(promises(told(1, other)), ['order per key']);
+  assert.deepEqual(promises(told(2, other)), [], 'there and back between two looks, maybe this one');
+  assert.deepEqual(promises(told(0, undefined)), ['order per key']);
 });
 
-test('order per key may be lost where a takeover comes between', () => {
-  const told = (mesher: string): Verdict => {
-    const story = new Story();
-    for (let n = 0; n <= 8; n++) story.publish(n);
-    story.tell({ op: 'gave-up', mesher });
-    for (let n = 1; n <= 8; n++) story.deliver(n, `2.0.${n}`);
-    return story.deliver(0, '2.1.0').verdict();
-  };
+function lost(mesher: string, how: 'disk' | 'damage' | 'away' = 'disk'): Happening {
+  return { op: 'lost', mesher, node: `node-${mesher}`, how };
+}
+
+const quietSteps: readonly Happening[] = Array.from({ length: 2_000 }, () => {
+  return { op: 'healed', nemesis: '', facts: '' };
+});
+
+test('what was handed out just before its mesher was lost may come twice, and nothing long before', () => {
+  const told = (...between: readonly Happening[]): Verdict =>
+    new Story()
+      .publish(0)
+      .deliver(0, 'b1-0:2.0.0')
+      .settle('b1-0:2.0.0')
+      .tell(...between)
+      .deliver(0, 'b2-0:9.0.0')
+      .verdict();
+  for (const how of ['disk', 'damage', 'away'] as const)
+    assert.deepEqual(promises(told(lost('b1', how))), []);
+  const breach = ['nothing twice without doubt'];
+  assert.deepEqual(promises(told(lost('c1'))), breach);
+  assert.deepEqual(promises(told(...quietSteps, lost('b1'))), breach);
+  const ago = new Story().tell(lost('b1'), ...quietSteps).publish(0);
+  assert.deepEqual(promises(ago.deliver(0, '2.0.0').deliver(0, '9.0.0').verdict()), breach);
+});
+
+test('what came twice before a disk was lost did not come from its copies; who was away may have had others serve before it knew', () => {
+  const told = (how: 'disk' | 'away'): Verdict =>
+    new Story().publish(0).deliver(0, 'b1-0:2.0.0').deliver(0, 'b2-0:9.0.0').tell(lost('b1', how)).verdict();
+  assert.deepEqual(promises(told('disk')), ['nothing twice without doubt']);
+  assert.deepEqual(promises(told('away')), []);
+});
+
+test('all that a mesher handed out since it was last seen to have a copy may come twice when it is lost', () => {
+  const told = (copied: boolean): Verdict =>
+    new Story()
+      .tell({ op: 'counted', mesher: 'b1', doubtful: 0, moves: {}, copied: true })
+      .publish(0)
+      .deliver(0, 'b1-0:2.0.0')
+      .tell(
+        ...quietSteps,
+        { op: 'counted', mesher: 'b1', doubtful: 0, moves: {}, copied },
+        lost('b1', 'away'),
+      )
+      .deliver(0, 'b2-0:9.0.0')
+      .verdict();
+  assert.deepEqual(promises(told(false)), []);
+  assert.deepEqual(promises(told(true)), ['nothing twice without doubt']);
+});
+
+test('order per key may be lost from a loss on until it is taken over', () => {
+  const told = (mesher: string): Verdict => overtaken(new Story(), [lost(mesher)]).verdict();
   assert.deepEqual(promises(told('b1')), []);
-  assert.equal(told('b1').explained['out of order: a takeover came between'], 1);
+  assert.equal(told('b1').explained['out of order: a mesher was lost, and taken over'], 1);
   assert.deepEqual(promises(told('c1')), ['order per key'], 'that of another cluster explains nothing');
+  const begun = new Story().tell(lost('b1'));
+  assert.deepEqual(promises(overtaken(begun.tell(...quietSteps)).verdict()), []);
+  const over: Happening = { op: 'taken-over', mesher: 'b1', node: 'node-b1' };
+  const after = new Story().tell(lost('b1'), over, ...quietSteps);
+  assert.deepEqual(promises(overtaken(after).verdict()), ['order per key']);
 });
 
 test('of a group one member is owed each event', () => {

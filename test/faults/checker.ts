@@ -8,6 +8,7 @@
 
 import { keyOf } from './load/events.ts';
 import { type Line, type Place, readHistory } from './load/history.ts';
+import { clusterOf, Upheavals } from './upheavals.ts';
 
 export interface Finding {
   readonly promise: string;
@@ -29,12 +30,6 @@ export interface Verdict {
 }
 
 const SHOWN_MAX = 20;
-/** Counters are looked at this often, and a move is seen one look later at most. */
-const LOOK_MS = 3_000;
-/** What a lost mesher had is moved by then. */
-const TAKEOVER_MS = 180_000;
-/** What a mesher handed out and had settled for so long before it was lost, its copies may not have heard of: it may be cut off from them. */
-const LAST_MOMENTS_MS = 10_000;
 
 interface Attempt {
   readonly at: number;
@@ -81,13 +76,7 @@ export class Checker {
   readonly #got = new Map<string, Map<string, Got>>();
   readonly #settled = new Map<string, Map<Place, Settled>>();
   readonly #settling = new Map<string, readonly Place[]>();
-  /** Times at which something moved lanes of one mesher to one cluster, or may have. */
-  readonly #moves = new Map<string, number[]>();
-  /** Times at which a mesher of a cluster was lost, to be taken over by the others. */
-  readonly #losses = new Map<string, number[]>();
-  readonly #lastCounts = new Map<string, { doubtful: number; moves: Readonly<Record<string, number>> }>();
-  /** Doubtful landings over all lives, by cluster. */
-  readonly #doubtful = new Map<string, number>();
+  readonly #upheavals = new Upheavals();
   readonly #doubleLandings = new Map<string, string[]>();
   #quietAt = 0;
   #lastFirstAt = 0;
@@ -128,18 +117,17 @@ export class Checker {
         this.#takeSettled(line);
         break;
       case 'counted':
-        this.#takeCounted(line);
+        this.#upheavals.takeCounted(line, this.#clusters());
         break;
       case 'started':
-        // a new life counts from nothing, and its lanes may begin elsewhere
-        this.#lastCounts.delete(line.mesher);
-        for (const cluster of this.#clusters()) this.#moved(line.mesher, cluster, line.t);
+        this.#upheavals.takeStarted(line, this.#clusters());
         break;
-      case 'gave-up': {
-        const cluster = clusterOf(line.mesher);
-        this.#losses.set(cluster, [...(this.#losses.get(cluster) ?? []), line.t]);
+      case 'lost':
+        this.#upheavals.takeLost(line);
         break;
-      }
+      case 'taken-over':
+        this.#upheavals.takeTakenOver(line);
+        break;
       case 'quiet':
         this.#quietAt = line.t;
         break;
@@ -216,21 +204,6 @@ export class Checker {
     const stale = new Set(line.stale);
     for (const place of this.#settling.get(line.subscriber) ?? [])
       if (!stale.has(place)) settled.set(place, { at: line.t });
-  }
-
-  #takeCounted(line: Extract<Line, { op: 'counted' }>): void {
-    const { mesher, doubtful, moves } = line;
-    const before = this.#lastCounts.get(mesher) ?? { doubtful: 0, moves: {} };
-    const cluster = clusterOf(mesher);
-    this.#doubtful.set(cluster, (this.#doubtful.get(cluster) ?? 0) + doubtful - before.doubtful);
-    for (const [to, count] of Object.entries(moves))
-      if (count > (before.moves[to] ?? 0)) this.#moved(mesher, to, line.t);
-    this.#lastCounts.set(mesher, { doubtful, moves });
-  }
-
-  #moved(mesher: string, cluster: string, at: number): void {
-    const key = `${mesher}>${cluster}`;
-    this.#moves.set(key, [...(this.#moves.get(key) ?? []), at]);
   }
 
   #clusters(): ReadonlySet<string> {
@@ -348,16 +321,11 @@ export class Checker {
     const facts = `${subscriber} got ${name} ${came.join(', ')}; ${batch ? attemptsOf(batch) : 'never published'}`;
     const doubles = this.#doubleLandings.get(cluster) ?? [];
     for (let i = taken; i < copies.length; i++) {
-      if (this.#isLostBetween(cluster, copies[i - 1]?.at ?? 0, copies[i]?.at ?? 0))
-        this.#excuse('twice: it was handed out just before its mesher was lost');
+      if (this.#upheavals.isLostBetween(cluster, copies[i - 1]?.at ?? 0, copies[i]?.at ?? 0))
+        this.#excuse('twice: its mesher was lost before its copies heard that it was handed out');
       else doubles.push(facts);
     }
     this.#doubleLandings.set(cluster, doubles);
-  }
-
-  #isLostBetween(cluster: string, before: number, again: number): boolean {
-    const losses = this.#losses.get(cluster) ?? [];
-    return losses.some((at) => at >= before && at <= before + LAST_MOMENTS_MS && at <= again);
   }
 
   /** What landed twice was counted as doubtful where it landed; each of a cluster's subscriptions may show it. */
@@ -367,13 +335,13 @@ export class Checker {
         (mesher) => clusterOf(mesher) === cluster,
       ).length;
     for (const [cluster, facts] of this.#doubleLandings) {
-      const counted = (this.#doubtful.get(cluster) ?? 0) * subscribersOf(cluster);
+      const counted = this.#upheavals.doubtfulIn(cluster) * subscribersOf(cluster);
       for (const [at, fact] of facts.entries()) {
         if (at < counted) this.#excuse('twice: custody was in doubt, and was counted');
         else
           this.#broken(
             'nothing twice without doubt',
-            `${fact}; the meshers of ${cluster} counted ${this.#doubtful.get(cluster) ?? 0} doubtful events in all`,
+            `${fact}; the meshers of ${cluster} counted ${this.#upheavals.doubtfulIn(cluster)} doubtful events in all`,
           );
       }
     }
@@ -408,14 +376,12 @@ export class Checker {
     const batches = [this.#batchOf(publisher, earlier.n), this.#batchOf(publisher, later.n)];
     if (batches.some((batch) => (batch?.attempts.length ?? 0) > 1)) return 'its publish was repeated';
     if ((earlier.copy?.attempt ?? 1) > 1) return 'its consumer did not get or settle it at first';
-    const from = (batches[0]?.attempts[0]?.at ?? 0) - LOOK_MS;
-    const to = (earlier.copy?.at ?? 0) + LOOK_MS;
-    const origin = this.#publishers[publisher] ?? '';
-    const moves = this.#moves.get(`${origin}>${clusterOf(mesher)}`) ?? [];
-    if (moves.some((at) => at >= from && at <= to)) return 'the lane moved';
-    const losses = [origin, mesher].flatMap((one) => this.#losses.get(clusterOf(one)) ?? []);
-    if (losses.some((at) => at >= from - TAKEOVER_MS && at <= to)) return 'a takeover came between';
-    return undefined;
+    return this.#upheavals.whyOvertaken(
+      { publisher, n: earlier.n },
+      this.#publishers[publisher] ?? '',
+      clusterOf(mesher),
+      [batches[0]?.attempts[0]?.at ?? 0, earlier.copy?.at ?? 0],
+    );
   }
 }
 
@@ -428,9 +394,4 @@ function attemptsOf({ attempts }: Batch): string {
   const words = taken.map(({ at, outcome, endedAt }) => `${outcome} (${at} to ${endedAt} ms)`);
   const refused = attempts.length - taken.length;
   return `published: ${words.join(', ')}${refused > 0 ? `, and refused ${refused} times` : ''}`;
-}
-
-/** Meshers are named for their cluster: b2 is the second of b. */
-function clusterOf(mesher: string): string {
-  return mesher.replace(/\d+$/, '');
 }

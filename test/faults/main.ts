@@ -146,7 +146,7 @@ async function inside(asked: Asked, folder: string): Promise<number> {
   const stop = new AbortController();
   createInterface({ input: process.stdin }).on('line', () => stop.abort());
   await furnish();
-  const machine = await examine(folder);
+  const machine: Machine = { ...(await examine(folder)), replicas: asked.replicas };
   const { chosen, leftOut } = choose(asked.only, machine);
   for (const [name, why] of Object.entries(leftOut)) say(`left out: ${name}: ${why}`);
   if (asked.list) {

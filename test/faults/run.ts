@@ -87,12 +87,12 @@ class Run {
     this.#history.write({ op: 'start', seed: this.#options.seed, subscribers, group, publishers });
     const shared = new Seen();
     const seen = meshers.map(() => new Seen());
-    const consumers = meshers.flatMap(({ name, url, cluster }, at) => {
-      const others = meshers.filter((other) => other.cluster === cluster && other.name !== name);
-      const urls = [url, ...others.map((other) => other.url)];
+    const consumers = meshers.flatMap((mesher, at) => {
+      const { name, cluster } = mesher;
+      const servers = [mesher, ...this.#mesh.meshersOf(cluster).filter((other) => other !== mesher)];
       return [
-        new PullingConsumer(subscriptionOf(name), urls, seen[at] ?? shared, this.#history),
-        new PullingConsumer(shareOf(name), urls, shared, this.#history),
+        new PullingConsumer(subscriptionOf(name), servers, seen[at] ?? shared, this.#history),
+        new PullingConsumer(shareOf(name), servers, shared, this.#history),
       ];
     });
     const rate = this.#options.rate / meshers.length;
@@ -157,6 +157,7 @@ class Run {
   async #count(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await Promise.all(this.#mesh.meshers.map((mesher) => mesher.count()));
+      await this.#mesh.noteTakeovers();
       await sleep(COUNT_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
     await Promise.all(this.#mesh.meshers.map((mesher) => mesher.count()));

@@ -101,9 +101,9 @@ export class Program {
     this.#child?.kill(signal);
   }
 
-  /** Resolves when the process that runs now is gone, whoever ends it. */
+  /** Resolves when the process that runs now is gone, whoever ends it, and all that it printed has been seen. */
   async ended(): Promise<void> {
-    if (this.#child && this.running) await once(this.#child, 'exit');
+    if (this.#child && this.running) await once(this.#child, 'close');
   }
 
   /** Resolves when the process is gone. */

@@ -1,6 +1,6 @@
 // Pulls from one durable subscription and settles, one request at a time, for as long as the run lasts. Everything that
-// comes is written to the history before it is settled. Where a mesher does not know the subscription, another of the cluster has
-// taken it over, or will.
+// comes is written to the history before it is settled. Where a mesher is away or does not know the subscription, another of the cluster
+// may have taken it over: they are asked in turn.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FaultEvent, recognise } from './events.ts';
@@ -36,10 +36,17 @@ export class Seen {
   }
 }
 
+/** Where a subscription may be. */
+export interface Server {
+  readonly url: string;
+  /** Another after each loss: what a mesher calls a place is a place of its own. */
+  readonly life: string;
+}
+
 export class PullingConsumer {
   readonly subscriber: string;
-  readonly #urls: readonly string[];
-  /** Of the mesher that knew it last. */
+  readonly #servers: readonly Server[];
+  /** The one that is asked. */
   #at = 0;
   readonly #history: History;
   readonly #stop = new AbortController();
@@ -47,29 +54,38 @@ export class PullingConsumer {
   readonly #seen: Seen;
   received = 0;
 
-  /** `urls`: where it was made first, then the others of the cluster. */
-  constructor(subscriber: string, urls: readonly string[], seen: Seen, history: History) {
+  /** `servers`: where it was made first, then the others of the cluster. */
+  constructor(subscriber: string, servers: readonly Server[], seen: Seen, history: History) {
     this.#seen = seen;
     this.subscriber = subscriber;
-    this.#urls = urls;
+    this.#servers = servers;
     this.#history = history;
     this.#done = this.#run();
   }
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const pulled = await this.#ask<Pulled>('pull', { max: EVENTS_MAX, waitMs: WAIT_MS });
+      const { url, life } = this.#server;
+      const pulled = await this.#ask<Pulled>(url, 'pull', { max: EVENTS_MAX, waitMs: WAIT_MS });
       if (typeof pulled === 'string') {
         await sleep(RETRY_PAUSE_MS);
         continue;
       }
       if (pulled.events.length === 0) continue;
-      this.#take(pulled);
-      await this.#settle(pulled.events.map(({ token }) => token));
+      const placeOf = (token: string): Place => `${life}:${token.split('.', 3).join('.')}`;
+      this.#take(pulled, placeOf);
+      const tokens = pulled.events.map(({ token }) => token);
+      await this.#settle(url, tokens, placeOf);
     }
   }
 
-  #take(pulled: Pulled): void {
+  get #server(): Server {
+    const server = this.#servers[this.#at];
+    if (!server) throw new Error(`${this.subscriber} has nobody to ask`);
+    return server;
+  }
+
+  #take(pulled: Pulled, placeOf: (token: string) => Place): void {
     const { subscriber } = this;
     const events: Received[] = [];
     for (const { event, token, attempt, origin, sequence } of pulled.events) {
@@ -87,37 +103,41 @@ export class PullingConsumer {
     this.#history.write({ op: 'delivered', subscriber, events });
   }
 
-  async #settle(tokens: readonly string[]): Promise<void> {
+  async #settle(url: string, tokens: readonly string[], placeOf: (token: string) => Place): Promise<void> {
     const { subscriber } = this;
     this.#history.write({ op: 'settle', subscriber, places: tokens.map(placeOf) });
-    const settled = await this.#ask<{ readonly stale: readonly string[] }>('settle', { ack: tokens });
+    const settled = await this.#ask<{ readonly stale: readonly string[] }>(url, 'settle', {
+      ack: tokens,
+    });
     if (typeof settled === 'string') this.#history.write({ op: 'unsettled', subscriber, why: settled });
     else this.#history.write({ op: 'settled', subscriber, stale: settled.stale.map(placeOf) });
   }
 
-  /** Why there is no answer, as text: the mesher is away, which is a part of the run. */
-  async #ask<T>(what: string, body: object): Promise<T | string> {
+  /** Why there is no answer, as text: the mesher is away, which is a part of the run. The next one is asked then. */
+  async #ask<T>(url: string, what: string, body: object): Promise<T | string> {
     try {
-      const response = await fetch(`${this.#urls[this.#at]}/v1/subscriptions/${this.subscriber}/${what}`, {
+      const response = await fetch(`${url}/v1/subscriptions/${this.subscriber}/${what}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(ANSWER_MS),
       });
       const text = await response.text();
-      if (response.status === 404) this.#at = (this.#at + 1) % this.#urls.length;
-      return response.ok ? (JSON.parse(text) as T) : `${response.status} ${text}`.slice(0, 300);
+      if (response.ok) return JSON.parse(text) as T;
+      this.#turn();
+      return `${response.status} ${text}`.slice(0, 300);
     } catch (error) {
+      this.#turn();
       return String(error instanceof Error && error.cause !== undefined ? error.cause : error);
     }
+  }
+
+  #turn(): void {
+    this.#at = (this.#at + 1) % this.#servers.length;
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#done;
   }
-}
-
-function placeOf(token: string): Place {
-  return token.split('.', 3).join('.');
 }

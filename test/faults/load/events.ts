@@ -16,13 +16,17 @@ export function keyOf(n: number): number {
   return n % KEYS;
 }
 
+export function partitionKeyOf(publisher: string, n: number): string {
+  return `${publisher}/${keyOf(n)}`;
+}
+
 export function eventOf(publisher: string, n: number): FaultEvent & Readonly<Record<string, unknown>> {
   return {
     specversion: '1.0',
     id: `${publisher}-${n}`,
     source: '/faults',
     type: 'org.example.fault',
-    partitionkey: `${publisher}/${keyOf(n)}`,
+    partitionkey: partitionKeyOf(publisher, n),
     data: { n, text: `${publisher} ${n} ${FILLER.repeat(1 + (n % 7))}` },
   };
 }

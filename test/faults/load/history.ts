@@ -4,7 +4,7 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** Queue, block and index of an event in its subscription's queue: the same for each delivery of the same place. */
+/** The mesher's life, queue, block and index of an event in its subscription's queue: the same for each delivery of the same place. */
 export type Place = string;
 
 /** Publisher, its number there, place, attempt, origin mesher, its sequence, 0 or 1: the data is what was published. */
@@ -42,17 +42,33 @@ export type Happening =
   /** The answer to the `settle` before: all but the stale ones are settled. */
   | { readonly op: 'settled'; readonly subscriber: string; readonly stale: readonly Place[] }
   | { readonly op: 'unsettled'; readonly subscriber: string; readonly why: string }
-  /** As a mesher counts them since its start: events that landed in doubt; lanes that moved, by cluster; events given up, by reason. */
+  /**
+   * As a mesher counts them since its start: events that landed in doubt; lanes that moved, by cluster; events given up, by reason.
+   * `landings`: by cluster, for each lane by its number, the mesher where it lands, '' where it has not begun. `copied`: another mesher has
+   * all that it had, and goes on getting what comes. Both left out: not known.
+   */
   | {
       readonly op: 'counted';
       readonly mesher: string;
       readonly doubtful: number;
       readonly moves: Readonly<Record<string, number>>;
       readonly drops?: Readonly<Record<string, number>>;
+      readonly landings?: Readonly<Record<string, readonly string[]>>;
+      readonly copied?: boolean;
     }
   | { readonly op: 'started' | 'ended'; readonly mesher: string; readonly how: string }
-  /** It found its journal damaged, and goes on under a new name; others take over what it had. */
-  | { readonly op: 'gave-up'; readonly mesher: string }
+  /**
+   * The name `node` is gone for good: what comes back in its place is another mesher, and others take over what it had. Its disk is lost; or
+   * it found its journal damaged; or it was away for so long that others took over, and hands over what only it has.
+   */
+  | {
+      readonly op: 'lost';
+      readonly mesher: string;
+      readonly node: string;
+      readonly how: 'disk' | 'damage' | 'away';
+    }
+  /** All that was left of it is moved to others. */
+  | { readonly op: 'taken-over'; readonly mesher: string; readonly node: string }
   | { readonly op: 'fault' | 'healed'; readonly nemesis: string; readonly facts: string }
   /** From here on no fault is left and nothing is published. */
   | { readonly op: 'quiet' }

@@ -4,7 +4,7 @@ import type { Machine } from '../nemeses/nemesis.ts';
 import { command } from './command.ts';
 import { whyNoDisks, whyNoPowerLoss } from './disk.ts';
 
-export async function examine(folder: string): Promise<Machine> {
+export async function examine(folder: string): Promise<Omit<Machine, 'replicas'>> {
   const noDisks = await whyNoDisks(folder);
   return {
     noDisks,

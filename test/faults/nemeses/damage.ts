@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../../simulation/chance.ts';
 import { waysBetween } from '../machine/network.ts';
-import type { FaultyMesher } from '../mesh.ts';
+import type { FaultyMesher } from '../mesher.ts';
 import { always, claim, type Nemesis, release, type Scene, type Trouble } from './nemesis.ts';
 
 /** Alone, with what its publishers hand it. */
@@ -74,7 +74,11 @@ async function damage(
 ): Promise<Trouble | undefined> {
   const [victim] = claim(scene) ?? [];
   if (!victim) return undefined;
-  await scene.mesh.whenWhole(victim.cluster); // a disk lost before the last one is made up for is more than is promised
+  // a disk lost before the last one is made up for is more than is promised
+  if (!(await scene.mesh.becomesWhole(victim.cluster))) {
+    release([victim]);
+    return undefined;
+  }
   const join = await scene.mesh.network.cut(waysBetween([victim.host], scene.mesh.network.hosts));
   await sleep(ALONE_MS);
   await victim.count();

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { until } from '../../support/until.ts';
 import { lacking } from '../machine/command.ts';
-import { type FaultyMesher } from '../mesh.ts';
+import type { FaultyMesher } from '../mesher.ts';
 import { claim, claimAll, namesOf, type Machine, type Nemesis, release, type Trouble } from './nemesis.ts';
 
 /** Below what a mesher keeps free, 64 MiB: it refuses publishers, and goes on delivering. */

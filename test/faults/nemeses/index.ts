@@ -3,6 +3,7 @@
 import { damageNemeses } from './damage.ts';
 import { diskNemeses } from './disks.ts';
 import { etcdNemeses } from './etcd.ts';
+import { lossNemeses } from './losses.ts';
 import type { Nemesis } from './nemesis.ts';
 import { packetNemeses } from './packets.ts';
 import { partitionNemeses } from './partitions.ts';
@@ -15,4 +16,5 @@ export const nemeses: readonly Nemesis[] = [
   ...etcdNemeses,
   ...diskNemeses,
   ...damageNemeses,
+  ...lossNemeses,
 ];

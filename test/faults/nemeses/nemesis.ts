@@ -3,7 +3,8 @@
 // for nothing that the mesh must do by itself, except where a process has to be ready before others may touch it.
 
 import type { Chance } from '../../simulation/chance.ts';
-import type { FaultyMesher, Mesh } from '../mesh.ts';
+import type { Mesh } from '../mesh.ts';
+import type { FaultyMesher } from '../mesher.ts';
 
 export interface Trouble {
   readonly facts: string;
@@ -23,6 +24,8 @@ export interface Machine {
   readonly noDisks: string | undefined;
   readonly noPowerLoss: string | undefined;
   readonly noWire: string | undefined;
+  /** Not of the machine but of the run: the meshers of a cluster that keep what is acked. */
+  readonly replicas: number;
 }
 
 export interface Nemesis {

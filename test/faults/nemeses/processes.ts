@@ -1,7 +1,7 @@
 // Meshers killed, paused and restarted, and their clocks set.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endTogether, type FaultyMesher } from '../mesh.ts';
+import { endTogether, type FaultyMesher } from '../mesher.ts';
 import {
   always,
   claim,
