@@ -311,10 +311,9 @@ export class Driver {
     }
   }
 
-  async #copyRange({ peer, incarnation, from }: Extract<Effect, { kind: 'copy-range' }>): Promise<void> {
+  async #copyRange({ peer, read, from }: Extract<Effect, { kind: 'copy-range' }>): Promise<void> {
     const { to, content } = await this.#ports.journal.readRange(from, COPY_PIECE_BYTES);
-    this.#sendData(peer, { kind: 'copy-range', incarnation, from, to, content });
-    this.input({ kind: 'copy-ranged', peer, from });
+    this.input({ kind: 'copy-ranged', peer, read, to, content });
   }
 
   #sendData(peer: NodeId, message: DataMessage): void {

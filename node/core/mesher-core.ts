@@ -406,7 +406,7 @@ export class MesherCore {
         this.#landing.release();
         return;
       case 'copy-ranged':
-        this.replication.ranged(input.peer, input.from);
+        this.replication.ranged(input.peer, input);
         return;
       case 'copy-written':
         this.copies.written(input.owner, input.head);

@@ -18,7 +18,7 @@ import type { Membership } from './membership.ts';
 import { COPY_COMPLETE, COPY_NAMED, type CopyAck, type CopyReady } from './messages.ts';
 import type { JournalOp } from './ports.ts';
 import { rendezvous } from './router.ts';
-import type { Emit, Now } from './steps.ts';
+import type { Emit, Input, Now } from './steps.ts';
 import type { Timing } from './timing.ts';
 import type { CopyView } from './views.ts';
 
@@ -64,6 +64,8 @@ interface Copy {
   hasPast: boolean | undefined;
   /** A range is being read, or on its way. */
   ranging: 'no' | 'reading' | 'sent';
+  /** Number of the last range that was asked for. */
+  read: number;
 }
 
 /** What is known of a mesher's copies since it started. */
@@ -94,6 +96,7 @@ export class Replication {
   /** Batches that some copy may still ask for, oldest first; consecutive. */
   #ring: SentBatch[] = [];
   #ringBytes = 0;
+  #reads = 0;
   #last = 0;
   #waiting: Waiting[] = [];
   /** Copies were chosen and all are complete: who is not among them needs to keep nothing of ours. */
@@ -199,6 +202,7 @@ export class Replication {
         cursor: '',
         hasPast: undefined,
         ranging: 'no',
+        read: 0,
       };
       this.#copies.set(node, copy);
       this.#open(copy, now);
@@ -306,10 +310,13 @@ export class Replication {
     this.#release();
   }
 
-  /** A range was read and sent. */
-  ranged(peer: NodeId, from: string): void {
+  /** A range was read. One that was asked for before the copy's link fell lacks what was sent since, and would undo it. */
+  ranged(peer: NodeId, { read, to, content }: Extract<Input, { kind: 'copy-ranged' }>): void {
     const copy = this.#copies.get(peer);
-    if (copy?.state !== 'streaming' || copy.ranging !== 'reading' || copy.cursor !== from) return;
+    if (copy?.state !== 'streaming' || copy.ranging !== 'reading' || copy.read !== read) return;
+    const { incarnation, emit } = this.#options;
+    const message = { kind: 'copy-range', incarnation, from: copy.cursor, to, content } as const;
+    emit({ kind: 'data', peer, message });
     copy.ranging = 'sent';
     this.#pump(copy);
   }
@@ -329,7 +336,8 @@ export class Replication {
     // the journal may be ahead of what was sent, never behind: it has all that was emitted before this
     if (copy.ranging === 'no' && copy.cursor !== COPY_COMPLETE && copy.acked >= copy.startedAfter) {
       copy.ranging = 'reading';
-      emit({ kind: 'copy-range', peer: copy.node, incarnation, from: copy.cursor });
+      copy.read = ++this.#reads;
+      emit({ kind: 'copy-range', peer: copy.node, read: copy.read, from: copy.cursor });
     }
   }
 

@@ -108,8 +108,14 @@ export type Input =
   | { readonly kind: 'loaded'; readonly queue: number; readonly entries: readonly LoadedEntry[] }
   | { readonly kind: 'disk'; readonly state: 'ok' | 'full' }
   // copies
-  /** A range for the copy at `peer` was read and sent. */
-  | { readonly kind: 'copy-ranged'; readonly peer: NodeId; readonly from: string }
+  /** What a `copy-range` asked for: all that the journal has of the keys after `from`, up to and with `to`. */
+  | {
+      readonly kind: 'copy-ranged';
+      readonly peer: NodeId;
+      readonly read: number;
+      readonly to: string;
+      readonly content: Uint8Array;
+    }
   /** What was to be written to the copy of `owner`'s journal is on disk: `head` is the object that came with it. */
   | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead }
   /** What its owner sent for its copy is no content of a journal. */
@@ -164,7 +170,8 @@ export type Effect =
   | {
       readonly kind: 'copy-range';
       readonly peer: NodeId;
-      readonly incarnation: number;
+      /** Comes back with what was read: while it was, the copy may have begun anew. */
+      readonly read: number;
       readonly from: string;
     }
   /** Writes to the copy of `owner`'s journal, and syncs it. In order for each owner. */

@@ -492,14 +492,13 @@ export class SimMesher implements Host, Client {
   }
 
   /** What is written lies in the journal at once: all appends before this are in it. */
-  #copyRange({ peer, incarnation, from }: Extract<Effect, { kind: 'copy-range' }>): void {
-    const { schedule, chance, network } = this.#ports;
+  #copyRange({ peer, read, from }: Extract<Effect, { kind: 'copy-range' }>): void {
+    const { schedule, chance } = this.#ports;
     const { life } = this;
     const { to, content } = readRangeNow(this.disk, from, COPY_RANGE_BYTES);
     schedule.after(chance.skewed(0.1, 10) * this.diskSlowness, () => {
       if (this.life !== life) return;
-      network().send(this.node, peer, { kind: 'copy-range', incarnation, from, to, content });
-      this.input({ kind: 'copy-ranged', peer, from });
+      this.input({ kind: 'copy-ranged', peer, read, to, content });
     });
   }
 

@@ -388,7 +388,13 @@ class Bench {
     else if (effect.kind === 'copy')
       for (const piece of encodeOps(effect.ops, PIECE_BYTES)) decodeContent(piece);
     else if (effect.kind === 'copy-range')
-      this.#input({ kind: 'copy-ranged', peer: effect.peer, from: effect.from });
+      this.#input({
+        kind: 'copy-ranged',
+        peer: effect.peer,
+        read: effect.read,
+        to: '9',
+        content: Buffer.alloc(0),
+      });
     else if (effect.kind === 'control' || effect.kind === 'data')
       decodeMessage(encodeMessage(effect.message));
     else if (effect.kind === 'deliver') for (const { event } of effect.deliveries) decodeRecord(event.record);
