@@ -18,7 +18,8 @@ interface Copy {
   taken: CopyHead;
   /** Parts of the batch after `taken.batch` that have come. */
   parts: number;
-  writes: number;
+  /** Heads of the writes under way, in order. */
+  readonly writing: CopyHead[];
   /** The owner was told where the copy stands, and what it sends until it answers is of the past. */
   told: boolean;
   /** It is being taken over: nothing more is written to it. */
@@ -71,7 +72,7 @@ export class Copies {
     let copy = this.#copies.get(owner);
     if (!copy) this.#copies.set(owner, (copy = newCopy(owner, NO_COPY)));
     if (copy.isSealed) return;
-    if (copy.writes > 0) copy.asked = true;
+    if (copy.writing.length > 0) copy.asked = true;
     else this.#tell(copy);
   }
 
@@ -129,7 +130,7 @@ export class Copies {
     this.#options.counters.add('copies_gaps_total', 1);
     if (copy.told) return;
     copy.told = true;
-    if (copy.writes > 0) copy.asked = true;
+    if (copy.writing.length > 0) copy.asked = true;
     else this.#tell(copy);
   }
 
@@ -139,14 +140,14 @@ export class Copies {
 
   #write(copy: Copy, head: CopyHead, change: CopyChange | undefined): void {
     copy.taken = head;
-    copy.writes++;
+    copy.writing.push(head);
     this.#options.emit({ kind: 'copy-write', owner: copy.owner, head, change });
   }
 
   written(owner: NodeId, head: CopyHead): void {
     const copy = this.#copies.get(owner);
-    if (!copy) return;
-    copy.writes--;
+    if (copy?.writing[0] !== head) return; // of one that was dropped, and begun anew, while it was written
+    copy.writing.shift();
     const isNews = head !== copy.written;
     copy.written = head;
     const { incarnation, batch, cursor, pastBlock } = head;
@@ -156,7 +157,7 @@ export class Copies {
         peer: owner,
         message: { kind: 'copy-ack', incarnation, batch, cursor, hasPast: pastBlock > 0 },
       });
-    if (copy.asked && copy.writes === 0) this.#tell(copy);
+    if (copy.asked && copy.writing.length === 0) this.#tell(copy);
   }
 
   /** What it holds now is taken over: its owner, should it come back, finds another. */
@@ -187,7 +188,7 @@ function newCopy(owner: NodeId, head: CopyHead): Copy {
     written: head,
     taken: head,
     parts: 0,
-    writes: 0,
+    writing: [],
     told: false,
     asked: false,
     isSealed: false,
