@@ -37,24 +37,23 @@ export async function readLog(file: string): Promise<Buffer> {
 /** What was written to a log without damage, one after the other, each whole; what was torn off at the end is left out. */
 export function* recordsOf(log: Buffer): Generator<Buffer> {
   let parts: Buffer[] = [];
-  for (let at = 0; at + HEADER_BYTES <= log.length;) {
-    const left = BLOCK_BYTES - (at % BLOCK_BYTES);
-    if (left < HEADER_BYTES) {
-      at += left;
-      continue;
-    }
-    const end = endOfRecord(log, at);
+  for (const { at, end } of placesIn(log)) {
     if (end === undefined) return;
     const type = log.readUInt8(at + 6);
     if (type === FULL || type === FIRST) parts = [];
     parts.push(log.subarray(at + HEADER_BYTES, end));
     if (type === FULL || type === LAST) yield Buffer.concat(parts);
-    at = end;
   }
 }
 
 /** Where the first damaged record begins. */
 export function findDamage(log: Buffer): number | undefined {
+  for (const { at, end } of placesIn(log)) if (end === undefined) return isTornOff(log, at) ? undefined : at;
+  return undefined;
+}
+
+/** Where each record begins and ends, up to the first that is not whole or not sound: that has no end. */
+function* placesIn(log: Buffer): Generator<{ readonly at: number; readonly end: number | undefined }> {
   for (let at = 0; at + HEADER_BYTES <= log.length;) {
     const left = BLOCK_BYTES - (at % BLOCK_BYTES);
     if (left < HEADER_BYTES) {
@@ -62,10 +61,10 @@ export function findDamage(log: Buffer): number | undefined {
       continue;
     }
     const end = endOfRecord(log, at);
-    if (end !== undefined) at = end;
-    else return isTornOff(log, at) ? undefined : at;
+    yield { at, end };
+    if (end === undefined) return;
+    at = end;
   }
-  return undefined;
 }
 
 /** Where a whole and sound record ends. */

@@ -18,7 +18,7 @@ test('much memory that is let go at once does not collect the whole heap again a
     new PerformanceObserver((list) => {
       for (const { detail } of list.getEntries()) if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) major++;
     }).observe({ entryTypes: ['gc'] });
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 80_000; i++) {
       Buffer.allocUnsafeSlow(65_536);
       if (i % 100 === 0) await new Promise(setImmediate);
     }
