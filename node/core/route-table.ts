@@ -152,7 +152,8 @@ export interface RoutePeers {
  * Keeps durable interests across restarts. Without fsync: what a crash takes (the last `rememberEveryMs`; in a power cut also
  * what the system had not written yet, some 30 s) is as if it had never been heard of, and whoever is unknown is sent
  * everything until it is dead (`deadAfterMs`). So nothing is kept only for an interest that was announced in the last
- * seconds before the crash by a mesher that is neither linked nor in the registry from then until it counts as dead.
+ * seconds before the crash by a mesher that is neither linked nor in the registry from then until it counts as dead. What is
+ * known by hearsay alone is written as soon as it is whole.
  */
 export interface RouteMemory {
   /** All durable interests of the bucket; none: nothing is to be kept of it. */
@@ -614,6 +615,9 @@ export class RouteTable {
     record.diverged = false;
     record.pull = undefined;
     this.#advance(record, head.proof, now);
+    // Nobody lists it, so nobody may be left who says it again after a crash of this whole cluster: not seconds later.
+    if (record.unwritten.size > 0 && this.#peers.heardFrom(record.node) !== undefined)
+      this.#rememberAt = now.monotonic;
     this.#pullIfDue(record, now);
   }
 

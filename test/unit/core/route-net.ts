@@ -26,6 +26,8 @@ export interface Station {
   readonly counters: Counters;
   readonly linked: Set<NodeId>;
   readonly members: Set<NodeId>;
+  /** Members that one peer alone speaks of, and that peer. */
+  readonly heard: Map<NodeId, NodeId>;
   /** What its own record should say. */
   readonly wants: Map<string, Interest>;
   readonly memory: Memory;
@@ -89,6 +91,7 @@ export class RouteNet {
     const counters = new Counters();
     const linked = new Set<NodeId>();
     const members = new Set<NodeId>();
+    const heard = new Map<NodeId, NodeId>();
     const table = new RouteTable(
       {
         keys: signingKeys(node),
@@ -100,7 +103,7 @@ export class RouteNet {
       },
       {
         isMember: (peer) => members.has(peer),
-        heardFrom: () => undefined,
+        heardFrom: (peer) => heard.get(peer),
         mayInherit: () => true,
         inherited: () => undefined,
         outlived: () => undefined,
@@ -119,7 +122,7 @@ export class RouteNet {
       other.members.add(node);
       members.add(other.node);
     }
-    const station: Station = { node, table, counters, linked, members, wants: new Map(), memory };
+    const station: Station = { node, table, counters, linked, members, heard, wants: new Map(), memory };
     this.stations.set(node, station);
     table.recover(memory.recovered());
     this.announce(station, []);

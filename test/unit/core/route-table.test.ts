@@ -511,6 +511,21 @@ test('changes are written every few seconds, each bucket once, and what is gone 
   assert.deepEqual(b.memory.of('a'), ['y||true']);
 });
 
+test('what is wanted by a member that one peer alone speaks of is written at once: nobody may be left who says it again', () => {
+  const { net, a, b } = line();
+  b.heard.set('a', 'c');
+  net.tick(1);
+  net.announce(a, adds('x/#'), false);
+  net.settle();
+  net.unlink('b', 'c');
+  net.link('b', 'c');
+  net.settle();
+  assert.deepEqual(net.seen('b', 'a'), ['x/#||true']);
+  assert.deepEqual(b.memory.of('a'), []);
+  net.tick(1);
+  assert.deepEqual(b.memory.of('a'), ['x/#||true']);
+});
+
 test('what is remembered is no version: it is not complete, not told of, not served, and deltas do not build on it', () => {
   const { net, a } = remembering();
   const b = net.restart('b', 2);
