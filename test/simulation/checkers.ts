@@ -213,6 +213,10 @@ export function checkOrder(found: Found): void {
       const stream = `${received.origin} ${received.key}`;
       const before = last.get(stream);
       if (before && (received.incarnation - before.incarnation || received.sequence - before.sequence) < 0) {
+        if (history.events.get(received.id)?.expires) {
+          excuse(found, 'order: passed over as expired by a clock that was set back since');
+          continue;
+        }
         const why = exempt.get(stream) ?? whyOutOfOrder(history, subscribed, before.id, received.id);
         if (why === undefined) {
           history.broken(
