@@ -56,8 +56,8 @@ export interface Verdict {
 }
 
 const FEDERATION = 'sim';
-/** After the faults have stopped, tables agree within this. */
-const ROUTES_AGREE_MS = 60_000;
+/** After the faults have stopped, tables agree within this: what somebody forged in the registry stands until its owner lists it again, a minute later at most. */
+const ROUTES_AGREE_MS = 75_000;
 /** Within this who has a link knows who is away. */
 const AWAY_KNOWN_MS = 10_000;
 /** Who is dead is taken over within this and the patience that copies have with each other (takeovers.ts). */
