@@ -33,6 +33,16 @@ export interface DriverPorts {
   readonly log: DriverLog;
   /** A subscription with a sink appeared, changed, or went. */
   sinkChanged(name: string, subscription: Subscription | undefined): void;
+  /** Told of each step, in order, once its effects are carried out. */
+  readonly observers?: readonly StepObserver[];
+}
+
+/**
+ * Looks on: all that a mesher hears and does is in its steps. It changes nothing, keeps none of what it is given (an event keeps the
+ * memory of its whole batch), and what it costs is paid for every event. What it throws is a bug, and ends the mesher.
+ */
+export interface StepObserver {
+  stepped(inputs: readonly Input[], effects: readonly Effect[], now: Now): void;
 }
 
 /** One consumer, as the front door serves it. What it throws is a bug, and ends the mesher. */
@@ -72,9 +82,9 @@ export class Driver {
   #idle: (() => void)[] = [];
   #fail!: (error: Error) => void;
   #tick: NodeJS.Timeout | undefined;
-  /** Batches as copies get them: one for all. */
   /** Resolves when no question about claims is under way. */
   #claimsAsked: Promise<void> = Promise.resolve();
+  /** Batches as copies get them: one for all. */
   readonly #encoded = new WeakMap<readonly JournalOp[], readonly Uint8Array[]>();
   /** What the log said last of the registry, and when (monotonic ms). */
   #registryLog: { readonly state: 'up' | 'unreached' | 'refused'; readonly at: number } | undefined;
@@ -166,7 +176,10 @@ export class Driver {
     const inputs = this.#inputs;
     this.#inputs = [];
     try {
-      for (const effect of this.#core.step(inputs, this.now())) this.#carryOut(effect);
+      const now = this.now();
+      const effects = this.#core.step(inputs, now);
+      for (const effect of effects) this.#carryOut(effect);
+      for (const observer of this.#ports.observers ?? []) observer.stepped(inputs, effects, now);
     } catch (error) {
       this.#abort(error, 'internal');
     }
