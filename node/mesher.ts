@@ -44,6 +44,7 @@ import {
 } from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import { Questions } from './observe/questions.ts';
 
 export interface MesherPorts {
   readonly log: Logger;
@@ -131,6 +132,7 @@ async function build(
   });
   const { incarnation, rejoining } = await takeIncarnation(journal, registry, revision, log);
 
+  const questions = new Questions();
   const network = new Libp2pNetwork(
     {
       federation,
@@ -141,8 +143,9 @@ async function build(
       encryption: config.link.encryption,
       limits,
     },
-    { keys, random },
+    { keys, random, answer: questions.answer },
   );
+  questions.through(network);
   const current = (): { core: MesherCore; driver: Driver } => {
     const { core, driver } = started;
     if (!core || !driver)

@@ -249,7 +249,7 @@ export interface TraceHop {
   readonly cluster: string;
   readonly what: HopKind;
   /** Where to or from: a mesher; '' where there is none. */
-  readonly peer: NodeId | '';
+  readonly peer: NodeId;
   /** '' where it is none's. */
   readonly subscription: string;
   /** Of a drop, a refusal, a retry, a dead letter: as metrics name it. '' else. */

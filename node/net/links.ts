@@ -133,6 +133,12 @@ export class Links {
     return this.#peers.get(id)?.session?.sendData(message) ?? true;
   }
 
+  /** Of a link that is up. */
+  connectionTo(id: NodeId): Connection | undefined {
+    const session = this.#peers.get(id)?.session;
+    return session?.state === 'up' ? session.connection : undefined;
+  }
+
   takeControl(stream: Stream, connection: Connection): void {
     this.#sessionFor(connection)?.takeControl(stream);
   }

@@ -7,6 +7,7 @@ import { type Limits, LOOSE_STEP_BYTES_MAX } from '../core/limits.ts';
 import type { ControlMessage, DataMessage } from '../core/messages.ts';
 import type { Network, NetworkEvents, Random } from '../core/ports.ts';
 import { WIRE_VERSIONS } from '../core/wire-version.ts';
+import { type Answer, Asking, Unanswered } from './asking.ts';
 import { SpareChunks } from './chunks.ts';
 import { connectionGater } from './gater.ts';
 import { Gossip } from './gossip.ts';
@@ -35,6 +36,8 @@ export interface NetworkOptions {
 export interface NetworkPorts {
   readonly keys: NodeKeys;
   readonly random: Random;
+  /** Answers questions of peers; left out: they are refused. */
+  readonly answer?: Answer;
 }
 
 /** How often lost gossip streams are looked for. */
@@ -54,7 +57,7 @@ function outboxBytesMax({ lanesPerCluster, laneInFlightBytes }: NetworkOptions['
 export class Libp2pNetwork implements Network {
   readonly #options: NetworkOptions;
   readonly #ports: NetworkPorts;
-  #running: { host: Host; links: Links; gossip: Gossip; timer: NodeJS.Timeout } | undefined;
+  #running: { host: Host; links: Links; gossip: Gossip; asking: Asking; timer: NodeJS.Timeout } | undefined;
   /** Asked for before `start`. */
   #allowed: ReadonlySet<NodeId> = new Set();
 
@@ -116,8 +119,23 @@ export class Libp2pNetwork implements Network {
       await host.handle(control, (stream, connection) => links.takeControl(stream, connection));
       await host.handle(data, (stream, connection) => links.takeData(stream, connection));
     }
+    const { answer } = this.#ports;
+    const questions = `/causeway/${federation}/questions/1`;
+    const asking = new Asking(questions, answer ?? (() => Promise.reject(new Error('nobody answers here'))));
+    // A stranger's connection is no link: it is not answered, and the gater has it closed.
+    await host.handle(questions, (stream, connection) =>
+      links.isAllowed(connection.remotePeer.toString())
+        ? asking.take(stream, connection)
+        : stream.abort(new Error('not allowed')),
+    );
     // Before it listens: a link may be up, and answered, before `start` has resolved.
-    this.#running = { host, links, gossip, timer: setInterval(() => gossip.check(), GOSSIP_CHECK_MS) };
+    this.#running = {
+      host,
+      links,
+      gossip,
+      asking,
+      timer: setInterval(() => gossip.check(), GOSSIP_CHECK_MS),
+    };
     try {
       await host.start();
     } catch (cause) {
@@ -148,6 +166,13 @@ export class Libp2pNetwork implements Network {
 
   sendData(peer: NodeId, message: DataMessage): boolean {
     return this.#running?.links.sendData(peer, message) ?? true;
+  }
+
+  /** Asks a peer over its link (asking.ts). Rejects with `Unanswered`. */
+  async ask(peer: NodeId, question: Uint8Array): Promise<Uint8Array> {
+    const connection = this.#running?.links.connectionTo(peer);
+    if (!this.#running || !connection) throw new Unanswered('there is no link to it');
+    return this.#running.asking.ask(connection, question);
   }
 
   gossip(bytes: Uint8Array): void {
