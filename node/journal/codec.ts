@@ -474,7 +474,8 @@ function string(fields: Fields, name: string): string {
 
 function number(fields: Fields, name: string): number {
   const value = fields[name];
-  if (typeof value !== 'number') throw mistyped(name);
+  // 1e999 is read as Infinity, which could not be written again
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw mistyped(name);
   return value;
 }
 
