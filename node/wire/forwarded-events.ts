@@ -161,6 +161,7 @@ function sameDirective(a: Directive, b: Directive): boolean {
   if (a === b) return true;
   return (
     a.groups === b.groups &&
+    a.subscription === b.subscription &&
     sameTexts(a.names, b.names) &&
     sameWanted(a.wanted, b.wanted) &&
     sameTexts(a.unknown ?? [], b.unknown ?? [])

@@ -43,20 +43,28 @@ export const storedEvent: fc.Arbitrary<StoredEvent> = fc
 const wanted = fc.array(fc.record({ node: text(8), groups: fc.array(text(8), { maxLength: 2 }) }), {
   maxLength: 3,
 });
-const directive: fc.Arbitrary<Directive> = fc.record(
-  {
-    groups: fc.constantFrom('only' as const, 'except' as const),
-    names: fc.array(text(8), { maxLength: 3 }),
-    wanted,
-    unknown: fc.array(text(8), { minLength: 1, maxLength: 2 }), // none is left out
-  },
-  { requiredKeys: ['groups', 'names'], noNullPrototype: true },
-);
+/** Every field there is: one that codecs forget must be drawn. */
+const DIRECTIVE: { [Field in keyof Directive]-?: fc.Arbitrary<NonNullable<Directive[Field]>> } = {
+  groups: fc.constantFrom('only', 'except'),
+  names: fc.array(text(8), { maxLength: 3 }),
+  wanted,
+  unknown: fc.array(text(8), { minLength: 1, maxLength: 2 }), // none is left out
+  subscription: text(8),
+};
+const directive: fc.Arbitrary<Directive> = fc.record(DIRECTIVE, {
+  requiredKeys: ['groups', 'names'],
+  noNullPrototype: true,
+});
+
+/** The second is the first but for one field. */
+const alike = fc
+  .tuple(directive, fc.record(DIRECTIVE), fc.constantFrom(...(Object.keys(DIRECTIVE) as (keyof Directive)[])))
+  .map(([one, other, field]): Directive[] => [one, { ...one, [field]: other[field] }]);
 
 /** Long runs of one directive are the usual case, so they are drawn often. */
 const forwarded = fc
   .tuple(
-    fc.array(directive, { minLength: 1, maxLength: 3 }),
+    fc.oneof(fc.array(directive, { minLength: 1, maxLength: 3 }), alike),
     fc.array(fc.tuple(storedEvent, fc.nat({ max: 2 })), { maxLength: 12 }),
   )
   .map(([directives, events]) =>
