@@ -1,6 +1,7 @@
 // Who joins while others are away hears of them from those who know them: what it takes meanwhile is kept for them, too.
 
 import type { NodeId } from '../../node/core/event.ts';
+import { interestKey } from '../../node/core/interest-set.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import type { History } from './history.ts';
 import type { SimMesher } from './mesher.ts';
@@ -65,9 +66,18 @@ function isLinked(mesher: SimMesher, node: NodeId, graceMs: number): boolean {
   return isLong && core?.links.speaks(node, 'members-away') === true;
 }
 
+/** Whoever heard of a later version is gapped, for good where nobody has that: it is behind only if it lacks what the teller has. */
 function isBehind(core: MesherCore, { core: teller }: SimMesher, away: NodeId): boolean {
-  const theirs = teller?.table.describe(away);
-  if (theirs?.complete !== true || theirs.gapped) return false;
+  if (!teller) return false;
+  const theirs = teller.table.describe(away);
+  if (!theirs.complete || theirs.gapped) return false;
   const own = core.table.describe(away);
-  return !own.complete || own.gapped;
+  if (!own.complete) return true;
+  const known = new Set(
+    [...core.table.routesOf(away)].map(({ filter, group }) => interestKey(filter, group)),
+  );
+  const lacks = [...teller.table.routesOf(away)].some(
+    ({ filter, group }) => !known.has(interestKey(filter, group)),
+  );
+  return own.gapped && lacks;
 }
