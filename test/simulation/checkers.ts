@@ -150,6 +150,8 @@ function judgeTwice(found: Found, subscribed: Subscribed, before: Received, agai
     excuse(found, 'duplicate: taken over from a lost mesher');
   else if (subscribed.subscription.group !== undefined && event.unknownMeshers)
     excuse(found, 'group twice: a mesher was unknown'); // what was sent there for the group came to the member at its heir
+  else if (event.landedAtHeir && event.unknownAtLanding.has(subscribed.name))
+    excuse(found, 'group twice: sender and landing mesher knew other members'); // one of them at whom the other's heir is
   else
     found.history.broken(
       'nothing twice without doubt',
