@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { MUTANTS } from '../test/simulation/mutants.ts';
-import { catchWith } from '../test/simulation/mutants/mutant.ts';
+import { catchWith, optionsFor } from '../test/simulation/mutants/mutant.ts';
 import { run } from '../test/simulation/run.ts';
 
 const SEEDS_MAX = 1_000;
@@ -34,7 +34,7 @@ function hunt({ mutant: index, seeds }: Task): void {
   mutant.infect();
   let caught: Caught = { name: mutant.name, seeds, promise: undefined };
   for (let seed = 1; seed <= seeds; seed++) {
-    const promise = catchWith(mutant, run({ seed }).breaches);
+    const promise = catchWith(mutant, run(optionsFor(mutant, seed)).breaches);
     if (promise === undefined) continue;
     caught = { name: mutant.name, seeds: seed, promise };
     break;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MUTANTS } from './mutants.ts';
-import { catchWith } from './mutants/mutant.ts';
+import { catchWith, optionsFor } from './mutants/mutant.ts';
 import { run } from './run.ts';
 
 const SEEDS_MAX = 60;
@@ -15,7 +15,7 @@ for (const mutant of MUTANTS) {
     try {
       const broken = new Set<string>();
       for (let seed = from; seed < from + SEEDS_MAX; seed++) {
-        const { breaches } = run({ seed });
+        const { breaches } = run(optionsFor(mutant, seed));
         if (catchWith(mutant, breaches) !== undefined) return;
         for (const { promise } of breaches) broken.add(promise);
       }

@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly trace?: (line: string) => void;
   /** Undefined: the seed says. */
   readonly quiet?: boolean;
+  /** Copies that clusters keep of each journal, this one included; undefined: the seed says. */
+  readonly replicas?: number;
 }
 
 export interface Verdict {
@@ -114,7 +116,8 @@ class World {
     const limits = drawLimits(chance);
     const drawn = drawTiming(chance);
     const verifyJournal = chance.is(0.2);
-    const replicas = drawReplicas(chance);
+    const drawnReplicas = drawReplicas(chance);
+    const replicas = options.replicas ?? drawnReplicas;
     const later = chance.fork('kinds of faults that came later');
     const eras = this.#quiet ? new Set<Era>() : drawEras(later);
     this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;

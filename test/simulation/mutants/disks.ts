@@ -112,7 +112,7 @@ export const OF_DISKS: readonly Mutant[] = [
   },
   {
     name: 'believes that a copy still has what it has acked once',
-    from: 1150,
+    from: 1230,
     caughtBy: [
       'copies are what they are copies of',
       'what is acked is on as many disks as was promised',

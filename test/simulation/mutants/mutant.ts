@@ -1,5 +1,7 @@
 // A known bug, switched in from outside by replacing methods: what the checkers are worth is shown by their finding these.
 
+import type { RunOptions } from '../run.ts';
+
 export interface Mutant {
   /** Ends the sentence "a mesher that …". */
   readonly name: string;
@@ -7,6 +9,8 @@ export interface Mutant {
   readonly infect: () => () => void;
   /** The first seed that the short form tries: rare bugs want a seed that meets them. */
   readonly from?: number;
+  /** Set in all its runs: bugs of what few seeds have want seeds that have it. */
+  readonly replicas?: number;
   /** Promises whose breach counts as having been caught. */
   readonly caughtBy: readonly string[];
 }
@@ -35,6 +39,11 @@ export function all(...heals: readonly (() => void)[]): () => void {
   return () => {
     for (const heal of heals) heal();
   };
+}
+
+/** How a seed is run to show the bug. */
+export function optionsFor({ replicas }: Mutant, seed: number): RunOptions {
+  return replicas === undefined ? { seed } : { seed, replicas };
 }
 
 /** The promise by whose breach the seed shows the bug that is switched in; undefined: the seed does not show it. */

@@ -51,7 +51,7 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
   },
   {
     name: 'forgets what the lost mesher had taken over itself, or was about to',
-    from: 215,
+    replicas: 3,
     caughtBy: [NO_LOSS],
     infect: () =>
       replace(
