@@ -154,6 +154,11 @@ export class Driver {
     if (this.#sessions.delete(session)) this.input({ kind: 'detach', session });
   }
 
+  /** What the mesher's custody rests on has failed, though nobody had asked anything of it: the mesher ends. */
+  fail(error: unknown): void {
+    this.#abort(error, 'storage-failed');
+  }
+
   readonly networkEvents: NetworkEvents = {
     linkUp: (peer, { cluster, incarnation, version }) => {
       this.#ports.log.info({ peer, cluster, version }, 'link up');

@@ -208,6 +208,7 @@ async function build(
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
   Object.assign(started, { core, driver });
+  void journal.failed.then((error) => driver.fail(error));
   stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);

@@ -139,3 +139,23 @@ test('with one replica it does not start from a damaged journal, says so, and go
   await consumer.stop();
   assert.deepEqual(ledger.missing(EVENTS), []);
 });
+
+test('damage in an old table ends the mesher at once, though nothing is written and nobody reads it', async (t) => {
+  const federation = await Federation.start(t, { clusters: { eu: 1 } });
+  const mesher = federation.mesher('eu');
+  await mesher.putSubscription('orders', { topic: 'e2e/#' });
+  const publisher = new Publisher();
+  await publisher.publish(() => mesher, 0, EVENTS);
+  await restarted(mesher);
+  await mesher.kill();
+  const file = await flipBit(mesher, /\.ldb$/);
+  const refused = 'Nothing is served from a damaged journal';
+  mesher.start();
+  await until('it has ended', () => !mesher.program.running && mesher.program.output.includes(file));
+  assert.ok(!mesher.program.output.includes(refused), 'it had started');
+  mesher.start();
+  await until(
+    'it does not start again',
+    () => !mesher.program.running && mesher.program.output.includes(refused),
+  );
+});
