@@ -2,7 +2,7 @@
 // How far a copy has come is written with what brought it there, in the same batch.
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { invariant } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { NodeId } from '../core/event.ts';
@@ -21,7 +21,7 @@ import { type CopyChange as ContentChange, decodeContent } from './copy-content.
 import { outdated } from './copy-range.ts';
 import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
-import { LevelJournal, openDatabase, syncDirectory } from './level-journal.ts';
+import { LevelJournal, openDatabase } from './level-journal.ts';
 import { type Database, read, scan } from './level-recovery.ts';
 import { isDamage, mapped } from './storage-error.ts';
 import { noteDamage } from './suspicion.ts';
@@ -211,25 +211,16 @@ export class LevelCopies implements CopyStore {
   }
 
   /**
-   * Makes a copy of a mesher's own journal, which nobody may have open, where the mesher was taken over and comes back as another.
-   * Copies that it keeps for others stay: one may be the only one of a mesher that is gone. `dir`: the folder of copies. Done again after
-   * a crash in the middle, it comes to the same end.
+   * Writes into a mesher's own journal, which nobody may have open, what makes a copy of it: moved to the folder of copies, it is one.
+   * Where it is, it stays a journal. Rejects with `storage-failed`.
    */
-  static async fromJournal(
-    dir: string,
-    journalDir: string,
-    owner: NodeId,
-    incarnation: number,
-  ): Promise<void> {
-    await mkdir(dir, { recursive: true });
-    const names = await readdir(dir);
-    if (names.includes(owner)) return;
+  static async makeCopyOf(journalDir: string): Promise<void> {
     const db = await openDatabase(journalDir);
     try {
       const value = await read(db, keys.nextBlockKey);
       const nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
       const head = {
-        incarnation,
+        incarnation: 0,
         batch: 0,
         cursor: COPY_COMPLETE,
         pastBlock: 0,
@@ -242,9 +233,6 @@ export class LevelCopies implements CopyStore {
     } finally {
       await db.close();
     }
-    await rename(journalDir, join(dir, owner));
-    await syncDirectory(dir);
-    await syncDirectory(dirname(resolve(journalDir)));
   }
 
   async read(owner: NodeId): Promise<Recovered> {
