@@ -254,6 +254,9 @@ export class Driver {
       case 'copy-drop':
         this.#track(this.#ports.copies.drop(effect.owner));
         return;
+      case 'copy-aside':
+        this.#track(this.#ports.copies.putAside(effect.owner));
+        return;
       case 'claim':
         this.#claim(effect);
         return;

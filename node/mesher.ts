@@ -206,6 +206,13 @@ async function build(
   });
   Object.assign(started, { core, driver });
   void journal.failed.then((error) => driver.fail(error));
+  copyStore.scrub(({ owner, error, aside }) => {
+    log.error(
+      { err: error, owner, aside },
+      'a copy is damaged: it is put aside, and its owner sends it anew; one that is being taken over is moved as far as it can be read',
+    );
+    driver.input({ kind: 'copy-damaged', owner });
+  });
   stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);

@@ -199,6 +199,8 @@ export interface CopyStore {
   /** Resolves when the change, if any, and the head are on disk; with `refused`, and nothing written, where the content is none. */
   write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<'written' | 'refused'>;
   drop(owner: NodeId): Promise<void>;
+  /** It is damaged: what is written next begins it anew, and what there is is kept beside the copies. */
+  putAside(owner: NodeId): Promise<void>;
   /** What the copy holds, as a journal recovers it. Nothing is written to it any more. */
   read(owner: NodeId): Promise<Recovered>;
   /** What these queues want of the block. After `read`. */

@@ -60,6 +60,8 @@ export function describeEffect(
       return `write to the copy of ${effect.owner}: up to batch ${effect.head.batch}`;
     case 'copy-drop':
       return `drop the copy of ${effect.owner}`;
+    case 'copy-aside':
+      return `put the copy of ${effect.owner} aside`;
     case 'claim':
       return `claim what ${effect.owner} left, blocks ${effect.blocks.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')}`;
     case 'end-claims':

@@ -423,6 +423,7 @@ export class SimMesher implements Host, Client {
         this.#copyWrite(effect);
         return;
       case 'copy-drop':
+      case 'copy-aside':
         this.copies.drop(effect.owner);
         return;
       case 'claim':
