@@ -204,6 +204,12 @@ export type Effect =
       readonly block: number;
       readonly queues: readonly number[];
     }
+  /** The copy of a mesher that was being taken over is lost: of what was claimed of it these blocks have not moved. Others may claim them. */
+  | {
+      readonly kind: 'takeover-cut-short';
+      readonly owner: NodeId;
+      readonly left: readonly BlockRange[];
+    }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }
   | { readonly kind: 'register'; readonly record: MemberRecord };

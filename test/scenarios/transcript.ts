@@ -70,6 +70,8 @@ export function describeEffect(
       return `read the copy of ${effect.owner}`;
     case 'load-copy':
       return `load block ${effect.block} of the copy of ${effect.owner}`;
+    case 'takeover-cut-short':
+      return `the copy of ${effect.owner} is lost, blocks ${effect.left.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')} have not moved`;
     case 'list-members':
       return 'ask the registry who is there';
     case 'register':

@@ -396,6 +396,7 @@ export class SimMesher implements Host, Client {
         return;
       }
       case 'sink':
+      case 'takeover-cut-short':
         return;
       case 'connect':
         network().connect(this.node, effect.peer);
