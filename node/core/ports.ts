@@ -1,7 +1,7 @@
 // What the inside needs from the outside, one small type for each need. Implementations live in the folders
 // named; every one of them runs the port's contract suite in test/contracts/. Times are ms unless said.
 
-import type { ListedBlock } from './block-list.ts';
+import type { BlockList } from './block-list.ts';
 import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
 import type { Directive, LaneName, NodeId, Position, StoredEvent } from './event.ts';
@@ -120,7 +120,7 @@ export interface Recovered {
     readonly queue: number;
     readonly name: string;
     /** Blocks with an entry of this queue, ascending, and how many events it still wants of each. */
-    readonly blocks: Iterable<ListedBlock>;
+    readonly blocks: BlockList;
   }[];
   /** Blocks on disk that no queue wants: left over by a crash between two batches; the core drops them. */
   readonly unclaimedBlocks: readonly number[];

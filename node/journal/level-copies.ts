@@ -35,6 +35,8 @@ const HEAD = keys.metaKey('copy');
 const PARTS_BYTES_MAX = 2 * LIMITS.stagedBytesMax;
 /** Between two rounds through all copies' data: a bit that flips in one is found while its owner can still send it anew. */
 const SCRUB_AGAIN_MS = 60 * 60 * 1_000;
+/** Of whose entries of one block are read side by side: beyond some hundreds it would be seen in the event loop, and gains nothing. */
+const QUEUES_AT_ONCE = 256;
 /** Node ids are base58: nothing else is a folder of ours. */
 const OWNER = /^[A-Za-z0-9]{1,128}$/;
 
@@ -279,10 +281,14 @@ export class LevelCopies implements CopyStore {
   async load(owner: NodeId, block: number, queues: readonly number[]): Promise<QueuedEntry[]> {
     const journal = this.#copies.get(owner)?.journal;
     invariant(journal, `the copy of ${owner} was read before`);
-    const loaded = await Promise.all(
-      queues.map(async (queue) => ({ queue, entries: await journal.load(queue, [block]) })),
-    );
-    return loaded.flatMap(({ queue, entries }) => entries.map((entry) => ({ queue, ...entry })));
+    const loaded: QueuedEntry[] = [];
+    for (let first = 0; first < queues.length; first += QUEUES_AT_ONCE) {
+      const some = queues.slice(first, first + QUEUES_AT_ONCE);
+      const entries = await Promise.all(some.map((queue) => journal.load(queue, [block])));
+      for (const [i, queue] of some.entries())
+        for (const entry of entries[i] ?? []) loaded.push({ queue, ...entry });
+    }
+    return loaded;
   }
 
   /** The copy and its folder go. */

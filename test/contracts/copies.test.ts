@@ -301,6 +301,24 @@ for (const { when, times } of [
   });
 }
 
+test('what hundreds of queues want of a block is loaded whole, in their order', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  t.after(() => store.close());
+  const queues = Array.from({ length: 600 }, (_, i) => i + 1);
+  const ops: JournalOp[] = [{ op: 'block', block: 1, events: storedEvents(3) }];
+  for (const queue of queues) {
+    ops.push({ op: 'queue', queue, name: `s:${queue}` });
+    if (queue !== 300) ops.push({ op: 'entry', queue, block: 1, entry: wants(queue % 3) });
+  }
+  for (const content of encodeOps(ops, 1_000_000))
+    await store.write(OWNER, START, { content, isPart: false, range: undefined });
+  await store.read(OWNER);
+  assert.deepEqual(
+    (await store.load(OWNER, 1, queues)).map(({ queue, entry }) => [queue, ...entry.indices]),
+    queues.filter((queue) => queue !== 300).map((queue) => [queue, queue % 3]),
+  );
+});
+
 test('a note of damage goes where nothing is found, as when a file was put back', async (t) => {
   const dir = join(await temporary(t), 'journal');
   const journal = await openLevelJournal(dir);

@@ -7,6 +7,7 @@
 //   cluster.moved('lost');      // { a: [0, 1, …, 9] }
 
 import { withClaim, withEnd } from '../../../node/claims.ts';
+import { BlockList } from '../../../node/core/block-list.ts';
 import { Copies } from '../../../node/core/copies.ts';
 import { Counters } from '../../../node/core/counters.ts';
 import { MeshError } from '../../../node/core/errors.ts';
@@ -53,11 +54,8 @@ function contentOf(
   journal: BenchJournal | undefined,
 ): Recovered {
   const from = cursor === COPY_COMPLETE ? 0 : startBlock;
-  const blocks = Array.from({ length: nextBlock - from }, (_, i) => ({
-    block: from + i,
-    count: 1,
-    first: undefined,
-  }));
+  const blocks = new BlockList();
+  for (let block = from; block < nextBlock; block++) blocks.push({ block, count: 1, first: undefined });
   const takeovers = [...(journal?.takeovers.values() ?? [])];
   return {
     ...NOTHING,
