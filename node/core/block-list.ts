@@ -141,6 +141,11 @@ export class BlockList implements Iterable<ListedBlock> {
     for (let item = reader.next(); item; item = reader.next()) yield item;
   }
 
+  /** For traces. */
+  toJSON(): ListedBlock[] {
+    return [...this];
+  }
+
   /** Reads from this block number on; what is before is passed over by the chunk. Of no use any more once the list changes. */
   from(block: number): BlockReader {
     let first = this.#chunks.size - 1;
