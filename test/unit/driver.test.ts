@@ -136,3 +136,16 @@ test('damage that a read comes upon, or that nobody had asked for, ends the mesh
     { code: 'shutting-down' },
   );
 });
+
+test('what a lost copy left unmoved is logged as an error, with the blocks', async () => {
+  const told: unknown[] = [];
+  const left = [{ from: 4, upTo: 10 }];
+  const core = { step: () => [{ kind: 'takeover-cut-short', owner: 'lost', left }] } as unknown as MesherCore;
+  const driver = new Driver(core, {
+    clock: { wall: () => 0, monotonic: () => 0 },
+    log: { error: (fields: object) => told.push(fields) },
+  } as unknown as DriverPorts);
+  driver.input({ kind: 'tick' });
+  await turn();
+  assert.deepEqual(told, [{ owner: 'lost', left }]);
+});
