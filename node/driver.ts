@@ -55,6 +55,7 @@ export interface DriverSession {
 export interface DriverLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 /** How often the log says that the registry refuses us: somebody must mend it, and all goes on well enough to hide it. */
@@ -154,6 +155,11 @@ export class Driver {
     if (this.#sessions.delete(session)) this.input({ kind: 'detach', session });
   }
 
+  /** What the mesher's custody rests on has failed, though nobody had asked anything of it: the mesher ends. */
+  fail(error: unknown): void {
+    this.#abort(error, 'storage-failed');
+  }
+
   readonly networkEvents: NetworkEvents = {
     linkUp: (peer, { cluster, incarnation, version }) => {
       this.#ports.log.info({ peer, cluster, version }, 'link up');
@@ -249,6 +255,9 @@ export class Driver {
       case 'copy-drop':
         this.#track(this.#ports.copies.drop(effect.owner));
         return;
+      case 'copy-aside':
+        this.#track(this.#ports.copies.putAside(effect.owner));
+        return;
       case 'claim':
         this.#claim(effect);
         return;
@@ -270,6 +279,12 @@ export class Driver {
         this.#track(loaded.then((entries) => this.input({ kind: 'copy-loaded', owner, block, entries })));
         return;
       }
+      case 'takeover-cut-short':
+        this.#ports.log.error(
+          { owner: effect.owner, left: effect.left },
+          'the copy of a lost mesher was lost before all that was claimed of it had moved; what is left is free for others with a copy, and lost where nobody has one',
+        );
+        return;
       case 'list-members':
         this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
         if (this.#core.replication.replicas > 1) this.#ask(this.#checkClaims());

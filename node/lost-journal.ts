@@ -2,18 +2,22 @@
 // damaged serves nothing from it: it puts the journal aside, gives up its name, and starts as another mesher, with nothing. Its copies are
 // then taken over as those of any mesher that is gone (core/takeovers.ts). Where nobody is known to have it all, it does not start.
 //
+// A mesher that was taken over while it was away gives up its sound journal in the same way: that becomes a copy, and what nobody has
+// claimed of it, the new name claims.
+//
 // Invariants. A journal is given up only if somebody has all of it: `copied`, in the data folder, says so, and goes when nobody has. A copy
 // that is begun anew, as each start does, still has what was there before; only what was read and found sound replaces it. Giving up is begun by
-// writing `given-up`, and done to its end by the next start, so no start finds the old name with a new journal, or the other
-// way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
+// writing `given-up`, and done to its end by the next start, registry or not, so no start finds the old name with a new journal, or the
+// other way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
 
-import { open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
 import type { Replication } from './core/replication.ts';
+import { LevelCopies } from './journal/level-copies.ts';
 import { syncDirectory } from './journal/level-journal.ts';
 import { codeOf, isDamage } from './journal/storage-error.ts';
 import { loadOrCreateKeys, retireKeys } from './net/keys.ts';
@@ -21,11 +25,17 @@ import { loadOrCreateKeys, retireKeys } from './net/keys.ts';
 const COPIED_FILE = 'copied';
 const GIVEN_UP_FILE = 'given-up';
 const FORMER_NAMES_FILE = 'former-names';
+const COPIES = 'copies';
 const COPIES_CHECK_MS = 1_000;
 
 /** Where a mesher's journal is in its data folder. */
 export function journalIn(data: string): string {
   return join(data, 'journal');
+}
+
+/** Where the copies of others' journals are. */
+export function copiesIn(data: string): string {
+  return join(data, COPIES);
 }
 
 /** Keeps `copied` true: the meshers that have all of this one's journal. Resolves to how to stop that. */
@@ -81,16 +91,39 @@ export async function giveUpJournal(
   await finishGivingUp(data);
 }
 
+/**
+ * Gives up the journal of `node`, which was taken over while it was away, and its name: the journal becomes a copy of a lost mesher's,
+ * or is put aside where it is damaged. Rejects with `storage-failed`.
+ */
+export async function handOverJournal(
+  config: { readonly data: string; readonly replicas: number },
+  node: NodeId,
+  log: Logger,
+): Promise<void> {
+  const { data } = config;
+  try {
+    await LevelCopies.makeCopyOf(journalIn(data));
+  } catch (error) {
+    await giveUpJournal(config, node, error, log, true);
+    return;
+  }
+  await writeFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside: join(COPIES, node) }));
+  await finishGivingUp(data);
+}
+
 /** Before anything else of a start: what an earlier one began. */
 export async function finishGivingUp(data: string): Promise<void> {
   const given = await readFields(data, GIVEN_UP_FILE);
   if (typeof given?.['node'] !== 'string' || typeof given['aside'] !== 'string') return;
   const { node, aside } = given;
+  const path = join(data, aside);
+  await mkdir(dirname(path), { recursive: true });
   try {
-    await rename(journalIn(data), join(data, aside));
+    await rename(journalIn(data), path);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error; // it was put aside before
   }
+  await syncDirectory(dirname(path));
   await syncDirectory(data);
   if ((await loadOrCreateKeys(data)).node === node) await retireKeys(data, node);
   await removeFile(data, COPIED_FILE);
@@ -107,7 +140,7 @@ export async function formerNames(data: string): Promise<readonly NodeId[]> {
   return Array.isArray(nodes) ? nodes.filter((node: unknown) => typeof node === 'string') : [];
 }
 
-export async function noteFormerName(data: string, node: NodeId): Promise<void> {
+async function noteFormerName(data: string, node: NodeId): Promise<void> {
   const former = await formerNames(data);
   if (former.includes(node)) return;
   await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));

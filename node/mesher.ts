@@ -5,7 +5,6 @@
 // The member record needs the addresses that the network and HTTP really got, so the core comes last.
 
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
@@ -32,17 +31,17 @@ import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
 import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
-import { isDamage } from './journal/storage-error.ts';
 import {
+  copiesIn,
   finishGivingUp,
   forgetFormerNames,
   formerNames,
   giveUpJournal,
+  handOverJournal,
   journalIn,
-  noteFormerName,
   watchCopies,
 } from './lost-journal.ts';
-import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
+import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 import { Questions } from './observe/questions.ts';
 
@@ -66,8 +65,6 @@ export interface Mesher {
 
 const READY_POLL_MS = 25;
 const INCARNATION = 'incarnation';
-/** Folder of the copies of others' journals, in the data folder. */
-const COPIES = 'copies';
 const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
@@ -104,7 +101,7 @@ async function build(
     () => journal.close(),
   );
   const { node } = keys;
-  const { store: copyStore, copies, damaged } = await LevelCopies.open(join(config.data, COPIES));
+  const { store: copyStore, copies, damaged } = await LevelCopies.open(copiesIn(config.data));
   stops.push(() => copyStore.close());
   for (const { owner, error, aside } of damaged)
     log.error(
@@ -114,7 +111,7 @@ async function build(
   const started: { core?: MesherCore; driver?: Driver } = {};
   const heirless = new Heirless(await formerNames(config.data));
   const disk = new DiskWatch(
-    { data: config.data, journal: journalIn(config.data), copies: join(config.data, COPIES) },
+    { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
   );
   let stopCopiesWatch = (): void => undefined;
@@ -208,6 +205,14 @@ async function build(
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
   Object.assign(started, { core, driver });
+  void journal.failed.then((error) => driver.fail(error));
+  copyStore.scrub(({ owner, error, aside }) => {
+    log.error(
+      { err: error, owner, aside },
+      'a copy is damaged: it is put aside, and its owner sends it anew; one that is being taken over is moved as far as it can be read',
+    );
+    driver.input({ kind: 'copy-damaged', owner });
+  });
   stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
@@ -303,24 +308,13 @@ async function settleIdentity(config: Config, log: Logger): Promise<Identity> {
     if (claims.status === 'rejected' || claims.value.length === 0) return { keys, registry, revision };
     const failure = takenOver(keys.node, claims.value);
     log.warn({ node: keys.node, claims: claims.value }, `${failure.message}`);
-    await handOver(config, keys.node, log);
+    await handOverJournal(config, keys.node, log);
   } catch (error) {
     await registry.close();
     throw error;
   }
   await registry.close();
   return settleIdentity(config, log);
-}
-
-async function handOver(config: Config, node: NodeId, log: Logger): Promise<void> {
-  try {
-    await LevelCopies.fromJournal(join(config.data, COPIES), journalIn(config.data), node, 0);
-    await noteFormerName(config.data, node);
-    await retireKeys(config.data, node);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    await giveUpJournal(config, node, error, log, true);
-  }
 }
 
 /** Rejects with `registry-refused` at the first start: who never was a member can do nothing without the registry. */

@@ -7,8 +7,8 @@
 // Exit code 1: a bug was not caught.
 
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { parsedOrExit } from './arguments.ts';
 import { MUTANTS } from '../test/simulation/mutants.ts';
 import { catchWith, optionsFor } from '../test/simulation/mutants/mutant.ts';
 import { run } from '../test/simulation/run.ts';
@@ -51,7 +51,7 @@ function inThread(workerData: Task): Promise<Caught> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = parsedOrExit('mutants', {
     options: { only: { type: 'string' }, seeds: { type: 'string' }, workers: { type: 'string' } },
   });
   const seeds = Number(values.seeds ?? SEEDS_MAX);

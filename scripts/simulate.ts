@@ -11,7 +11,7 @@
 // Exit code 1: a promise was broken.
 
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { parsedOrExit } from './arguments.ts';
 import { run } from '../test/simulation/run.ts';
 import { runSeeds } from './simulation/crew.ts';
 import { newRecord, type RunRecord, save, take, totals } from './simulation/record.ts';
@@ -20,7 +20,7 @@ import { progressLine, table } from './simulation/table.ts';
 const SEEDS_USUAL = 200;
 const PROGRESS_EVERY_MS = 10_000;
 
-const { values } = parseArgs({
+const { values } = parsedOrExit('simulate', {
   options: {
     seeds: { type: 'string' },
     from: { type: 'string' },

@@ -21,6 +21,8 @@ export interface ListedBlock {
 
 interface Chunk {
   readonly bytes: Uint8Array;
+  /** What its first item is relative to: reading may begin here. */
+  readonly before: Readonly<Place>;
   end: number;
 }
 
@@ -46,6 +48,10 @@ export class BlockList implements Iterable<ListedBlock> {
   #front: ListedBlock | undefined;
   #last: ListedBlock | undefined;
   #size = 0;
+
+  constructor(items: Iterable<ListedBlock> = []) {
+    for (const item of items) this.push(item);
+  }
 
   get size(): number {
     return this.#size;
@@ -86,7 +92,7 @@ export class BlockList implements Iterable<ListedBlock> {
 
   #newChunk(): Chunk {
     const bytes = Math.min(CHUNK_BYTES_MAX, 2 * (this.#tail?.bytes.length ?? CHUNK_BYTES_MIN / 2));
-    const chunk: Chunk = { bytes: new Uint8Array(bytes), end: 0 };
+    const chunk: Chunk = { bytes: new Uint8Array(bytes), before: { ...this.#written, at: 0 }, end: 0 };
     this.#chunks.pushBack(chunk);
     this.#tail = chunk;
     return chunk;
@@ -131,12 +137,62 @@ export class BlockList implements Iterable<ListedBlock> {
   }
 
   *[Symbol.iterator](): Iterator<ListedBlock> {
-    if (this.#front) yield this.#front;
-    const place = { ...this.#read };
-    for (const chunk of this.#chunks) {
-      while (place.at < chunk.end) yield readItem(chunk.bytes, place);
+    const reader = this.from(0);
+    for (let item = reader.next(); item; item = reader.next()) yield item;
+  }
+
+  /** For traces. */
+  toJSON(): ListedBlock[] {
+    return [...this];
+  }
+
+  /** Reads from this block number on; what is before is passed over by the chunk. Of no use any more once the list changes. */
+  from(block: number): BlockReader {
+    let first = this.#chunks.size - 1;
+    while (first > 0 && (this.#chunks.at(first)?.before.block ?? -1) >= block) first--;
+    // of the first chunk of all, some may be read already
+    const place = { ...((first > 0 ? this.#chunks.at(first)?.before : undefined) ?? this.#read) };
+    const front = this.#front && this.#front.block >= block ? this.#front : undefined;
+    return new BlockReader(this.#chunks, Math.max(0, first), place, block, front);
+  }
+}
+
+/** One after the other. A generator would take twice the time, where there are thousands of lists. */
+export class BlockReader {
+  readonly #chunks: Deque<Chunk>;
+  readonly #place: Place;
+  readonly #from: number;
+  #chunk: number;
+  #front: ListedBlock | undefined;
+
+  constructor(
+    chunks: Deque<Chunk>,
+    chunk: number,
+    place: Place,
+    from: number,
+    front: ListedBlock | undefined,
+  ) {
+    this.#chunks = chunks;
+    this.#chunk = chunk;
+    this.#place = place;
+    this.#from = from;
+    this.#front = front;
+  }
+
+  /** Undefined: that was all. */
+  next(): ListedBlock | undefined {
+    const front = this.#front;
+    this.#front = undefined;
+    if (front) return front;
+    const place = this.#place;
+    for (let chunk = this.#chunks.at(this.#chunk); chunk; chunk = this.#chunks.at(++this.#chunk)) {
+      while (place.at < chunk.end) {
+        const item = readItem(chunk.bytes, place);
+        if (item.block >= this.#from) return item;
+      }
       place.at = 0;
     }
+    return undefined;
   }
 }
 

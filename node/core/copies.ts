@@ -176,6 +176,18 @@ export class Copies {
     if (this.#copies.get(owner)?.isSealed !== true) this.drop(owner);
   }
 
+  /**
+   * It cannot be relied on: its owner, if it is there, sends it anew. One that is being taken over is moved as far as it can be read:
+   * nothing that is sound is given up, and there may be no other.
+   */
+  damaged(owner: NodeId, isLinked: boolean): void {
+    const copy = this.#copies.get(owner);
+    if (!copy || copy.isSealed) return;
+    this.#copies.delete(owner);
+    this.#options.emit({ kind: 'copy-aside', owner });
+    if (isLinked) this.open(owner);
+  }
+
   drop(owner: NodeId): void {
     if (!this.#copies.delete(owner)) return;
     this.#options.emit({ kind: 'copy-drop', owner });

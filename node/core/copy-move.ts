@@ -17,6 +17,7 @@ import type { BlockRange, QueuedEntry, Recovered, Takeover } from './ports.ts';
 import type { Emit } from './steps.ts';
 import { DEAD_LETTERS, type Subscription } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { wantedBlocks, type WantedBlock } from './wanted-blocks.ts';
 
 export interface CopyMovePorts {
   readonly counters: Counters;
@@ -48,11 +49,6 @@ export type AdoptedWant =
 
 type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant | undefined;
 
-interface Source {
-  readonly block: number;
-  readonly queues: readonly number[];
-}
-
 export interface CopyMoveTask {
   readonly owner: NodeId;
   /** Its subscriptions come here. */
@@ -68,12 +64,15 @@ export interface CopyMoveTask {
   readonly moved: () => void;
 }
 
+/** A lost mesher has so many queues before it matters what a step with all of them takes: some 4 µs for each. */
+const QUEUES_AT_ONCE = 1_000;
+
 export class CopyMove {
   readonly #ports: CopyMovePorts;
   readonly #task: CopyMoveTask;
   /** By the numbers of the lost mesher's queues. */
   #wants: ReadonlyMap<number, WantOf> = new Map();
-  #blocks: Iterator<Source> | undefined;
+  #blocks: Iterator<WantedBlock> | undefined;
   #theirs: readonly Takeover[] = [];
   #marks: Recovered['marks'] = [];
   /** A block is being read, or not yet on disk. */
@@ -91,19 +90,20 @@ export class CopyMove {
     const { progress, upTo } = this.#task;
     this.#theirs = recovered.takeovers;
     progress(upTo, this.#theirs);
+    const byQueue = new Map(recovered.subscriptions.map((one) => [Subscriptions.queueName(one.name), one]));
     this.#wants = new Map(
-      recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, recovered.subscriptions)]),
+      recovered.queues.map(({ queue, name }) => [queue, this.#wantOf(name, byQueue.get(name))]),
     );
     this.#marks = recovered.marks;
-    this.#blocks = blocksOf(recovered.queues);
-    this.goOn();
+    this.#blocks = wantedBlocks(recovered.queues, leftOf(this.#task));
+    // thousands of queues take their time here, and again when the first block is looked for: that is then left to the next tick
+    if (recovered.queues.length <= QUEUES_AT_ONCE) this.goOn();
   }
 
-  #wantOf(queue: string, subscriptions: Recovered['subscriptions']): WantOf {
+  #wantOf(queue: string, subscription: Subscription | undefined): WantOf {
     const to = laneDestination(queue);
     if (to) return (position, directive) => ({ kind: 'lane', to, position, directive });
     const { owner } = this.#task;
-    const subscription = subscriptions.find(({ name }) => Subscriptions.queueName(name) === queue);
     const want =
       !subscription || subscription.name === DEAD_LETTERS
         ? ({ kind: 'subscription', name: DEAD_LETTERS } as const)
@@ -133,15 +133,11 @@ export class CopyMove {
 
   goOn(): void {
     if (this.#waits || !this.#blocks || this.#ports.isBusy()) return;
-    const { owner, claims, upTo: done, moved } = this.#task;
+    const { owner, moved } = this.#task;
     this.#waits = true;
-    for (let next = this.#blocks.next(); next.done !== true; next = this.#blocks.next()) {
-      const { block, queues } = next.value;
-      if (block < done || !claims.some(({ from, upTo }) => block >= from && block < upTo)) continue;
-      this.#ports.emit({ kind: 'load-copy', owner, block, queues });
-      return;
-    }
-    this.#ports.whenDurable(moved);
+    const next = this.#blocks.next();
+    if (next.done === true) this.#ports.whenDurable(moved);
+    else this.#ports.emit({ kind: 'load-copy', owner, ...next.value });
   }
 
   /** What the queues wanted of one block. */
@@ -177,22 +173,8 @@ export class CopyMove {
   }
 }
 
-/** All blocks that some queue wants, ascending, without making a list of them: there may be ten million. */
-function* blocksOf(queues: Recovered['queues']): Iterator<Source> {
-  const heads = queues.map(({ queue, blocks }) => {
-    const iterator = blocks[Symbol.iterator]();
-    return { queue, iterator, next: iterator.next() };
-  });
-  for (;;) {
-    let block = Infinity;
-    for (const { next } of heads) if (next.done !== true) block = Math.min(block, next.value.block);
-    if (block === Infinity) return;
-    const wanting: number[] = [];
-    for (const head of heads) {
-      if (head.next.done === true || head.next.value.block !== block) continue;
-      wanting.push(head.queue);
-      head.next = head.iterator.next();
-    }
-    yield { block, queues: wanting };
-  }
+/** What is claimed and has not moved, ascending. */
+function leftOf({ claims, upTo: done }: Pick<Takeover, 'claims' | 'upTo'>): BlockRange[] {
+  const left = claims.map(({ from, upTo }) => ({ from: Math.max(from, done), upTo }));
+  return left.filter(({ from, upTo }) => from < upTo).sort((one, other) => one.from - other.from);
 }

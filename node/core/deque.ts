@@ -36,6 +36,11 @@ export class Deque<T> {
     this.#head = 0;
   }
 
+  /** From the front, from 0. */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
   front(): T | undefined {
     return this.#items[this.#head];
   }

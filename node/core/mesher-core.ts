@@ -411,6 +411,9 @@ export class MesherCore {
       case 'copy-written':
         this.copies.written(input.owner, input.head);
         return;
+      case 'copy-damaged':
+        this.copies.damaged(input.owner, this.links.isUp(input.owner));
+        return;
       case 'copy-refused':
         this.counters.add('messages_refused_total', 1, 'bad-copy');
         this.copies.dismissed(input.owner);

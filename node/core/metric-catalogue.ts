@@ -202,6 +202,11 @@ const COPY_STATES = {
   away: 'the link to its mesher is down',
 } as const;
 
+const TAKERS = {
+  heir: "serves what was the lost mesher's",
+  helper: 'has a part that the heir had not',
+} as const;
+
 const LANE_STATES = {
   waiting: 'nothing to send, or no mesher of the destination is linked',
   opening: 'the landing mesher was asked how far it has come',
@@ -278,10 +283,11 @@ export const COUNTERS = {
     },
   ]),
   members_refused_total: counter('Member records refused', ['reason', MEMBER_REFUSALS]),
-  takeovers_total: counter('Copies of lost meshers that this one began to take over', [
-    'as',
-    { heir: "serves what was the lost mesher's", helper: 'has a part that the heir had not' },
-  ]),
+  takeovers_total: counter('Copies of lost meshers that this one began to take over', ['as', TAKERS]),
+  takeovers_cut_short_total: counter(
+    'Takeovers that ended before all that was claimed had moved, as the copy was lost: the rest is lost unless another holds a copy',
+    ['as', TAKERS],
+  ),
   events_taken_over_total: counter('Events moved from the copy of a lost mesher'),
   copies_started_total: counter('Times a copy of this journal was begun anew on another mesher'),
   copies_gaps_total: counter('Times a copy kept here was sent what does not follow on what it has'),

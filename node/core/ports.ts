@@ -1,7 +1,7 @@
 // What the inside needs from the outside, one small type for each need. Implementations live in the folders
 // named; every one of them runs the port's contract suite in test/contracts/. Times are ms unless said.
 
-import type { ListedBlock } from './block-list.ts';
+import type { BlockList } from './block-list.ts';
 import type { DeliveryToken } from './delivery-token.ts';
 import type { Delivery, PublishResult, Settlement } from './delivery-types.ts';
 import type { Directive, LaneName, NodeId, Position, StoredEvent } from './event.ts';
@@ -120,7 +120,7 @@ export interface Recovered {
     readonly queue: number;
     readonly name: string;
     /** Blocks with an entry of this queue, ascending, and how many events it still wants of each. */
-    readonly blocks: Iterable<ListedBlock>;
+    readonly blocks: BlockList;
   }[];
   /** Blocks on disk that no queue wants: left over by a crash between two batches; the core drops them. */
   readonly unclaimedBlocks: readonly number[];
@@ -199,6 +199,8 @@ export interface CopyStore {
   /** Resolves when the change, if any, and the head are on disk; with `refused`, and nothing written, where the content is none. */
   write(owner: NodeId, head: CopyHead, change: CopyChange | undefined): Promise<'written' | 'refused'>;
   drop(owner: NodeId): Promise<void>;
+  /** It is damaged: what is written next begins it anew, and what there is is kept beside the copies. */
+  putAside(owner: NodeId): Promise<void>;
   /** What the copy holds, as a journal recovers it. Nothing is written to it any more. */
   read(owner: NodeId): Promise<Recovered>;
   /** What these queues want of the block. After `read`. */

@@ -118,6 +118,8 @@ export type Input =
     }
   /** What was to be written to the copy of `owner`'s journal is on disk: `head` is the object that came with it. */
   | { readonly kind: 'copy-written'; readonly owner: NodeId; readonly head: CopyHead }
+  /** The copy of `owner`'s journal was found damaged on this disk. */
+  | { readonly kind: 'copy-damaged'; readonly owner: NodeId }
   /** What its owner sent for its copy is no content of a journal. */
   | { readonly kind: 'copy-refused'; readonly owner: NodeId }
   // takeovers
@@ -182,6 +184,8 @@ export type Effect =
       readonly change: CopyChange | undefined;
     }
   | { readonly kind: 'copy-drop'; readonly owner: NodeId }
+  /** What was written of the copy before is kept beside the copies; what is written from now on begins another. */
+  | { readonly kind: 'copy-aside'; readonly owner: NodeId }
   /** Claims what nobody has claimed yet of these blocks; asks for a `claimed` input with the same `ask`. */
   | {
       readonly kind: 'claim';
@@ -199,6 +203,12 @@ export type Effect =
       readonly owner: NodeId;
       readonly block: number;
       readonly queues: readonly number[];
+    }
+  /** The copy of a mesher that was being taken over is lost: of what was claimed of it these blocks have not moved. Others may claim them. */
+  | {
+      readonly kind: 'takeover-cut-short';
+      readonly owner: NodeId;
+      readonly left: readonly BlockRange[];
     }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }

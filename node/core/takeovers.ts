@@ -326,11 +326,22 @@ export class Takeovers {
     for (const takeover of this.#takeovers.values()) {
       if (held.has(takeover.owner) || (takeover.claims.length === 0 && takeover.isDone)) continue;
       const serves = this.isGuest(takeover.owner);
+      this.#cutShort(takeover);
       this.#note({ ...takeover, claims: [], isDone: true, theirs: [] });
       if (!takeover.isHeir) continue;
       if (!serves) this.#ports.becomeHeir(takeover.owner);
       this.#inherit(takeover.theirs);
     }
+  }
+
+  /** Its copy is lost. Who is to hear of it can still look for another: on a disk that was put aside, or on a mesher that is away. */
+  #cutShort({ owner, isHeir, claims, upTo }: Takeover): void {
+    const left = claims.flatMap((claim) =>
+      claim.upTo > upTo ? [{ from: Math.max(claim.from, upTo), upTo: claim.upTo }] : [],
+    );
+    if (left.length === 0) return;
+    this.#ports.counters.add('takeovers_cut_short_total', 1, isHeir ? 'heir' : 'helper');
+    this.#ports.emit({ kind: 'takeover-cut-short', owner, left });
   }
 }
 

@@ -1,8 +1,10 @@
 // Copies of other meshers' journals on disk: a LevelDB for each, of the same layout as a journal, in a folder named after its owner.
-// How far a copy has come is written with what brought it there, in the same batch.
+// How far a copy has come is written with what brought it there, in the same batch. Damage is looked for all the time: whoever finds it when
+// the owner is gone finds it too late.
 
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { invariant } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { NodeId } from '../core/event.ts';
@@ -21,8 +23,9 @@ import { type CopyChange as ContentChange, decodeContent } from './copy-content.
 import { outdated } from './copy-range.ts';
 import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
-import { LevelJournal, openDatabase, syncDirectory } from './level-journal.ts';
+import { LevelJournal, openDatabase } from './level-journal.ts';
 import { type Database, read, scan } from './level-recovery.ts';
+import { scrub, tablesIn } from './scrub.ts';
 import { isDamage, mapped } from './storage-error.ts';
 import { noteDamage } from './suspicion.ts';
 import { Truncation } from './truncation.ts';
@@ -30,6 +33,10 @@ import { Truncation } from './truncation.ts';
 const HEAD = keys.metaKey('copy');
 /** Of one batch: what a mesher may stage, and as much again for what is not events. */
 const PARTS_BYTES_MAX = 2 * LIMITS.stagedBytesMax;
+/** Between two rounds through all copies' data: a bit that flips in one is found while its owner can still send it anew. */
+const SCRUB_AGAIN_MS = 60 * 60 * 1_000;
+/** Of whose entries of one block are read side by side: beyond some hundreds it would be seen in the event loop, and gains nothing. */
+const QUEUES_AT_ONCE = 256;
 /** Node ids are base58: nothing else is a folder of ours. */
 const OWNER = /^[A-Za-z0-9]{1,128}$/;
 
@@ -37,6 +44,10 @@ interface OpenCopy {
   readonly db: Database;
   /** As it was found. */
   readonly head: CopyHead | undefined;
+  /** LevelDB has written these to their end: they never change, and may only go. */
+  tables: readonly string[];
+  /** Aborts when it is closed. */
+  readonly scrubbing: AbortController;
   readonly truncation: Truncation;
   /** Once it is read. */
   journal: LevelJournal | undefined;
@@ -45,16 +56,19 @@ interface OpenCopy {
   partsBytes: number;
 }
 
-/** A copy that cannot be read, and the folder where it is now. */
+/** A copy that cannot be read. */
 export interface DamagedCopy {
   readonly owner: NodeId;
   readonly error: unknown;
+  /** The folder where it is kept, once it is put aside. */
   readonly aside: string;
 }
 
 export class LevelCopies implements CopyStore {
   readonly #dir: string;
   readonly #copies = new Map<NodeId, OpenCopy>();
+  readonly #scrubbing = new AbortController();
+  #scrubbed: Promise<void> | undefined;
   #isFreeing = false;
   /** Resolves when no disk is being freed. */
   #freed: Promise<void> = Promise.resolve();
@@ -85,12 +99,23 @@ export class LevelCopies implements CopyStore {
 
   /** One for each owner at most: what was put aside before goes. */
   async #putAside(owner: NodeId): Promise<string> {
-    await this.#copies.get(owner)?.db.close();
-    this.#copies.delete(owner);
-    const aside = `${this.#dirOf(owner)}.damaged`;
+    await this.#closeCopy(owner);
+    const aside = this.#asideOf(owner);
     await rm(aside, { recursive: true, force: true });
     await rename(this.#dirOf(owner), aside);
     return aside;
+  }
+
+  #asideOf(owner: NodeId): string {
+    return `${this.#dirOf(owner)}.damaged`;
+  }
+
+  async #closeCopy(owner: NodeId): Promise<void> {
+    const copy = this.#copies.get(owner);
+    copy?.scrubbing.abort();
+    await this.#freed;
+    await copy?.db.close();
+    this.#copies.delete(owner);
   }
 
   /** Undefined: nothing was ever written to it. */
@@ -110,12 +135,23 @@ export class LevelCopies implements CopyStore {
   async #open(owner: NodeId): Promise<OpenCopy> {
     const known = this.#copies.get(owner);
     if (known) return known;
+    const tables = await tablesIn(this.#dirOf(owner));
     const db = await openDatabase(this.#dirOf(owner));
     try {
       const value = await read(db, HEAD);
       const head = value && decodeHead(value);
       const truncation = await Truncation.open(db, head?.nextBlock ?? 0);
-      const copy: OpenCopy = { db, head, truncation, journal: undefined, parts: [], partsBytes: 0 };
+      const scrubbing = new AbortController();
+      const copy: OpenCopy = {
+        db,
+        head,
+        tables,
+        scrubbing,
+        truncation,
+        journal: undefined,
+        parts: [],
+        partsBytes: 0,
+      };
       this.#copies.set(owner, copy);
       return copy;
     } catch (error) {
@@ -211,25 +247,16 @@ export class LevelCopies implements CopyStore {
   }
 
   /**
-   * Makes a copy of a mesher's own journal, which nobody may have open, where the mesher was taken over and comes back as another.
-   * Copies that it keeps for others stay: one may be the only one of a mesher that is gone. `dir`: the folder of copies. Done again after
-   * a crash in the middle, it comes to the same end.
+   * Writes into a mesher's own journal, which nobody may have open, what makes a copy of it: moved to the folder of copies, it is one.
+   * Where it is, it stays a journal. Rejects with `storage-failed`.
    */
-  static async fromJournal(
-    dir: string,
-    journalDir: string,
-    owner: NodeId,
-    incarnation: number,
-  ): Promise<void> {
-    await mkdir(dir, { recursive: true });
-    const names = await readdir(dir);
-    if (names.includes(owner)) return;
+  static async makeCopyOf(journalDir: string): Promise<void> {
     const db = await openDatabase(journalDir);
     try {
       const value = await read(db, keys.nextBlockKey);
       const nextBlock = value ? codec.decodeNumber(keys.nextBlockKey, value) : 0;
       const head = {
-        incarnation,
+        incarnation: 0,
         batch: 0,
         cursor: COPY_COMPLETE,
         pastBlock: 0,
@@ -242,9 +269,6 @@ export class LevelCopies implements CopyStore {
     } finally {
       await db.close();
     }
-    await rename(journalDir, join(dir, owner));
-    await syncDirectory(dir);
-    await syncDirectory(dirname(resolve(journalDir)));
   }
 
   async read(owner: NodeId): Promise<Recovered> {
@@ -257,23 +281,70 @@ export class LevelCopies implements CopyStore {
   async load(owner: NodeId, block: number, queues: readonly number[]): Promise<QueuedEntry[]> {
     const journal = this.#copies.get(owner)?.journal;
     invariant(journal, `the copy of ${owner} was read before`);
-    const loaded = await Promise.all(
-      queues.map(async (queue) => ({ queue, entries: await journal.load(queue, [block]) })),
-    );
-    return loaded.flatMap(({ queue, entries }) => entries.map((entry) => ({ queue, ...entry })));
+    const loaded: QueuedEntry[] = [];
+    for (let first = 0; first < queues.length; first += QUEUES_AT_ONCE) {
+      const some = queues.slice(first, first + QUEUES_AT_ONCE);
+      const entries = await Promise.all(some.map((queue) => journal.load(queue, [block])));
+      for (const [i, queue] of some.entries())
+        for (const entry of entries[i] ?? []) loaded.push({ queue, ...entry });
+    }
+    return loaded;
   }
 
   /** The copy and its folder go. */
   async drop(owner: NodeId): Promise<void> {
-    await this.#inTurn(owner, async ({ db }) => {
-      await this.#freed;
-      await db.close();
-      this.#copies.delete(owner);
+    await this.#inTurn(owner, async () => {
+      await this.#closeCopy(owner);
       await rm(this.#dirOf(owner), { recursive: true, force: true });
     });
   }
 
+  async putAside(owner: NodeId): Promise<void> {
+    await this.#inTurn(owner, async () => {
+      try {
+        await this.#putAside(owner);
+      } catch (error) {
+        throw mapped(error, `putting the copy in ${this.#dirOf(owner)} aside`);
+      }
+    });
+  }
+
+  /**
+   * Looks through the data of all copies from now on, one after the other and again after a while, as slowly as through a journal's.
+   * `found` hears of each that is damaged; what is to be done about it is not decided here.
+   */
+  scrub(found: (damaged: DamagedCopy) => void, againMs = SCRUB_AGAIN_MS): void {
+    this.#scrubbed = this.#scrub(found, againMs);
+  }
+
+  async #scrub(found: (damaged: DamagedCopy) => void, againMs: number): Promise<void> {
+    const { signal } = this.#scrubbing;
+    while (!signal.aborted) {
+      for (const [owner, copy] of this.#copies) {
+        const error = await this.#damageIn(owner, copy);
+        if (error !== undefined) found({ owner, error, aside: this.#asideOf(owner) });
+      }
+      await pause(againMs, undefined, { signal, ref: false }).catch(() => undefined); // aborted
+    }
+  }
+
+  /** Of its tables that were there at the last look: LevelDB may still be writing one that is new. */
+  async #damageIn(owner: NodeId, copy: OpenCopy): Promise<unknown> {
+    const { tables, scrubbing } = copy;
+    try {
+      copy.tables = await tablesIn(this.#dirOf(owner));
+      await scrub(this.#dirOf(owner), tables, scrubbing.signal);
+    } catch (error) {
+      // one that is closed by now may have been replaced; what else a disk refuses, it may give at the next look
+      if (isDamage(error) && !scrubbing.signal.aborted) return error;
+    }
+    return undefined;
+  }
+
   async close(): Promise<void> {
+    this.#scrubbing.abort();
+    for (const { scrubbing } of this.#copies.values()) scrubbing.abort();
+    await this.#scrubbed;
     await Promise.all(this.#turns.values());
     await this.#freed;
     for (const { db } of this.#copies.values()) await db.close();

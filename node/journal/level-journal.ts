@@ -135,6 +135,9 @@ export async function openDatabase(dir: string, syncedMark = 0): Promise<Databas
 }
 
 export class LevelJournal implements Journal {
+  /** Resolves with what put the journal out of use while nobody had asked anything of it: who rests on it ends at once. */
+  readonly failed: Promise<unknown>;
+  readonly #cameUpon: (failure: unknown) => void;
   readonly #db: Database;
   readonly #dir: string;
   readonly #cache: BlockCache;
@@ -174,13 +177,14 @@ export class LevelJournal implements Journal {
     this.#cache = new BlockCache(cacheBytes);
     this.#synced = marked?.synced ?? 0;
     this.#mark = marked?.mark;
+    ({ promise: this.failed, resolve: this.#cameUpon } = Promise.withResolvers<unknown>());
   }
 
   /** Looks through these tables, of those that were there before it was opened, while it is in use. What it finds ends the journal. */
   scrub(tables: readonly string[]): void {
     this.#scrubbed = scrub(this.#dir, tables, this.#scrubbing.signal).catch(async (error: unknown) => {
       await noteDamage(this.#dir, error);
-      this.#fail(error, 'looking through');
+      this.#cameUpon(this.#fail(error, 'looking through'));
     });
   }
 

@@ -3,6 +3,7 @@
 // and forgets, on `crash`, a suffix of what was appended after the last sync, batch by batch: a torn batch is dropped
 // whole. It keeps the objects it is given, which are immutable.
 
+import { BlockList } from '../core/block-list.ts';
 import { MeshError, invariant } from '../core/errors.ts';
 import type { LaneName, NodeId, Position, StoredEvent } from '../core/event.ts';
 import type {
@@ -246,7 +247,9 @@ export class MemoryJournal implements Journal {
     const queues = [...disk.queues].sort(byNumber).map(([queue, name]) => {
       const entries = [...(disk.entries.get(queue) ?? [])].sort(byNumber);
       for (const [block] of entries) claimed.add(block);
-      const blocks = entries.map(([block, { indices, first }]) => ({ block, count: indices.length, first }));
+      const blocks = new BlockList(
+        entries.map(([block, { indices, first }]) => ({ block, count: indices.length, first })),
+      );
       return { queue, name, blocks };
     });
     return {

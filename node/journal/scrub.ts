@@ -1,7 +1,8 @@
 // Looks through the data of a journal's tables while it is in use: a value that is damaged is found when it is read, but that may be long
 // after the copies are gone from which it could be had, and a damaged key is never asked for.
 //
-// Only tables that were there before LevelDB opened the journal: they never change, and may only go. Newer ones are for the next start.
+// Only tables that LevelDB has written to their end: they never change, and may only go. Of a journal these are the ones that were there before
+// it was opened, and newer ones are for the next start; of a copy, which may be needed long after, those of the look before.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 // What the command line of the benchmark asks for. Pure: it reads arguments and the list of scenarios, and runs nothing. What it
 // cannot make sense of it refuses before anything is measured, since an hour later would be too late.
 
-import { parseArgs } from 'node:util';
+import { BadArguments, parsed } from '../../scripts/arguments.ts';
 import type { Scenario, Size } from './harness/scenario.ts';
 
 export const USAGE = `npm run bench -- [scenario …] [options]
@@ -37,14 +37,25 @@ export interface Asked {
   readonly help: boolean;
 }
 
-/** The command line makes no sense; `message` is one line, for who wrote it. */
-export class BadArguments extends Error {
-  override readonly name = 'BadArguments';
-}
-
 /** Throws BadArguments. */
 export function readArguments(args: readonly string[]): Asked {
-  const { values, positionals: names } = parsed(args);
+  const { values, positionals: names } = parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      row: { type: 'string', multiple: true, default: [] },
+      pairs: { type: 'string' },
+      short: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      baseline: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      first: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
   const { row: rows, short, check, baseline, write, profile, first, list, help, json } = values;
   const size: Size = short ? 'short' : 'full';
   const pairs = values.pairs === undefined ? PAIRS[size] : Number(values.pairs);
@@ -56,33 +67,6 @@ export function readArguments(args: readonly string[]): Asked {
     throw new BadArguments('--profile slows what it looks at: leave out --write, --check and --baseline');
   if (write && rows.length > 0) throw new BadArguments('--write needs whole scenarios: leave out --row');
   return { names, rows, size, pairs, json, check, baseline, write, profile, first, list, help };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        row: { type: 'string', multiple: true, default: [] },
-        pairs: { type: 'string' },
-        short: { type: 'boolean', default: false },
-        check: { type: 'boolean', default: false },
-        baseline: { type: 'boolean', default: false },
-        write: { type: 'boolean', default: false },
-        json: { type: 'string' },
-        first: { type: 'boolean', default: false },
-        profile: { type: 'boolean', default: false },
-        list: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    });
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    // Of what Node says, the first sentence is what is wrong; the others are about positional arguments.
-    const [what = ''] = cause.message.split(/[.\n]/);
-    throw new BadArguments(what, { cause });
-  }
 }
 
 /** The scenarios that are asked for, each with the rows that are. Throws BadArguments where one is unknown, or none is left. */

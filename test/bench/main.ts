@@ -11,8 +11,9 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { BadArguments } from '../../scripts/arguments.ts';
 import { ensureSystemPackages, forTracing } from '../../scripts/system-packages.ts';
-import { type Asked, BadArguments, chooseScenarios, readArguments, USAGE } from './asked.ts';
+import { type Asked, chooseScenarios, readArguments, USAGE } from './asked.ts';
 import { type Baseline, judge, updateBaseline } from './harness/check.ts';
 import { describeMachine } from './harness/machine.ts';
 import { NotMeasured } from './harness/not-measured.ts';

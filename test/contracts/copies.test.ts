@@ -2,7 +2,7 @@
 // hold what the journal holds.
 
 import assert from 'node:assert/strict';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -14,16 +14,18 @@ import type { CopyChange, CopyHead, JournalOp } from '../../node/core/ports.ts';
 import { CorruptionError } from '../../node/journal/bytes.ts';
 import { decodeContent, encodeOps } from '../../node/journal/copy-content.ts';
 import { blockKey } from '../../node/journal/keys.ts';
-import { LevelCopies } from '../../node/journal/level-copies.ts';
+import { type DamagedCopy, LevelCopies } from '../../node/journal/level-copies.ts';
 import { openLevelJournal } from '../../node/journal/level-journal.ts';
 import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
+import { isDamage } from '../../node/journal/storage-error.ts';
 import { noteDamage } from '../../node/journal/suspicion.ts';
 import { storedEvents } from '../support/events.ts';
 import { inFull, wants, type RecoveredInFull } from './journal-contract.ts';
 import { Interpreter, steps, type Step } from './journal-model.ts';
 
 const OWNER = '12D3KooWOwner';
+const OTHER = '12D3KooWOther';
 const START: CopyHead = { incarnation: 3, batch: 0, cursor: '', pastBlock: 0, startBlock: 0, nextBlock: 0 };
 
 async function temporary(t: TestContext): Promise<string> {
@@ -244,14 +246,13 @@ test('a copy that is damaged is put aside, and the others are as they were', asy
   const { store } = await LevelCopies.open(dir);
   const [content] = encodeOps([{ op: 'queue', queue: 1, name: 's:a' }], 1_000);
   assert(content);
-  const other = '12D3KooWOther';
-  for (const owner of [OWNER, other])
+  for (const owner of [OWNER, OTHER])
     await store.write(owner, START, { content, isPart: false, range: undefined });
   await store.close();
   for (let times = 0; times < 2; times++) {
     await writeFile(join(dir, OWNER, 'CURRENT'), 'nonsense');
     const opened = await LevelCopies.open(dir);
-    assert.deepEqual(opened.copies, [{ owner: other, head: START }]);
+    assert.deepEqual(opened.copies, [{ owner: OTHER, head: START }]);
     const [damaged] = opened.damaged;
     assert.deepEqual([opened.damaged.length, damaged?.owner], [1, OWNER]);
     assert.match(String(damaged?.error), /CURRENT: it names no MANIFEST/);
@@ -259,6 +260,63 @@ test('a copy that is damaged is put aside, and the others are as they were', asy
     await opened.store.write(OWNER, START, { content, isPart: false, range: undefined }); // sent anew
     await opened.store.close();
   }
+});
+
+/** Two copies, each with a table, which LevelDB makes of its log when it opens it; `times` they were opened since. */
+async function copiesWithTables(dir: string, times: number): Promise<LevelCopies> {
+  const { store } = await LevelCopies.open(dir);
+  const [content] = encodeOps([{ op: 'block', block: 1, events: storedEvents(3_000) }], 1_000_000);
+  assert(content);
+  for (const owner of [OWNER, OTHER])
+    await store.write(owner, START, { content, isPart: false, range: undefined });
+  await store.close();
+  for (let n = 1; n < times; n++) await (await LevelCopies.open(dir)).store.close();
+  return (await LevelCopies.open(dir)).store;
+}
+
+for (const { when, times } of [
+  { when: 'before it was opened', times: 2 },
+  { when: 'since', times: 1 },
+]) {
+  test(`a bit that flips in a table that LevelDB made ${when} is found though nobody reads it, and the copy put aside`, async (t) => {
+    const dir = await temporary(t);
+    const store = await copiesWithTables(dir, times);
+    t.after(() => store.close());
+    const table = (await readdir(join(dir, OWNER))).find((name) => name.endsWith('.ldb')) ?? '';
+    const path = join(dir, OWNER, table);
+    const bytes = await readFile(path);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >>> 1) ^ 4, bytes.length >>> 1);
+    await writeFile(path, bytes);
+    const found = await new Promise<DamagedCopy>((resolve) => store.scrub(resolve, 10));
+    assert.equal(found.owner, OWNER);
+    assert.ok(isDamage(found.error) && String(found.error).includes(path));
+    await store.putAside(OWNER);
+    await access(join(found.aside, table));
+    await store.write(OWNER, { ...START, incarnation: 4 }, undefined); // begun anew
+    await store.close();
+    assert.deepEqual((await LevelCopies.open(dir)).copies, [
+      { owner: OTHER, head: START },
+      { owner: OWNER, head: { ...START, incarnation: 4 } },
+    ]);
+  });
+}
+
+test('what hundreds of queues want of a block is loaded whole, in their order', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  t.after(() => store.close());
+  const queues = Array.from({ length: 600 }, (_, i) => i + 1);
+  const ops: JournalOp[] = [{ op: 'block', block: 1, events: storedEvents(3) }];
+  for (const queue of queues) {
+    ops.push({ op: 'queue', queue, name: `s:${queue}` });
+    if (queue !== 300) ops.push({ op: 'entry', queue, block: 1, entry: wants(queue % 3) });
+  }
+  for (const content of encodeOps(ops, 1_000_000))
+    await store.write(OWNER, START, { content, isPart: false, range: undefined });
+  await store.read(OWNER);
+  assert.deepEqual(
+    (await store.load(OWNER, 1, queues)).map(({ queue, entry }) => [queue, ...entry.indices]),
+    queues.filter((queue) => queue !== 300).map((queue) => [queue, queue % 3]),
+  );
 });
 
 test('a note of damage goes where nothing is found, as when a file was put back', async (t) => {

@@ -35,7 +35,7 @@ export function inFull(recovered: Recovered): RecoveredInFull {
   };
 }
 
-export const NOTHING: RecoveredInFull = {
+export const NOTHING = {
   nextBlock: 0,
   queues: [],
   unclaimedBlocks: [],
@@ -44,7 +44,7 @@ export const NOTHING: RecoveredInFull = {
   members: [],
   takeovers: [],
   routes: [],
-};
+} satisfies RecoveredInFull;
 
 export function wants(...indices: number[]): QueueEntry {
   return { indices, first: undefined, directives: [] };

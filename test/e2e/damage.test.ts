@@ -2,18 +2,23 @@
 // is lost; where not, it does not start, and says why.
 
 import assert from 'node:assert/strict';
-import { access, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { access, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Federation, type RunningMesher } from '../support/federation.ts';
-import { threeAndOne, untilCopied, untilServedBy } from '../support/replicated.ts';
+import { FLAGS, threeAndOne, untilCopied, untilServedBy } from '../support/replicated.ts';
 import { Consumer, Ledger, Publisher, untilTaken } from '../support/traffic.ts';
 import { until } from '../support/until.ts';
 
 const EVENTS = process.env['LONG_TESTS'] === '1' ? 40_000 : 3_000;
 
-async function largest(mesher: RunningMesher, pattern: RegExp): Promise<{ file: string; size: number }> {
-  const folder = join(mesher.data, 'journal');
+/** `where`: the journal, else a folder in the data folder. */
+async function largest(
+  mesher: RunningMesher,
+  pattern: RegExp,
+  where = 'journal',
+): Promise<{ file: string; size: number }> {
+  const folder = join(mesher.data, where);
   const files = (await readdir(folder))
     .filter((name) => pattern.test(name))
     .map((name) => join(folder, name));
@@ -23,8 +28,8 @@ async function largest(mesher: RunningMesher, pattern: RegExp): Promise<{ file: 
   return found;
 }
 
-async function flipBit(mesher: RunningMesher, pattern: RegExp): Promise<string> {
-  const { file, size } = await largest(mesher, pattern);
+async function flipBit(mesher: RunningMesher, pattern: RegExp, where?: string): Promise<string> {
+  const { file, size } = await largest(mesher, pattern, where);
   const bytes = await readFile(file);
   bytes.writeUInt8(bytes.readUInt8(size >>> 1) ^ 4, size >>> 1);
   await writeFile(file, bytes);
@@ -135,6 +140,58 @@ test('with one replica it does not start from a damaged journal, says so, and go
   await mesher.whenReady();
   const ledger = new Ledger('orders', EVENTS);
   const consumer = new Consumer(mesher, 'orders', ledger);
+  await untilTaken('everything delivered', [ledger], () => ledger.distinct >= EVENTS);
+  await consumer.stop();
+  assert.deepEqual(ledger.missing(EVENTS), []);
+});
+
+test('damage in an old table ends the mesher at once, though nothing is written and nobody reads it', async (t) => {
+  const federation = await Federation.start(t, { clusters: { eu: 1 } });
+  const mesher = federation.mesher('eu');
+  await mesher.putSubscription('orders', { topic: 'e2e/#' });
+  const publisher = new Publisher();
+  await publisher.publish(() => mesher, 0, EVENTS);
+  await restarted(mesher);
+  await mesher.kill();
+  const file = await flipBit(mesher, /\.ldb$/);
+  const refused = 'Nothing is served from a damaged journal';
+  mesher.start();
+  await until('it has ended', () => !mesher.program.running && mesher.program.output.includes(file));
+  assert.ok(!mesher.program.output.includes(refused), 'it had started');
+  mesher.start();
+  await until(
+    'it does not start again',
+    () => !mesher.program.running && mesher.program.output.includes(refused),
+  );
+});
+
+test('a copy that is damaged is put aside and sent anew while both meshers go on, and is whole when it is needed', async (t) => {
+  const replicas = ['--replicas', '2', ...FLAGS];
+  const federation = await Federation.start(t, { clusters: { eu: 2 }, flags: replicas });
+  const [lost, holder] = federation.meshers('eu');
+  assert.ok(lost && holder);
+  await untilCopied(lost);
+  await lost.putSubscription('orders', { topic: 'e2e/#' });
+  const publisher = new Publisher();
+  await publisher.publish(() => lost, 0, EVENTS);
+  const { node } = (await lost.federation()).self;
+  await restarted(holder);
+  await holder.kill();
+  const file = await flipBit(holder, /\.ldb$/, join('copies', node));
+  holder.start();
+  for (const folder of [`${node}.damaged`, node])
+    await until('it is put aside, and another begun', () =>
+      access(join(holder.data, 'copies', folder)).then(() => true),
+    );
+  assert.ok(holder.program.output.includes(file), 'the damaged file is named');
+  await until('it is whole again', async () => (await lost.links()).copies.every(({ complete }) => complete));
+  assert.ok(holder.program.running, 'the mesher that had it went on');
+
+  await lost.kill();
+  await rm(lost.data, { recursive: true });
+  await untilServedBy([holder], 'orders');
+  const ledger = new Ledger('orders', EVENTS);
+  const consumer = new Consumer(holder, 'orders', ledger);
   await untilTaken('everything delivered', [ledger], () => ledger.distinct >= EVENTS);
   await consumer.stop();
   assert.deepEqual(ledger.missing(EVENTS), []);

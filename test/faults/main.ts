@@ -12,7 +12,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
+import { parsedOrExit } from '../../scripts/arguments.ts';
 import { ensureSystemPackages, forTests } from '../../scripts/system-packages.ts';
 import { slowness } from '../support/calibrate.ts';
 import { enclose, enclosedFolder, furnish, whyNoEnclosure } from './machine/enclosure.ts';
@@ -74,7 +74,7 @@ function parseClusters(text: string): Record<string, number> {
 }
 
 function parse(args: readonly string[]): Asked {
-  const { values } = parseArgs({
+  const { values } = parsedOrExit('faults', {
     args: [...args],
     options: {
       minutes: { type: 'string', default: '30' },

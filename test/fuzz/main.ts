@@ -11,7 +11,7 @@
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { parsedOrExit } from '../../scripts/arguments.ts';
 import { fuzz } from './campaign.ts';
 import * as corpus from './corpus.ts';
 import type { Finding } from './fuzzer.ts';
@@ -25,7 +25,7 @@ interface Row extends Progress {
   readonly findings: number;
 }
 
-const { values } = parseArgs({
+const { values } = parsedOrExit('fuzz', {
   options: {
     minutes: { type: 'string', default: '1' },
     only: { type: 'string' },

@@ -60,6 +60,8 @@ export function describeEffect(
       return `write to the copy of ${effect.owner}: up to batch ${effect.head.batch}`;
     case 'copy-drop':
       return `drop the copy of ${effect.owner}`;
+    case 'copy-aside':
+      return `put the copy of ${effect.owner} aside`;
     case 'claim':
       return `claim what ${effect.owner} left, blocks ${effect.blocks.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')}`;
     case 'end-claims':
@@ -68,6 +70,8 @@ export function describeEffect(
       return `read the copy of ${effect.owner}`;
     case 'load-copy':
       return `load block ${effect.block} of the copy of ${effect.owner}`;
+    case 'takeover-cut-short':
+      return `the copy of ${effect.owner} is lost, blocks ${effect.left.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')} have not moved`;
     case 'list-members':
       return 'ask the registry who is there';
     case 'register':

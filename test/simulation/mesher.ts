@@ -396,6 +396,7 @@ export class SimMesher implements Host, Client {
         return;
       }
       case 'sink':
+      case 'takeover-cut-short':
         return;
       case 'connect':
         network().connect(this.node, effect.peer);
@@ -423,6 +424,7 @@ export class SimMesher implements Host, Client {
         this.#copyWrite(effect);
         return;
       case 'copy-drop':
+      case 'copy-aside':
         this.copies.drop(effect.owner);
         return;
       case 'claim':

@@ -12,7 +12,7 @@
 import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
+import { parsedOrExit } from '../../scripts/arguments.ts';
 import { ensureSystemPackages, forTests } from '../../scripts/system-packages.ts';
 import { enclose, enclosedFolder, furnish, whyNoEnclosure } from '../faults/machine/enclosure.ts';
 import { planOf, rateThatFits } from './plan.ts';
@@ -55,7 +55,7 @@ function number(name: string, text: string): number {
 }
 
 function parse(args: readonly string[]): Asked {
-  const { values } = parseArgs({
+  const { values } = parsedOrExit('soak', {
     args: [...args],
     options: {
       minutes: { type: 'string', default: '15' },

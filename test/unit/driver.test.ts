@@ -117,3 +117,35 @@ test('a core that throws ends the mesher', async () => {
   );
   assert.equal(await driver.failed, bug);
 });
+
+test('damage that a read comes upon, or that nobody had asked for, ends the mesher at once', async () => {
+  const damage = new MeshError('storage-failed', 'block 1: the checksum is wrong');
+  const core = { step: () => [{ kind: 'load', queue: 1, blocks: [1] }] } as unknown as MesherCore;
+  const ports = {
+    clock: { wall: () => 0, monotonic: () => 0 },
+    journal: { load: () => Promise.reject(damage) },
+  } as unknown as DriverPorts;
+  const reading = new Driver(core, ports);
+  reading.input({ kind: 'tick' });
+  assert.equal(await reading.failed, damage);
+  const idle = new Driver(core, ports);
+  idle.fail(damage);
+  assert.equal(await idle.failed, damage);
+  await assert.rejects(
+    idle.request(() => ({ kind: 'tick' })),
+    { code: 'shutting-down' },
+  );
+});
+
+test('what a lost copy left unmoved is logged as an error, with the blocks', async () => {
+  const told: unknown[] = [];
+  const left = [{ from: 4, upTo: 10 }];
+  const core = { step: () => [{ kind: 'takeover-cut-short', owner: 'lost', left }] } as unknown as MesherCore;
+  const driver = new Driver(core, {
+    clock: { wall: () => 0, monotonic: () => 0 },
+    log: { error: (fields: object) => told.push(fields) },
+  } as unknown as DriverPorts);
+  driver.input({ kind: 'tick' });
+  await turn();
+  assert.deepEqual(told, [{ owner: 'lost', left }]);
+});

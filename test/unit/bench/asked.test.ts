@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { BadArguments, chooseScenarios, readArguments } from '../../bench/asked.ts';
+import { BadArguments } from '../../../scripts/arguments.ts';
+import { chooseScenarios, readArguments } from '../../bench/asked.ts';
 import type { Scenario } from '../../bench/harness/scenario.ts';
 
 function scenario(name: string, number: number, rows: Readonly<Record<string, boolean>>): Scenario {

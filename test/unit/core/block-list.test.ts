@@ -49,10 +49,36 @@ test('a block list is a list of blocks, whatever they are and whatever became of
         assert.deepEqual([...list], twin);
         assert.deepEqual(list.front, twin[0]);
         if (twin.length > 1) assert.deepEqual(list.last, twin.at(-1));
+        for (const from of [0, block, block + 1, twin[twin.length >> 1]?.block ?? 0])
+          assert.deepEqual(
+            readFrom(list, from),
+            twin.filter((item) => item.block >= from),
+          );
       }
     }),
     { numRuns: 300 },
   );
+});
+
+function readFrom(list: BlockList, block: number): ListedBlock[] {
+  const reader = list.from(block);
+  const read: ListedBlock[] = [];
+  for (let item = reader.next(); item; item = reader.next()) read.push(item);
+  return read;
+}
+
+test('what is before the block where reading begins is passed over, not read', () => {
+  const list = new BlockList();
+  for (let block = 0; block < 500_000; block++) list.push({ block, count: 1, first: undefined });
+  const took = (read: () => void): number => {
+    const before = process.threadCpuUsage();
+    read();
+    const { user, system } = process.threadCpuUsage(before);
+    return user + system;
+  };
+  const all = took(() => assert.equal(readFrom(list, 0).length, 500_000));
+  const last = took(() => assert.equal(readFrom(list, 499_999).length, 1));
+  assert.ok(last < all / 5, `the last block took ${last} µs, all of them ${all}`);
 });
 
 function settledFront({ block, count, first: at }: ListedBlock, settled: number): ListedBlock {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BlockList } from '../../../node/core/block-list.ts';
 import { viewMetrics } from '../../../node/core/core-metrics.ts';
 import { signMember } from '../../../node/core/membership.ts';
 import type { MesherCore } from '../../../node/core/mesher-core.ts';
@@ -49,7 +50,7 @@ test('lanes to who is no member here are one destination, however many are named
   const queues = names.map((name, at) => ({
     queue: at + 1,
     name,
-    blocks: [{ block: at, count: at + 1, first }],
+    blocks: new BlockList([{ block: at, count: at + 1, first }]),
   }));
   const core = coreWith({ members: [member('b', 'us')], queues });
   assert.deepEqual(told(core, 'lane_queued_events', 0), [
@@ -63,8 +64,8 @@ test('what is on disk only is at least as old as the start, and what does not wa
   const core = coreWith({
     members: [member('b', 'us'), member('c', 'asia')],
     queues: [
-      { queue: 1, name: 'c:us:0', blocks: [{ block: 3, count: 2, first }] },
-      { queue: 2, name: 'c:asia:0', blocks: [] },
+      { queue: 1, name: 'c:us:0', blocks: new BlockList([{ block: 3, count: 2, first }]) },
+      { queue: 2, name: 'c:asia:0', blocks: new BlockList() },
     ],
   });
   assert.deepEqual(told(core, 'lane_oldest_event_age_seconds', 7_000), [

@@ -1,6 +1,7 @@
 // A journal for tests that decide themselves when a batch is on disk: what the core appends and loads waits here until
 // the test says go.
 
+import { BlockList } from '../../../node/core/block-list.ts';
 import type { StoredEvent } from '../../../node/core/event.ts';
 import type { JournalOp, LoadedEntry, QueueEntry, Recovered } from '../../../node/core/ports.ts';
 
@@ -50,8 +51,9 @@ export class DiskInHand {
   }
 
   recovered(queue: number): Recovered['queues'][number]['blocks'] {
-    return [...this.#of(queue)]
-      .sort(([a], [b]) => a - b)
-      .map(([block, { indices, first }]) => ({ block, count: indices.length, first }));
+    const entries = [...this.#of(queue)].sort(([a], [b]) => a - b);
+    return new BlockList(
+      entries.map(([block, { indices, first }]) => ({ block, count: indices.length, first })),
+    );
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BlockList } from '../../../node/core/block-list.ts';
 import type { JournalOp, Recovered } from '../../../node/core/ports.ts';
 import { TIMING } from '../../../node/core/timing.ts';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
@@ -14,7 +15,8 @@ function firstBatch(found: Partial<Recovered>): readonly JournalOp[] {
 }
 
 test('what is left of a subscription that is gone takes no block from those that are there', () => {
-  const wants = (...blocks: number[]) => blocks.map((block) => ({ block, count: 1, first: undefined }));
+  const wants = (...blocks: number[]) =>
+    new BlockList(blocks.map((block) => ({ block, count: 1, first: undefined })));
   const ops = firstBatch({
     queues: [
       { queue: 1, name: 's:gone', blocks: wants(3, 4) },
@@ -52,7 +54,11 @@ test('what waits for a mesher that is no member is given up when a dead member w
     ...NOTHING,
     nextBlock: 10,
     queues: [
-      { queue: 1, name: 'p:ghost', blocks: [{ block: 3, count: 2, first: { incarnation: 1, sequence: 1 } }] },
+      {
+        queue: 1,
+        name: 'p:ghost',
+        blocks: new BlockList([{ block: 3, count: 2, first: { incarnation: 1, sequence: 1 } }]),
+      },
     ],
   });
   const droppedAt = (monotonic: number): boolean =>

@@ -162,18 +162,15 @@ test('a table that is gone, cut short, or damaged anywhere is found', async (t) 
   assert.deepEqual(await readdir(dir), before);
 });
 
-test('a journal whose data is damaged ends when that is come upon, and is not opened again', async (t) => {
+test('a journal whose data is damaged ends when that is come upon, though nothing is written, and is not opened again', async (t) => {
   const dir = await killed(t);
   const table = await fileOf(dir, /\.ldb$/);
   await flip(table, 100_000);
   const journal = await openLevelJournal(dir);
   await journal.recover();
-  await until('the damage is come upon', () =>
-    journal.append([], true).then(
-      () => false,
-      (error: unknown) => error instanceof MeshError && error.code === 'storage-failed',
-    ),
-  );
+  const failure = await journal.failed;
+  assert.ok(isDamage(failure) && failure instanceof MeshError && failure.message.includes(table));
+  await assert.rejects(journal.append([], true), { code: 'storage-failed', cause: failure });
   await journal.close();
   await refuses(dir, table);
 });
