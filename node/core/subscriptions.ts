@@ -35,6 +35,8 @@ export interface EphemeralTarget extends LocalTarget {
   readonly waiting: Deque<StoredEvent>;
   waitingBytes: number;
   credit: number;
+  /** Events handed to it so far. */
+  delivered: number;
 }
 
 export interface SubscriptionsOptions {
@@ -269,6 +271,7 @@ export class Subscriptions {
       waiting: new Deque(),
       waitingBytes: 0,
       credit,
+      delivered: 0,
     };
     this.#ephemeral.set(session, target);
     this.#options.router.addLocal(target);
@@ -347,6 +350,7 @@ export class Subscriptions {
     if (deliveries.length === 0) return;
     this.#handedLast = deliveries;
     target.credit -= deliveries.length;
+    target.delivered += deliveries.length;
     this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
     observeAges(this.#options.counters.latencies.delivery.ephemeral, deliveries, now);
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });
