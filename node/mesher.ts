@@ -28,6 +28,7 @@ import type { MesherView, MetricFamily } from './core/views.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
+import { deadLetterRoutes } from './http/dead-letters.ts';
 import { LoopDelay } from './http/loop-delay.ts';
 import { overviewRoutes } from './http/overview.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
@@ -192,6 +193,7 @@ async function build(
         httpBridge({ limits, webhook }, { door, clock, random, log }),
         streaming.plugin,
         overviewRoutes(observatory),
+        deadLetterRoutes(() => observatory().deadLetters, limits),
       ],
       upgrade: streaming,
       log,
@@ -239,6 +241,9 @@ async function build(
     notReady: () => view.notReady(),
     disk: () => disk.figures(),
     rssBytes: () => figures.memoryUsage().rss,
+    operators: config.dashboard.operators,
+    load: (queue, blocks) => journal.load(queue, blocks),
+    request: (make) => driver.request(make),
     ledger: () => undefined,
     canaries: () => [],
     fault: (error) => log.error({ err: error }, 'the overview cannot be made'),

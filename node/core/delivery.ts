@@ -56,6 +56,14 @@ export interface DeliveryFigures {
   readonly failingSince: number | undefined;
 }
 
+/** An event of a queue, as the journal has it. */
+export interface HeldEvent {
+  readonly block: number;
+  readonly index: number;
+  /** All that the queue wants of the block. */
+  readonly wanted: readonly number[];
+}
+
 const BACKOFF_MAX_MS = 60_000;
 const BLOCK_INDICES = 65_536;
 /** Six digits of base 36. */
@@ -439,6 +447,29 @@ export class SubscriptionDelivery {
     for (let item = this.queue.take(); item; item = this.queue.take()) window.push(item);
     this.queue.putBack(window.filter(stays));
     return found;
+  }
+
+  /**
+   * Settles events that nobody has in hand, wherever they wait, and returns those that it did. `wanted`: what the journal says that the
+   * queue wants of the event's block.
+   */
+  takeOut<T extends HeldEvent>(events: readonly T[]): T[] {
+    const tokens = events
+      .filter((one) => !this.#inFlight.has(itemKey(one)))
+      .map(({ block, index }) => ({ queue: this.queue.id, block, index, attempt: 0, session: undefined }));
+    const out = new Set<number>();
+    for (const [key, item] of this.#takeWaiting(tokens)) {
+      out.add(key);
+      this.#finish(item);
+    }
+    const unloaded = new Map<number, { wanted: readonly number[]; indices: number[] }>();
+    for (const one of events) {
+      const asked = unloaded.get(one.block) ?? { wanted: one.wanted, indices: [] };
+      unloaded.set(one.block, asked);
+      asked.indices.push(one.index);
+    }
+    for (const one of this.queue.settleUnloaded(unloaded)) out.add(itemKey(one));
+    return events.filter((one) => out.delete(itemKey(one)));
   }
 
   #forgetFlight(key: number): void {

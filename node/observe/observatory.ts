@@ -3,11 +3,13 @@
 import type { MesherCore } from '../core/mesher-core.ts';
 import type { NodeId } from '../core/event.ts';
 import type { HistoryView, LedgerVerdict, Overview } from '../core/overview.ts';
-import type { Clock } from '../core/ports.ts';
-import type { Now } from '../core/steps.ts';
+import type { Clock, LoadedEntry } from '../core/ports.ts';
+import type { Input, Now, Reply, RequestId } from '../core/steps.ts';
 import type { FederationView } from '../core/views.ts';
+import { DeadLetters, type Operators } from './dead-letters.ts';
 import { FederationWatch } from './federation-watch.ts';
 import { Histories, HISTORY_QUESTION } from './histories.ts';
+import { OwnDeadLetters } from './own-dead-letters.ts';
 import { type Buckets, OwnFigures } from './own-figures.ts';
 import type { Questions } from './questions.ts';
 import { type CanaryReport, type MesherReport, OVERVIEW_QUESTION } from './report.ts';
@@ -26,6 +28,12 @@ export interface ObservatoryPorts {
   notReady(): readonly string[];
   disk(): MesherReport['figures']['disk'];
   rssBytes(): number;
+  /** Who may settle dead letters of this mesher. */
+  readonly operators: Operators;
+  /** As the journal does. */
+  load(queue: number, blocks: readonly number[]): Promise<LoadedEntry[]>;
+  /** Asks the core. */
+  request(make: (request: RequestId) => Input): Promise<Reply>;
   /** What both ends of the link to a peer counted, as compared last; undefined: not compared yet. */
   ledger(peer: NodeId): LedgerVerdict | undefined;
   /** Probes that this mesher sent to other clusters. */
@@ -39,6 +47,7 @@ export class Observatory {
   readonly #figures: OwnFigures;
   readonly #watch: FederationWatch;
   readonly #histories: Histories;
+  readonly deadLetters: DeadLetters;
 
   constructor(ports: ObservatoryPorts) {
     this.#ports = ports;
@@ -68,6 +77,21 @@ export class Observatory {
       members: () => ports.federation().members,
       own: ({ of, name }) => this.#figures.history(of, name, this.#now()),
       ask: (node, asked) => questions.ask(node, HISTORY_QUESTION, asked),
+    });
+    const now = (): number => clock.monotonic();
+    this.deadLetters = new DeadLetters({
+      self: core.node,
+      cluster: core.cluster,
+      operators: ports.operators,
+      own: new OwnDeadLetters({
+        deadLetters: () => core.subscriptions.deadLetters(),
+        load: (queue, blocks) => ports.load(queue, blocks),
+        request: (make) => ports.request(make),
+        now,
+      }),
+      questions,
+      members: () => ports.federation().members,
+      now,
     });
     questions.on(OVERVIEW_QUESTION, () => this.#figures.report(this.#now()));
     questions.on(HISTORY_QUESTION, (_peer, { of, name }) => {

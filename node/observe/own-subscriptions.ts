@@ -5,7 +5,7 @@ import type { SubscriptionDelivery } from '../core/delivery.ts';
 import type { MesherCore } from '../core/mesher-core.ts';
 import type { Now } from '../core/steps.ts';
 import type { EphemeralTarget } from '../core/subscriptions.ts';
-import { DEAD_LETTERS } from '../core/subscription.ts';
+import { DEAD_LETTERS, isNamed } from '../core/subscription.ts';
 import { EPHEMERAL_MAX, TOLD_MAX } from './bounds.ts';
 import type { SubscriptionReport } from './report.ts';
 import { Rate } from './samples.ts';
@@ -82,7 +82,7 @@ export class OwnSubscriptions {
     for (const delivery of all) {
       const report = this.#durable(delivery, now, sinceMs, depthBefore);
       queued += report.depth;
-      if (report.name === DEAD_LETTERS) deadLetters += report.depth;
+      if (isDeadLetters(delivery)) deadLetters += report.depth;
       found.push(report);
     }
     let looked = 0;
@@ -150,7 +150,7 @@ export class OwnSubscriptions {
       redelivered,
       deadLettered,
       // dead letters wait for people
-      stuck: name === DEAD_LETTERS ? '' : whyStuck(facts),
+      stuck: isDeadLetters(delivery) ? '' : whyStuck(facts),
     };
   }
 
@@ -171,4 +171,8 @@ export class OwnSubscriptions {
       stuck: '',
     };
   }
+}
+
+function isDeadLetters({ subscription: { name, adoptedFrom } }: SubscriptionDelivery): boolean {
+  return isNamed(name, DEAD_LETTERS, adoptedFrom);
 }

@@ -24,6 +24,9 @@ export interface Asker {
 /** An answer came, and is of no use: the next will hardly be better. */
 export class UnusableAnswer extends Error {}
 
+/** The peer says why it does not answer this. */
+export class Refused extends Error {}
+
 /** Characters of a peer's reason that are passed on. */
 const REFUSAL_MAX = 500;
 
@@ -69,7 +72,7 @@ export class Questions {
     const reply = parse(bytes);
     if (!isObject(reply)) throw new UnusableAnswer('its answer is none');
     if (typeof reply['refused'] === 'string')
-      throw new Error(`it refused: ${reply['refused'].slice(0, REFUSAL_MAX)}`);
+      throw new Refused(`it refused: ${reply['refused'].slice(0, REFUSAL_MAX)}`);
     if (!fits(told, reply['told']))
       throw new UnusableAnswer('its answer is not what this mesher understands');
     return reply['told'];
