@@ -454,9 +454,14 @@ export class SubscriptionDelivery {
    * queue wants of the event's block.
    */
   takeOut<T extends HeldEvent>(events: readonly T[]): T[] {
-    const tokens = events
-      .filter((one) => !this.#inFlight.has(itemKey(one)))
-      .map(({ block, index }) => ({ queue: this.queue.id, block, index, attempt: 0, session: undefined }));
+    const { id: queue } = this.queue;
+    const tokens = events.map(({ block, index }) => ({
+      queue,
+      block,
+      index,
+      attempt: 0,
+      session: undefined,
+    }));
     const out = new Set<number>();
     for (const [key, item] of this.#takeWaiting(tokens)) {
       out.add(key);
