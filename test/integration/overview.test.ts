@@ -80,7 +80,7 @@ test('any mesher shows what all of them say of themselves, as the schema describ
       {
         topic: 'orders/eu',
         published: 20,
-        publishers: [{ mesher: own?.node, cluster: 'aws-eu-west-1' }],
+        publishers: [{ mesher: own.node, cluster: 'aws-eu-west-1' }],
         listeners: [{ mesher: other?.node, cluster: 'office', subscription: 'billing' }],
       },
     ],
@@ -92,12 +92,12 @@ test('any mesher shows what all of them say of themselves, as the schema describ
   const history = (of: string, name: string): Promise<HistoryView> =>
     getJson(`${a}/v1/overview/history?of=${of}&name=${encodeURIComponent(name)}`);
   await until('a step of ten seconds has ended', async () => {
-    const { series } = await history('subscription', `${other?.node ?? ''}/billing`);
+    const { series } = await history('subscription', `${other.node}/billing`);
     return series.find(({ name }) => name === 'depth')?.values.at(-1) === 20;
   });
   for (const [of, name] of [
     ['cluster', 'office'],
-    ['mesher', other?.node ?? ''],
+    ['mesher', other.node],
     ['topic', 'orders/eu'],
   ] as const) {
     const { series, stepMs } = await history(of, name);

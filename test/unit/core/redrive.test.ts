@@ -119,7 +119,7 @@ class World {
       (request) => ({ kind: 'pull', request, name, max, waitMs: 0 }),
       (pulled) => {
         assert.equal(pulled.kind, 'pulled');
-        if (pulled.kind !== 'pulled' || pulled.deliveries.length === 0) return;
+        if (pulled.deliveries.length === 0) return;
         const ids = pulled.deliveries.map(({ event }) => idOf(event));
         for (const id of ids) assert.notEqual(this.states.get(id), 'gone', `${id} was done with, and came`);
         if (how === 'ack') this.#move(ids, 'going');
