@@ -85,6 +85,15 @@ export class DiskWatch {
     this.#used = { journal: await sizeOf(journal), copies: await sizeOf(copies) };
   }
 
+  /** As measured last; 0: not yet. */
+  figures(): { readonly freeBytes: number; readonly journalBytes: number; readonly full: boolean } {
+    return {
+      freeBytes: this.#space?.free ?? 0,
+      journalBytes: this.#used?.journal ?? 0,
+      full: this.#state === 'full',
+    };
+  }
+
   /** What was not measured yet has no sample. */
   metrics(): MetricFamily[] {
     return [

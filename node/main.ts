@@ -4,6 +4,7 @@
 
 import type { Output, Terminal } from './commands/command.ts';
 import { errorLine } from './commands/error-line.ts';
+import { ttyScreen } from './commands/tty-screen.ts';
 import { runCommand } from './commands/run-command.ts';
 import { setV8Flags } from './v8-flags.ts';
 
@@ -79,6 +80,10 @@ const terminal: Terminal = {
   },
   stdout: output(process.stdout),
   stderr: output(process.stderr),
+  screen: ttyScreen(process.stdin, process.stdout, (giveBack) => {
+    process.once('exit', giveBack);
+    return () => process.off('exit', giveBack);
+  }),
   stop: stop.signal,
   tellStarter: process.send === undefined ? undefined : (message) => void process.send?.(message),
 };

@@ -27,6 +27,9 @@ import type { MesherView, MetricFamily } from './core/views.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
+import { deadLetterRoutes } from './http/dead-letters.ts';
+import { LoopDelay } from './http/loop-delay.ts';
+import { overviewRoutes } from './http/overview.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
@@ -43,7 +46,9 @@ import {
 } from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import { Observatory } from './observe/observatory.ts';
 import { Questions } from './observe/questions.ts';
+import { TopicCounts } from './observe/topic-counts.ts';
 
 export interface MesherPorts {
   readonly log: Logger;
@@ -108,7 +113,7 @@ async function build(
       { err: error, owner, aside },
       'a copy is damaged: it is put aside, and its owner sends it anew',
     );
-  const started: { core?: MesherCore; driver?: Driver } = {};
+  const started: { core?: MesherCore; driver?: Driver; observatory?: Observatory } = {};
   const heirless = new Heirless(await formerNames(config.data));
   const disk = new DiskWatch(
     { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
@@ -168,14 +173,29 @@ async function build(
     ...disk.metrics(),
     ...streaming.metrics(),
   ];
+  const loopDelay = new LoopDelay();
+  loopDelay.start();
+  stops.push(async () => loopDelay.stop());
+  const observatory = (): Observatory => {
+    if (!started.observatory)
+      throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+    return started.observatory;
+  };
+  const view = viewOf(() => started.core, heirless, registry, families, limits);
   const server = await startHttpServer(
     { host, port, version, limits },
     {
-      view: viewOf(() => started.core, heirless, registry, families, limits),
-      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
+      view,
+      plugins: [
+        httpBridge({ limits, webhook }, { door, clock, random, log }),
+        streaming.plugin,
+        overviewRoutes(observatory),
+        deadLetterRoutes(() => observatory().deadLetters, limits),
+      ],
       upgrade: streaming,
       log,
       process: figures,
+      loopDelay,
     },
   );
   stops.push(() => server.close());
@@ -195,7 +215,9 @@ async function build(
     { ...recovered, copies },
     nowOf(clock),
   );
+  const topics = new TopicCounts();
   const driver = new Driver(core, {
+    observers: [topics],
     journal,
     copies: copyStore,
     network,
@@ -213,6 +235,25 @@ async function build(
     );
     driver.input({ kind: 'copy-damaged', owner });
   });
+  started.observatory = new Observatory({
+    core,
+    questions,
+    clock,
+    secret: Math.floor(random() * 2 ** 31),
+    topics,
+    loopDelay,
+    federation: () => view.federation(),
+    notReady: () => view.notReady(),
+    disk: () => disk.figures(),
+    rssBytes: () => figures.memoryUsage().rss,
+    operators: config.dashboard.operators,
+    load: (queue, blocks) => journal.load(queue, blocks),
+    request: (make) => driver.request(make),
+    ledger: () => undefined,
+    canaries: () => [],
+    fault: (error) => log.error({ err: error }, 'the overview cannot be made'),
+  });
+  started.observatory.start(abort.signal);
   stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);

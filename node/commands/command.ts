@@ -26,10 +26,25 @@ export interface Terminal {
   readonly stdin: { readonly bytes: AsyncIterable<Uint8Array>; readonly isTty: boolean };
   readonly stdout: Output;
   readonly stderr: Output;
+  /** Undefined where input or output is no terminal. */
+  readonly screen: Screen | undefined;
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP, and when nobody reads stdout any more. */
   readonly stop: AbortSignal;
   /** Tells the Causeway process that started this one (`causeway up`); undefined where a user did. */
   readonly tellStarter: ((message: Readonly<Record<string, unknown>>) => void) | undefined;
+}
+
+/** All of a terminal, for a command that draws on it and hears its keys. */
+export interface Screen {
+  rows(): number;
+  /** Takes it; what is returned gives it back as it was, which also happens however the process ends. */
+  take(events: ScreenEvents): () => void;
+}
+
+export interface ScreenEvents {
+  /** What one press of a key sends: a character, or an escape sequence. */
+  key(text: string): void;
+  resized(): void;
 }
 
 export interface Output {

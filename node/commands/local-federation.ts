@@ -116,6 +116,8 @@ async function startMeshers(
       `127.0.0.1:${http}`,
       '--listen',
       `/ip4/127.0.0.1/tcp/${link}`,
+      '--dashboard-operators',
+      'federation', // all of it belongs to whoever started it
     );
     const child = new Child(`the mesher of ${name}`, args, logFile(data, name));
     remember(child, children, data);

@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   start: () => import('./start.ts'),
   publish: () => import('./publish.ts'),
   subscribe: () => import('./subscribe.ts'),
+  top: () => import('./top.ts'),
   status: () => import('./status.ts'),
   routes: () => import('./routes.ts'),
 };

@@ -186,6 +186,13 @@ export const configSchema = Type.Object({
       description: 'How links are encrypted. The same in the whole federation.',
     }),
   }),
+  dashboard: Type.Object({
+    operators: Type.Union([Type.Literal('federation'), Type.Literal('cluster'), Type.Literal('nobody')], {
+      default: 'cluster',
+      description:
+        'Who may redrive and drop dead letters of this mesher: its own HTTP API and meshers of its cluster, or of the whole federation; or nobody. All members may read them.',
+    }),
+  }),
   labels: Type.Record(Type.String({ pattern: name }), Type.String({ maxLength: 256 }), {
     default: {},
     description: 'Labels that the member record carries, e.g. `zone: a`.',

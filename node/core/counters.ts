@@ -52,6 +52,16 @@ export class Counters {
     return sum;
   }
 
+  /** Sums by the value of the first label. */
+  byFirstLabel(name: CounterName): Record<string, number> {
+    const sums: Record<string, number> = {};
+    for (const { values, count } of this.#values.get(name)?.values() ?? []) {
+      const [first = ''] = values;
+      sums[first] = (sums[first] ?? 0) + count;
+    }
+    return sums;
+  }
+
   /** What was counted so far, in the order of the catalogue. */
   families(): { readonly name: CounterName; readonly samples: MetricFamily['samples'] }[] {
     return (Object.keys(COUNTERS) as CounterName[]).map((name) => ({

@@ -43,6 +43,27 @@ export interface DeliveryOptions {
   readonly pulls: Map<RequestId, SubscriptionDelivery>;
 }
 
+/** Of one subscription: counts since the mesher started; times are monotonic, ms. */
+export interface DeliveryFigures {
+  readonly handedOut: number;
+  readonly redelivered: number;
+  readonly deadLettered: number;
+  readonly streams: number;
+  readonly pulls: number;
+  /** Until when the pull that came last was to wait; -Infinity: none came. */
+  readonly pulledUntil: number;
+  /** Since when consumers have failed with events and acked none; undefined: they do well. */
+  readonly failingSince: number | undefined;
+}
+
+/** An event of a queue, as the journal has it. */
+export interface HeldEvent {
+  readonly block: number;
+  readonly index: number;
+  /** All that the queue wants of the block. */
+  readonly wanted: readonly number[];
+}
+
 const BACKOFF_MAX_MS = 60_000;
 const BLOCK_INDICES = 65_536;
 /** Six digits of base 36. */
@@ -70,6 +91,12 @@ export class SubscriptionDelivery {
   /** More than one only where order was asked for while several were out. */
   readonly #holders = new Map<string, Set<QueueItem>>();
   #handOuts = 0;
+  #redelivered = 0;
+  #deadLettered = 0;
+  /** Until when the pull that came last was to wait, monotonic ms. */
+  #pulledUntil = -Infinity;
+  /** Since when consumers have failed with events and acked none, monotonic ms. */
+  #failingSince: number | undefined;
 
   constructor(subscription: Subscription, queue: Queue, options: DeliveryOptions) {
     this.subscription = subscription;
@@ -97,6 +124,19 @@ export class SubscriptionDelivery {
     const first = [this.#returned.front(), this.queue.front(), this.#retrying[0]?.item, inFlight];
     const times = first.flatMap((item) => item?.event.acceptedAt ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** What became of its events since the mesher started. */
+  figures(): DeliveryFigures {
+    return {
+      handedOut: this.#handOuts,
+      redelivered: this.#redelivered,
+      deadLettered: this.#deadLettered,
+      streams: this.#sessions.size,
+      pulls: this.#pulls.size,
+      pulledUntil: this.#pulledUntil,
+      failingSince: this.#failingSince,
+    };
   }
 
   sessionIds(): readonly SessionId[] {
@@ -158,6 +198,7 @@ export class SubscriptionDelivery {
 
   pull(request: RequestId, max: number, until: number): void {
     this.#pulls.set(request, { max, until });
+    this.#pulledUntil = until;
     this.#options.pulls.set(request, this);
     this.#options.timed.add(this);
   }
@@ -340,6 +381,7 @@ export class SubscriptionDelivery {
       } else stale.add(settlement);
     }
     this.#options.counters.add('events_settled_total', acked, 'ack');
+    if (acked > 0) this.#failingSince = undefined;
     return stale.size === 0 ? [] : settlements.filter((settlement) => stale.has(settlement));
   }
 
@@ -407,6 +449,34 @@ export class SubscriptionDelivery {
     return found;
   }
 
+  /**
+   * Settles events that nobody has in hand, wherever they wait, and returns those that it did. `wanted`: what the journal says that the
+   * queue wants of the event's block.
+   */
+  takeOut<T extends HeldEvent>(events: readonly T[]): T[] {
+    const { id: queue } = this.queue;
+    const tokens = events.map(({ block, index }) => ({
+      queue,
+      block,
+      index,
+      attempt: 0,
+      session: undefined,
+    }));
+    const out = new Set<number>();
+    for (const [key, item] of this.#takeWaiting(tokens)) {
+      out.add(key);
+      this.#finish(item);
+    }
+    const unloaded = new Map<number, { wanted: readonly number[]; indices: number[] }>();
+    for (const one of events) {
+      const asked = unloaded.get(one.block) ?? { wanted: one.wanted, indices: [] };
+      unloaded.set(one.block, asked);
+      asked.indices.push(one.index);
+    }
+    for (const one of this.queue.settleUnloaded(unloaded)) out.add(itemKey(one));
+    return events.filter((one) => out.delete(itemKey(one)));
+  }
+
   #forgetFlight(key: number): void {
     this.#inFlight.delete(key);
     if (this.#timed.size > 0) this.#timed.delete(key);
@@ -416,11 +486,13 @@ export class SubscriptionDelivery {
   #failed(item: QueueItem, delayMs: number | undefined, reason: Redelivery, now: Now): void {
     const { retries, backoffMs: firstMs } = this.subscription.delivery;
     item.failures++;
+    this.#failingSince ??= now.monotonic;
     if (item.failures > retries) {
       this.#deadLetter(item, `${reason} after ${item.failures} attempts`, 'retries-exhausted');
       return;
     }
     this.#options.counters.add('events_redelivered_total', 1, reason);
+    this.#redelivered++;
     const waitMs = delayMs ?? backoffMs(item.failures - 1, firstMs, BACKOFF_MAX_MS, this.#options.random);
     const dueAt = now.monotonic + waitMs;
     let at = 0;
@@ -435,6 +507,7 @@ export class SubscriptionDelivery {
 
   #deadLetter(item: QueueItem, reason: string, label: DeadLettering): void {
     this.#options.counters.add('events_dead_lettered_total', 1, label);
+    this.#deadLettered++;
     this.#options.deadLetter(this.subscription, item, reason);
     this.#finish(item);
   }

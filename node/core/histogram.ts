@@ -11,14 +11,15 @@ const LATENCY_BOUNDS: readonly number[] = [
 ];
 
 export class Histogram {
-  readonly #bounds: readonly number[];
+  /** Upper, seconds, ascending. */
+  readonly bounds: readonly number[];
   /** One more than bounds: the last is beyond all of them. */
   readonly #counts: number[];
   #sum = 0;
 
   /** `bounds`: upper, seconds, ascending. */
   constructor(bounds: readonly number[]) {
-    this.#bounds = bounds;
+    this.bounds = bounds;
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
@@ -42,7 +43,7 @@ export class Histogram {
 
   #bucketOf(seconds: number): number {
     let bucket = 0;
-    while (bucket < this.#bounds.length && seconds > (this.#bounds[bucket] ?? 0)) bucket++;
+    while (bucket < this.bounds.length && seconds > (this.bounds[bucket] ?? 0)) bucket++;
     return bucket;
   }
 
@@ -51,11 +52,16 @@ export class Histogram {
     this.#sum += sum;
   }
 
+  /** How many fell into each bucket so far, the one beyond all bounds last. */
+  counts(): readonly number[] {
+    return [...this.#counts];
+  }
+
   samples(labels: Readonly<Record<string, string>>): Samples {
     let count = 0;
     const buckets = this.#counts.map((one, at) => {
       count += one;
-      const bound = this.#bounds[at];
+      const bound = this.bounds[at];
       const le = bound === undefined ? '+Inf' : String(bound);
       return { suffix: '_bucket' as const, labels: { ...labels, le }, value: count };
     });

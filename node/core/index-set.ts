@@ -12,6 +12,10 @@ export class IndexSet {
     for (const index of indices) this.#there[index - this.#from] = 1;
   }
 
+  has(index: number): boolean {
+    return this.#there[index - this.#from] === 1;
+  }
+
   /** False: it was not there. */
   delete(index: number): boolean {
     if (this.#there[index - this.#from] !== 1) return false;

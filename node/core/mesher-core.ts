@@ -12,7 +12,8 @@ import { Commits } from './commits.ts';
 import { Copies } from './copies.ts';
 import type { AdoptedWant } from './copy-move.ts';
 import { Counters } from './counters.ts';
-import { MeshError } from './errors.ts';
+import type { SubscriptionDelivery } from './delivery.ts';
+import { invariant, MeshError } from './errors.ts';
 import { encodeRecord } from './event-record.ts';
 import {
   NO_GROUPS,
@@ -37,7 +38,7 @@ import { Replication } from './replication.ts';
 import { heirFilter } from './heirs.ts';
 import { RouteTable } from './route-table.ts';
 import { Router, type Decision } from './router.ts';
-import type { Effect, Emit, Input, Now, Reply, RequestId } from './steps.ts';
+import type { Effect, Emit, HeldLetter, Input, Now, Reply, RequestId } from './steps.ts';
 import { DEAD_LETTERS, type Subscription } from './subscription.ts';
 import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
 import { Takeovers } from './takeovers.ts';
@@ -61,6 +62,7 @@ export interface CoreOptions {
  * blocks that the copies have, whose numbers must not be given to others.
  */
 const BLOCK_GAP = 2 ** 20;
+const NOT_HELD = 'it is no dead letter any more, or somebody has it in hand';
 const EVERY_GROUP = { groups: 'except', names: [] } as const;
 
 export class MesherCore {
@@ -357,6 +359,9 @@ export class MesherCore {
         return;
       case 'settle':
         this.#settle(input);
+        return;
+      case 'dead-letters':
+        this.#settleDeadLetters(input);
         return;
       case 'link-up':
         this.#linkUp(input.peer, input.version);
@@ -689,6 +694,69 @@ export class MesherCore {
       return;
     this.commits.offer(record);
     this.commits.want(this.#deadLetters.queue);
+  }
+
+  /**
+   * Each letter is at any time a dead letter or in the queue of its subscription: it leaves the one and enters the other in one batch. Where its
+   * subscription is gone it stays what it is: its topic would bring it to all others that have had it.
+   */
+  #settleDeadLetters({ request, name, how, letters }: Extract<Input, { kind: 'dead-letters' }>): void {
+    const { replicas } = this.options;
+    const dead = this.subscriptions.get(name);
+    if (!dead) return this.#fail(request, noSubscription(name));
+    const left = new Map<string, number>();
+    const leave = (why: string): void => void left.set(why, (left.get(why) ?? 0) + 1);
+    if (how === 'drop') {
+      const done = dead.takeOut(letters).length;
+      this.counters.add('events_dropped_total', done, 'dead-letter-dropped');
+      for (let i = done; i < letters.length; i++) leave(NOT_HELD);
+      dead.pump(this.#now);
+      if (done === 0) return this.#lettersSettled(request, 0, left);
+      return this.commits.whenDurable(() => this.#lettersSettled(request, done, left));
+    }
+    const refusal = this.#refusal(
+      letters.map(({ event }) => event),
+      replicas,
+    );
+    if (refusal) return this.#fail(request, new MeshError(refusal.code, refusal.message));
+    const targets = new Map<HeldLetter, SubscriptionDelivery>();
+    for (const letter of letters) {
+      const target = this.#rejecterOf(letter.event, dead.subscription);
+      if (typeof target === 'string') leave(target);
+      else targets.set(letter, target);
+    }
+    const wanted = [...targets.keys()];
+    const taken = dead.takeOut(wanted);
+    for (let i = taken.length; i < wanted.length; i++) leave(NOT_HELD);
+    for (const letter of taken) {
+      const { topic, key, hash, cloudEvent, acceptedAt, deadLetter } = letter.event;
+      const event: NewEvent = { topic: deadLetter?.topic ?? topic, expiresAt: 0, key, hash, cloudEvent };
+      this.commits.offer(this.#record(event, acceptedAt, undefined));
+      const target = targets.get(letter);
+      invariant(target, 'what was taken out was to go somewhere');
+      this.commits.want(target.queue);
+    }
+    this.counters.add('events_redriven_total', taken.length);
+    dead.pump(this.#now);
+    if (taken.length === 0) this.#lettersSettled(request, 0, left);
+    else this.#whenKept(replicas, () => this.#lettersSettled(request, taken.length, left));
+  }
+
+  #lettersSettled(request: RequestId, done: number, left: ReadonlyMap<string, number>): void {
+    const listed = [...left].map(([why, count]) => ({ why, count }));
+    this.#reply(request, { kind: 'dead-letters-settled', done, left: listed });
+  }
+
+  /** Where a dead letter goes back to, or why it cannot. `from`: where it waits. */
+  #rejecterOf({ deadLetter }: StoredEvent, from: Subscription): SubscriptionDelivery | string {
+    if (!deadLetter) return 'it does not say which subscription rejected it; drop it, or pull and publish it';
+    const { subscription: name } = deadLetter;
+    const target = this.subscriptions.rejecter(name, from.adoptedFrom);
+    if (!target)
+      return `subscription ${name} is not on this mesher any more; make it again, or drop what it rejected`;
+    if (this.#isFull(target.queue, target.subscription))
+      return `the queue of subscription ${name} is full (queueEventsMax)`;
+    return target;
   }
 
   // ─────────────────────────────────────────────────────────── subscriptions

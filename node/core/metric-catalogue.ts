@@ -72,6 +72,7 @@ const DROPS = {
   'bad-topic': 'it came over a link with a topic that is none',
   undecodable: 'what is stored of it is no event; its durable deliveries go to dead letters',
   'dead-letter-rejected': 'a consumer of dead letters rejected it',
+  'dead-letter-dropped': 'somebody dropped it from the dead letters',
 } as const;
 
 const DEAD_LETTERINGS = {
@@ -240,6 +241,7 @@ export const COUNTERS = {
   ]),
   events_dropped_total: counter('Events given up', ['reason', DROPS]),
   events_dead_lettered_total: counter('Events sent to a dead-letter topic', ['reason', DEAD_LETTERINGS]),
+  events_redriven_total: counter('Dead letters that went back to the subscription that had rejected them'),
   events_forwarded_total: counter(
     'Events sent over links, resent ones included',
     ['cluster', 'cluster'],

@@ -78,7 +78,9 @@ export class Queue {
   readonly #blocks = new Map<number, BlockState>();
   readonly #window = new Deque<QueueItem>();
   /** All behind them. */
-  readonly #unloaded = new BlockList();
+  #unloaded = new BlockList();
+  /** Of these, blocks of which something was settled all the same: what they hold still. */
+  readonly #touched = new Map<number, BlockState>();
   readonly #dirty = new Set<number>();
   #windowBytes = 0;
   /** Of those loaded last, in the mean; undefined: none was. */
@@ -188,7 +190,8 @@ export class Queue {
       listed = this.#unloaded.front // what was settled meanwhile is not there any more
     ) {
       this.#unloaded.shift();
-      this.#blocks.set(listed.block, stateOf(listed));
+      this.#blocks.set(listed.block, this.#touched.get(listed.block) ?? stateOf(listed));
+      this.#touched.delete(listed.block);
       const entry = byBlock.get(listed.block);
       invariant(entry, `the journal has what ${this.name} wants of block ${listed.block}`);
       this.#fill(entry);
@@ -204,13 +207,14 @@ export class Queue {
   #fill({ block, entry, events }: LoadedEntry): void {
     const state = this.#blocks.get(block);
     if (!state) return;
-    if (!state.first) state.remaining = new IndexSet(entry.indices);
+    if (!state.first) state.remaining ??= new IndexSet(entry.indices);
     let run = -1;
     for (let i = 0; i < entry.indices.length; i++) {
       while ((entry.directives[run + 1]?.from ?? Infinity) <= i) run++;
       const index = entry.indices[i];
       const event = events[i];
       if (index === undefined || !event) continue;
+      if (state.remaining?.has(index) === false) continue; // settled since the journal was asked
       const position = entry.first && {
         incarnation: entry.first.incarnation,
         sequence: entry.first.sequence + i,
@@ -296,10 +300,64 @@ export class Queue {
     if (!state?.remaining?.delete(item.index)) return;
     state.count--;
     if (state.count === 0) this.#drop(item.block);
-    else {
-      if (this.#dirty.size === 0) this.#ports.dirty(this);
-      this.#dirty.add(item.block);
+    else this.#dirtied(item.block);
+  }
+
+  /** Blocks of which it holds something, from the number `from` on, in order. Subscriptions only. */
+  *blocksFrom(from: number): Generator<number> {
+    for (const block of this.#blocks.keys()) if (block >= from) yield block;
+    for (const { block } of this.#unloaded) if (block >= from) yield block;
+  }
+
+  /** False where it is known that this event, which the journal has for the queue, is settled already. Subscriptions only. */
+  holds(block: number, index: number): boolean {
+    return (this.#blocks.get(block) ?? this.#touched.get(block))?.remaining?.has(index) ?? true;
+  }
+
+  /**
+   * Settles events of blocks that are not loaded: `indices` of each, of which the journal says that the queue wants `wanted`. Returns what
+   * it held. Passes over the whole list of blocks: to be called for many at a time.
+   */
+  settleUnloaded(
+    blocks: ReadonlyMap<number, { readonly wanted: readonly number[]; readonly indices: readonly number[] }>,
+  ): { readonly block: number; readonly index: number }[] {
+    const settled: { block: number; index: number }[] = [];
+    let emptied = false;
+    for (const listed of this.#unloaded) {
+      const asked = blocks.get(listed.block);
+      if (!asked) continue;
+      const state = this.#touched.get(listed.block) ?? {
+        ...stateOf(listed),
+        remaining: new IndexSet(asked.wanted),
+      };
+      for (const index of asked.indices) {
+        if (state.remaining?.delete(index) !== true) continue;
+        state.count--;
+        this.#depth--;
+        settled.push({ block: listed.block, index });
+      }
+      this.#touched.set(listed.block, state);
+      if (state.count > 0) this.#dirtied(listed.block);
+      else emptied = true;
     }
+    if (emptied) this.#leaveOutEmptied();
+    return settled;
+  }
+
+  #leaveOutEmptied(): void {
+    const left = new BlockList();
+    const emptied: number[] = [];
+    for (const listed of this.#unloaded) {
+      if (this.#touched.get(listed.block)?.count === 0) emptied.push(listed.block);
+      else left.push(listed);
+    }
+    this.#unloaded = left;
+    for (const block of emptied) this.#drop(block);
+  }
+
+  #dirtied(block: number): void {
+    if (this.#dirty.size === 0) this.#ports.dirty(this);
+    this.#dirty.add(block);
   }
 
   /** A lane's receiver has all up to `position`. */
@@ -356,9 +414,11 @@ export class Queue {
         continue;
       }
       const { front } = this.#unloaded;
-      if (!front || this.#depth - front.count < keep) break;
+      if (!front) break;
+      const count = this.#touched.get(front.block)?.count ?? front.count;
+      if (this.#depth - count < keep) break;
       this.#unloaded.shift();
-      this.#depth -= front.count;
+      this.#depth -= count;
       this.#drop(front.block);
     }
     return before - this.#depth;
@@ -372,6 +432,7 @@ export class Queue {
     for (const { block } of this.#unloaded) this.#drop(block);
     this.#dirty.clear();
     this.#unloaded.clear();
+    this.#touched.clear();
     this.#window.clear();
     this.#windowBytes = 0;
     this.#depth = 0;
@@ -381,6 +442,7 @@ export class Queue {
 
   #drop(block: number): void {
     this.#blocks.delete(block);
+    this.#touched.delete(block);
     this.#dirty.delete(block);
     this.#ports.op({ op: 'drop-entry', queue: this.id, block });
     this.#ports.release(block);
@@ -389,7 +451,7 @@ export class Queue {
   /** Writes what settling left of the blocks it touched. Called before each batch is closed. */
   writeSettled(): void {
     for (const block of this.#dirty) {
-      const remaining = this.#blocks.get(block)?.remaining;
+      const remaining = (this.#blocks.get(block) ?? this.#touched.get(block))?.remaining;
       if (!remaining) continue;
       this.#ports.op({
         op: 'entry',

@@ -7,9 +7,10 @@
 // because what is on disk is then unknown; the next start reads it.
 
 import type { DeliveryToken } from './delivery-token.ts';
+import type { HeldEvent } from './delivery.ts';
 import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
-import type { NewEvent, NodeId } from './event.ts';
+import type { NewEvent, NodeId, StoredEvent } from './event.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
 import type { MessageRefusal } from './metric-catalogue.ts';
 import type {
@@ -31,6 +32,11 @@ import type { Subscription, SubscriptionState } from './subscription.ts';
 export interface Now {
   readonly wall: number;
   readonly monotonic: number;
+}
+
+/** One that waits as a dead letter. */
+export interface HeldLetter extends HeldEvent {
+  readonly event: StoredEvent;
 }
 
 /** Chosen by the driver, unique while unanswered. Each request gets exactly one `reply`. */
@@ -81,6 +87,15 @@ export type Input =
       readonly request: RequestId;
       readonly name: string;
       readonly settlements: readonly Settlement[];
+    }
+  /** Dead letters of the subscription `name`, as the journal has them: what is gone, or in somebody's hands, is left as it is. */
+  | {
+      readonly kind: 'dead-letters';
+      readonly request: RequestId;
+      readonly name: string;
+      /** `redrive`: back to the subscription that rejected it, as if it had just come. `drop`: never again. */
+      readonly how: 'redrive' | 'drop';
+      readonly letters: readonly HeldLetter[];
     }
   // links and gossip
   | {
@@ -224,6 +239,12 @@ export type Reply =
   | { readonly kind: 'deleted' }
   | { readonly kind: 'pulled'; readonly deliveries: readonly Delivery[] }
   | { readonly kind: 'settled'; readonly settled: number; readonly stale: readonly Settlement[] }
+  /** `left`: letters that are as they were, and why, one sentence for each reason. */
+  | {
+      readonly kind: 'dead-letters-settled';
+      readonly done: number;
+      readonly left: readonly { readonly why: string; readonly count: number }[];
+    }
   | { readonly kind: 'failed'; readonly error: MeshError };
 
 /** Takes an effect; the parts of the core are handed one and never see who collects. */

@@ -15,7 +15,7 @@ import type { Limits } from './limits.ts';
 import { Queue } from './queue.ts';
 import type { LocalTarget, Router } from './router.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
-import { adoptedName, DEAD_LETTERS, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
+import { adoptedName, DEAD_LETTERS, isNamed, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
 
 /** Where the router sends local events. */
 export type Target = DurableTarget | EphemeralTarget;
@@ -35,6 +35,8 @@ export interface EphemeralTarget extends LocalTarget {
   readonly waiting: Deque<StoredEvent>;
   waitingBytes: number;
   credit: number;
+  /** Events handed to it so far. */
+  delivered: number;
 }
 
 export interface SubscriptionsOptions {
@@ -82,6 +84,21 @@ export class Subscriptions {
 
   all(): SubscriptionDelivery[] {
     return [...this.#durable.values()].map((target) => target.delivery);
+  }
+
+  /** Where dead letters wait: this mesher's own, and those of meshers in whose place it serves. */
+  deadLetters(): SubscriptionDelivery[] {
+    return this.all().filter(({ subscription: { name, adoptedFrom } }) =>
+      isNamed(name, DEAD_LETTERS, adoptedFrom),
+    );
+  }
+
+  /** The subscription that rejected a letter when it had this name, on this mesher or on the one that it was adopted from. */
+  rejecter(name: string, adoptedFrom: NodeId | undefined): SubscriptionDelivery | undefined {
+    if (adoptedFrom === undefined) return name === DEAD_LETTERS ? undefined : this.get(name);
+    return this.all().find(
+      ({ subscription: one }) => one.adoptedFrom === adoptedFrom && isNamed(one.name, name, adoptedFrom),
+    );
   }
 
   /** Consumers of both kinds: streams and waiting pulls, and ephemeral subscriptions. */
@@ -269,6 +286,7 @@ export class Subscriptions {
       waiting: new Deque(),
       waitingBytes: 0,
       credit,
+      delivered: 0,
     };
     this.#ephemeral.set(session, target);
     this.#options.router.addLocal(target);
@@ -347,6 +365,7 @@ export class Subscriptions {
     if (deliveries.length === 0) return;
     this.#handedLast = deliveries;
     target.credit -= deliveries.length;
+    target.delivered += deliveries.length;
     this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
     observeAges(this.#options.counters.latencies.delivery.ephemeral, deliveries, now);
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });

@@ -36,6 +36,15 @@ export class LoopDelay {
     this.#at = now;
   }
 
+  /** Counts by bucket so far, and the buckets' upper bounds, seconds. */
+  get bounds(): readonly number[] {
+    return this.#delays.bounds;
+  }
+
+  counts(): readonly number[] {
+    return this.#delays.counts();
+  }
+
   samples(): MetricFamily['samples'] {
     return this.#delays.samples({});
   }

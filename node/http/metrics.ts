@@ -21,12 +21,16 @@ export interface MetricsOptions {
   readonly view: MesherView;
   readonly refusals: Refusals;
   readonly process?: ProcessFigures;
+  /** Started and stopped by whoever gives it; left out: one of its own. */
+  readonly loopDelay?: LoopDelay;
 }
 
 export const metricsRoutes: FastifyPluginAsync<MetricsOptions> = async (app, options) => {
-  const delay = new LoopDelay();
-  if (options.process) delay.start();
-  app.addHook('onClose', async () => delay.stop());
+  const delay = options.loopDelay ?? new LoopDelay();
+  if (options.process && !options.loopDelay) {
+    delay.start();
+    app.addHook('onClose', async () => delay.stop());
+  }
   const schema = {
     summary: 'Counters and gauges for Prometheus',
     tags: ['health'],

@@ -55,6 +55,7 @@ export async function describeApi(app: FastifyInstance, version: string): Promis
         { name: 'events', description: 'Publish (CloudEvents HTTP protocol binding 1.0.2)' },
         { name: 'subscriptions', description: 'Durable subscriptions: stream, pull, or webhook' },
         { name: 'streams', description: 'Ephemeral subscriptions' },
+        { name: 'dead letters', description: 'Events that subscriptions gave up, of all meshers' },
         { name: 'federation', description: 'What this mesher knows of the federation' },
         { name: 'health', description: 'Probes and metrics' },
       ],

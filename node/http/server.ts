@@ -11,6 +11,7 @@ import type { MesherView } from '../core/views.ts';
 import { adminRoutes } from './admin.ts';
 import { acceptJsonOnly } from './json-body.ts';
 import { metricsRoutes, type Refusals } from './metrics.ts';
+import type { LoopDelay } from './loop-delay.ts';
 import type { ProcessFigures } from './process-metrics.ts';
 import { describeApi } from './openapi.ts';
 import { meshErrorOf, PROBLEM_TYPE, problemOf, rawProblem, retryAfterOf } from './problem.ts';
@@ -64,6 +65,8 @@ export interface HttpServerPorts {
   readonly upgrade?: Upgrade;
   /** The process's own figures for /metrics; left out where a thousand meshers share a process. */
   readonly process?: ProcessFigures;
+  /** How late the event loop is, where somebody else shows it, too; started and stopped by them. */
+  readonly loopDelay?: LoopDelay;
 }
 
 /** Who takes the sockets of requests that ask for another protocol. All others are answered as if they had not asked. */
@@ -170,6 +173,7 @@ export async function buildHttpServer(
     view: ports.view,
     refusals,
     ...(ports.process && { process: ports.process }),
+    ...(ports.loopDelay && { loopDelay: ports.loopDelay }),
   });
   for (const plugin of ports.plugins) await app.register(plugin);
   await app.ready();

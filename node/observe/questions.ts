@@ -5,18 +5,30 @@ import type { TSchema, Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { MeshError } from '../core/errors.ts';
 import type { NodeId } from '../core/event.ts';
+import type { DeepReadonly } from './deep-readonly.ts';
 
 /** One kind of question. `answer` may hold more than the schema names: a newer mesher says more. */
 export interface Question<Asked extends TSchema, Told extends TSchema> {
   readonly kind: string;
   readonly asked: Asked;
   readonly told: Told;
+  /** Bytes of an answer that are looked at; left out: as many as come. */
+  readonly toldBytesMax?: number;
 }
 
 /** How bytes get to a peer and back: rejects with one sentence for people. */
 export interface Asker {
   ask(peer: NodeId, question: Uint8Array): Promise<Uint8Array>;
 }
+
+/** An answer came, and is of no use: the next will hardly be better. */
+export class UnusableAnswer extends Error {}
+
+/** The peer says why it does not answer this. */
+export class Refused extends Error {}
+
+/** Characters of a peer's reason that are passed on. */
+const REFUSAL_MAX = 500;
 
 type Handler = (peer: NodeId, asked: unknown) => Promise<unknown>;
 
@@ -34,7 +46,10 @@ export class Questions {
   /** Who answers a kind of question, of peers; one only. What it throws as a `MeshError` the peer is told. */
   on<Asked extends TSchema, Told extends TSchema>(
     { kind, asked }: Question<Asked, Told>,
-    answer: (peer: NodeId, asked: Static<Asked>) => Promise<Static<Told>> | Static<Told>,
+    answer: (
+      peer: NodeId,
+      asked: Static<Asked>,
+    ) => Promise<DeepReadonly<Static<Told>>> | DeepReadonly<Static<Told>>,
   ): void {
     this.#handlers.set(kind, async (peer, value) => {
       if (!fits(asked, value)) throw new MeshError('invalid-request', `this is no question of kind ${kind}`);
@@ -45,15 +60,21 @@ export class Questions {
   /** Rejects with an error whose message says, in one sentence, why there is no answer. */
   async ask<Asked extends TSchema, Told extends TSchema>(
     peer: NodeId,
-    { kind, told }: Question<Asked, Told>,
+    { kind, told, toldBytesMax = Infinity }: Question<Asked, Told>,
     asked: Static<Asked>,
   ): Promise<Static<Told>> {
     if (!this.#asker) throw new Error('this mesher is still starting');
     const bytes = await this.#asker.ask(peer, Buffer.from(JSON.stringify({ kind, asked })));
+    if (bytes.length > toldBytesMax)
+      throw new UnusableAnswer(
+        `its answer has ${bytes.length} bytes, more than the ${toldBytesMax} looked at`,
+      );
     const reply = parse(bytes);
-    if (!isObject(reply)) throw new Error('its answer is none');
-    if (typeof reply['refused'] === 'string') throw new Error(`it refused: ${reply['refused']}`);
-    if (!fits(told, reply['told'])) throw new Error('its answer is not what this mesher understands');
+    if (!isObject(reply)) throw new UnusableAnswer('its answer is none');
+    if (typeof reply['refused'] === 'string')
+      throw new Refused(`it refused: ${reply['refused'].slice(0, REFUSAL_MAX)}`);
+    if (!fits(told, reply['told']))
+      throw new UnusableAnswer('its answer is not what this mesher understands');
     return reply['told'];
   }
 

@@ -9,13 +9,13 @@ import { MesherCore } from '../../node/core/mesher-core.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from '../../node/core/messages.ts';
 import type { Keys, MemberRecord } from '../../node/core/ports.ts';
 import type { Effect, Input } from '../../node/core/steps.ts';
-import { DELIVERY_DEFAULTS, type DeliverySettings } from '../../node/core/subscription.ts';
+import { DEAD_LETTERS, DELIVERY_DEFAULTS, type DeliverySettings } from '../../node/core/subscription.ts';
 import { TIMING } from '../../node/core/timing.ts';
 import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
 import { decodeMessage, encodeMessage } from '../../node/wire/link-messages.ts';
 import { KeyRing } from '../simulation/fake-keys.ts';
-import { describeEffect } from './transcript.ts';
+import { describeEffect, idOf } from './transcript.ts';
 
 interface Stand {
   readonly node: NodeId;
@@ -87,6 +87,7 @@ export class Bench {
         this.#ask(node, (request) => ({ kind: 'delete-subscription', request, name })),
       attach: ([node = '', name = '', credit = '10']) => this.#attach(node, name, Number(credit)),
       settle: ([node = '', name = '', how = '', id = '']) => this.#settle(node, name, how, id),
+      letters: ([node = '', how = '', ...ids]) => this.#letters(node, how === 'drop' ? 'drop' : 'redrive', ids),
       publish: ([node = '', topic = '', ...ids], given) =>
         this.#publish(node, topic, ids, given.get('key') ?? ''),
       append: ([node = '']) => this.#append(this.#stand(node)),
@@ -308,6 +309,19 @@ export class Bench {
     const session = ++this.#session;
     this.#stand(node).sessions.set(session, name);
     this.#step(node, { kind: 'attach', session, name, credit, resumeAfter: undefined });
+  }
+
+  /** As they are in the journal now. */
+  #letters(node: NodeId, how: 'redrive' | 'drop', ids: readonly string[]): void {
+    const { core, journal } = this.#stand(node);
+    const queue = core?.subscriptions.get(DEAD_LETTERS)?.queue;
+    const entries = (queue && journal?.loadNow(queue.id, [...queue.blocksFrom(0)])) ?? [];
+    const letters = entries
+      .flatMap(({ block, entry: { indices }, events }) =>
+        events.map((event, at) => ({ block, index: indices[at] ?? -1, wanted: indices, event })),
+      )
+      .filter(({ event }) => ids.some((id) => idOf(event).startsWith(`${id} `)));
+    this.#ask(node, (request) => ({ kind: 'dead-letters', request, name: DEAD_LETTERS, how, letters }));
   }
 
   #settle(node: NodeId, name: string, how: string, id: string): void {

@@ -139,6 +139,8 @@ function describeReply(reply: Reply): string {
       return `pulled ${reply.deliveries.map(({ event }) => idOf(event)).join(', ')}`;
     case 'settled':
       return `settled ${reply.settled}${reply.stale.length > 0 ? `, ${reply.stale.length} stale` : ''}`;
+    case 'dead-letters-settled':
+      return `settled ${reply.done} dead letters${reply.left.map(({ why, count }) => `, left ${count}: ${why}`).join('')}`;
     case 'failed':
       return `failed: ${reply.error.code}`;
   }
@@ -212,7 +214,7 @@ function groupName(key: string): string {
   return `${group} on ${filter}`;
 }
 
-function idOf(event: StoredEvent): string {
+export function idOf(event: StoredEvent): string {
   const id = Buffer.from(event.cloudEvent).toString().trim();
   return event.deadLetter
     ? `${id} (dead letter of ${event.deadLetter.subscription}: ${event.deadLetter.reason})`

@@ -204,6 +204,8 @@ export class Federation {
   readonly #meshers: RunningMesher[] = [];
   readonly #relays: Relay[] = [];
   readonly #cut = new Set<string>();
+  /** Pairs of clusters, sorted. */
+  readonly #cutLinks = new Set<string>();
   #nodeFlags: readonly string[] = [];
   #wrapper: readonly string[] = [];
   #prepare: FederationOptions['prepare'];
@@ -289,9 +291,12 @@ export class Federation {
     args.push('--http', `${host.address}:${http}`, '--listen', `/ip4/${host.address}/tcp/${link}`, ...flags);
     if (host !== LOOPBACK) args.push('--insecure'); // clients are not on its host
     if (partitions) {
-      const relay = this.#relay(
-        (dialler) => this.#cut.has(cluster) !== this.#cut.has(this.#clusterOf(dialler)),
-      );
+      const relay = this.#relay((pid) => {
+        const dialler = this.#clusterOf(pid);
+        return (
+          this.#cut.has(cluster) !== this.#cut.has(dialler) || this.#cutLinks.has(pair(cluster, dialler))
+        );
+      });
       const port = await relay.listen();
       relay.target(link);
       args.push('--advertise', `/ip4/127.0.0.1/tcp/${port}`);
@@ -361,8 +366,15 @@ export class Federation {
     for (const relay of this.#relays) relay.update();
   }
 
+  /** Cuts two clusters off from each other, and from nobody else. */
+  cutLink(a: string, b: string): void {
+    this.#cutLinks.add(pair(a, b));
+    for (const relay of this.#relays) relay.update();
+  }
+
   heal(): void {
     this.#cut.clear();
+    this.#cutLinks.clear();
     for (const relay of this.#relays) relay.update();
   }
 
@@ -383,4 +395,8 @@ export class Federation {
     await Promise.all(this.#relays.map((relay) => relay.close()));
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function pair(a: string, b: string): string {
+  return [a, b].sort().join(' ');
 }

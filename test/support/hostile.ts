@@ -46,6 +46,10 @@ export class HostileMember {
   readonly incarnation = INCARNATION;
   readonly #network: Libp2pNetwork;
   readonly #up = new Set<string>();
+  /** What it says to a question; what is thrown ends it without an answer. */
+  tell: (question: string) => Uint8Array = () => {
+    throw new Error('it keeps silent');
+  };
   /** What it says to a message that comes. */
   answer: (message: LinkMessage) => ControlMessage | undefined = () => undefined;
   victim = '';
@@ -67,7 +71,11 @@ export class HostileMember {
       encryption: 'noise' as const,
       limits: { ...LIMITS, gossipBytesMax: 16 * 1024 * 1024 },
     };
-    const network = new Libp2pNetwork(options, { keys, random: Math.random });
+    const network: Libp2pNetwork = new Libp2pNetwork(options, {
+      keys,
+      random: Math.random,
+      answer: async (_peer, question) => member.tell(Buffer.from(question).toString()),
+    });
     const member = new HostileMember(keys, network);
     await network.start({
       linkUp: (peer) => void member.#up.add(peer),
@@ -94,6 +102,11 @@ export class HostileMember {
 
   async whenLinked(): Promise<void> {
     await until('the hostile member has a link', () => this.#up.has(this.victim));
+  }
+
+  /** Rejects with `Unanswered`. */
+  ask(question: object): Promise<Uint8Array> {
+    return this.#network.ask(this.victim, Buffer.from(JSON.stringify(question)));
   }
 
   say(message: ControlMessage): void {

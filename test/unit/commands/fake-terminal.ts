@@ -29,6 +29,7 @@ export function fakeTerminal(
     stdin: { bytes: chunksOf(stdin ?? ''), isTty: stdin === undefined },
     stdout: output('stdout'),
     stderr: output('stderr'),
+    screen: undefined,
     stop: stop.signal,
     tellStarter: undefined,
     written,
