@@ -44,6 +44,8 @@ import {
 } from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys, retireKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import { TraceCounts } from './observe/otel/trace-counts.ts';
+import type { Tracing } from './observe/otel/tracing.ts';
 import { Questions } from './observe/questions.ts';
 
 export interface MesherPorts {
@@ -113,6 +115,11 @@ async function build(
     );
   const started: { core?: MesherCore; driver?: Driver } = {};
   const heirless = new Heirless(await formerNames(config.data));
+  const traceCounts = new TraceCounts();
+  const tracing = await openTracing(config, node, traceCounts);
+  stops.push(async () =>
+    tracing?.stop().catch((error: unknown) => log.warn({ err: error }, 'the last spans were not exported')),
+  );
   const disk = new DiskWatch(
     { data: config.data, journal: journalIn(config.data), copies: join(config.data, COPIES) },
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
@@ -169,13 +176,17 @@ async function build(
   const families = (): MetricFamily[] => [
     ...journalMetrics(journal),
     ...disk.metrics(),
+    ...traceCounts.metrics(),
     ...streaming.metrics(),
   ];
   const server = await startHttpServer(
     { host, port, version, limits },
     {
       view: viewOf(() => started.core, heirless, registry, families, limits),
-      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
+      plugins: [
+        httpBridge({ limits, webhook }, { door, clock, random, log, trace: tracing?.carrier }),
+        streaming.plugin,
+      ],
       upgrade: streaming,
       log,
       process: figures,
@@ -206,6 +217,7 @@ async function build(
     clock,
     log,
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
+    ...(tracing && { observers: [tracing.observer] }),
   });
   Object.assign(started, { core, driver });
   stopCopiesWatch = await watchCopies(config.data, node, core.replication, log);
@@ -223,6 +235,19 @@ async function build(
   const ready = opened.then(() => whenReady(core, driver, abort.signal, log));
   ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
+}
+
+/** Undefined where it is off: then none of it is loaded. */
+async function openTracing(
+  { tracing, federation, cluster }: Config,
+  node: NodeId,
+  counts: TraceCounts,
+): Promise<Tracing | undefined> {
+  const { endpoint, headersFile, sampleRatio } = tracing;
+  if (endpoint === undefined) return undefined;
+  const { startTracing } = await import('./observe/otel/tracing.ts');
+  const identity = { federation, cluster, node, version };
+  return startTracing({ endpoint, headersFile, sampleRatio, ...identity }, counts);
 }
 
 /** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */
