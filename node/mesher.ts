@@ -117,7 +117,8 @@ async function build(
   const heirless = new Heirless(await formerNames(config.data));
   const traceCounts = new TraceCounts();
   const tracing = await openTracing(config, node, traceCounts);
-  stops.push(async () =>
+  // Last of all: what the others do while they stop is traced as well.
+  stops.unshift(async () =>
     tracing?.stop().catch((error: unknown) => log.warn({ err: error }, 'the last spans were not exported')),
   );
   const disk = new DiskWatch(

@@ -7,7 +7,7 @@
 import type { NodeId, StoredEvent } from '../../core/event.ts';
 import type { ForwardedEvent } from '../../core/messages.ts';
 import type { Effect, Input, Reply, RequestId } from '../../core/steps.ts';
-import type { OpenSpan, OpenSpans, Parent } from './open-spans.ts';
+import { OPEN_SPANS_MAX, type OpenSpan, type OpenSpans, type Parent } from './open-spans.ts';
 import type { AttributeValue, Operation } from './span.ts';
 import { commitSpanId, entrySpanId, forwardSpanId, type TracedEvent, type Tracer } from './traced-event.ts';
 
@@ -46,7 +46,7 @@ export class Entries {
       if (!traced) continue;
       const parent = { id: traced.parentId, isRemote: true };
       const span = this.#enter('publish', traced, topic, parent, atMs, { 'causeway.qos': qos });
-      if (qos === 'durable') this.#entered.set(traced.key, undefined);
+      if (qos === 'durable') this.#waitForBatch(traced.key, undefined);
       if (span) (spans ??= []).push({ index, span });
     }
     if (spans) this.#publishes.set(request, spans);
@@ -115,9 +115,10 @@ export class Entries {
     return this.#spans.begin({ traced, name, topic, spanId, parent, startMs, attributes });
   }
 
+  /** `span`: ends with the batch. While the disk stalls, no more of them than spans may be open. */
   #waitForBatch(key: string, span: OpenSpan | undefined): void {
-    const before = this.#entered.get(key);
-    if (span || !before) this.#entered.set(key, span);
+    if (!this.#entered.has(key) && this.#entered.size < OPEN_SPANS_MAX) this.#entered.set(key, span);
+    else if (span) this.#spans.forget('too-many-open');
   }
 
   appending({ batch, ops, sync }: Extract<Effect, { kind: 'append' }>, atMs: number): void {

@@ -2,6 +2,7 @@
 //
 // What waits is bounded here, below the batcher's own bound: what it dropped itself would be counted nowhere.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   SpanKind,
   SpanStatusCode,
@@ -24,6 +25,8 @@ const BATCH_SPANS_MAX = 512;
 const BATCH_DELAY_MS = 1_000;
 /** Of one batch, with the exporter's own retries. */
 const EXPORT_TIMEOUT_MS = 10_000;
+/** What the receiver has not taken by then is lost: a mesher that stops is waited for. */
+const STOP_MS = 3_000;
 
 export interface ExportOptions {
   /** Base URL of the OTLP receiver. */
@@ -44,6 +47,7 @@ export class OtlpExport {
   readonly #scope;
   readonly #counts: ExportCounts;
   readonly #batches: BatchSpanProcessor;
+  readonly #underWay = new Set<Promise<void>>();
   #waiting = 0;
 
   constructor({ endpoint, headers, resource, version }: ExportOptions, counts: ExportCounts) {
@@ -54,7 +58,7 @@ export class OtlpExport {
       url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
       headers: { ...headers },
       timeoutMillis: EXPORT_TIMEOUT_MS,
-      concurrencyLimit: 4,
+      concurrencyLimit: QUEUE_SPANS_MAX / BATCH_SPANS_MAX, // stopping exports all batches at once
     });
     this.#batches = new BatchSpanProcessor({
       exporter: this.#counted(otlp),
@@ -74,9 +78,19 @@ export class OtlpExport {
     this.#batches.onEnd(this.#readable(span));
   }
 
-  /** Exports what waits. Rejects where the receiver does not take it, which is counted as well. */
+  /** Exports what waits, as far as the receiver takes it in a few seconds. Rejects where it does not. */
   async stop(): Promise<void> {
-    await this.#batches.shutdown();
+    const late = delay(STOP_MS, undefined, { ref: false });
+    await Promise.race([this.#flush(), late]);
+    if (this.#waiting > 0) this.#counts.dropped('export-failed', this.#waiting);
+  }
+
+  async #flush(): Promise<void> {
+    try {
+      await this.#batches.shutdown();
+    } finally {
+      await Promise.all(this.#underWay); // it rejects with the first batch that fails, and the others are still on their way
+    }
   }
 
   #counted(exporter: SpanExporter): SpanExporter {
@@ -86,11 +100,16 @@ export class OtlpExport {
       else this.#counts.dropped('export-failed', spans);
     };
     return {
-      export: (spans, callback) =>
+      export: (spans, callback) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#underWay.add(promise);
         exporter.export(spans, (result) => {
+          this.#underWay.delete(promise);
           done(spans.length, result);
           callback(result);
-        }),
+          resolve();
+        });
+      },
       shutdown: () => exporter.shutdown(),
       forceFlush: async () => exporter.forceFlush?.(),
     };
