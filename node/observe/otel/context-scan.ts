@@ -31,7 +31,7 @@ export function lookForContext(bytes: Uint8Array): Sight {
         const byte = bytes[at++] ?? 0;
         length += (byte & 0x7f) * 2 ** shift;
         if (byte < 0x80) break;
-        if (shift > 28) return 'none';
+        if (shift > 28) return 'perhaps'; // no length that is written as it should be
       }
     }
     if (tag === ATTRIBUTE) {
