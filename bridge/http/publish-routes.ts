@@ -54,6 +54,13 @@ const publishSchema = {
           'Meshers of the cluster that are to have durable events on disk before this answers; at most, and by default, as many as the mesher is set to',
       }),
     ),
+    traceparent: Type.Optional(
+      Type.Unsafe<string>({
+        type: 'string',
+        description:
+          "W3C Trace Context, with `tracestate`; or SkyWalking's `sw8`: where the mesher traces they become attributes of events that have none",
+      }),
+    ),
   }),
   body: {
     content: {

@@ -259,6 +259,11 @@ test('what is sent to the same mesher again is one span, and one for each mesher
     seen.spans.map(({ attributes }) => attributes['causeway.peer.node']),
     ['b', 'c'],
   );
+  assert.deepEqual(
+    seen.spans.map(({ startMs }) => startMs - WALL),
+    [2, 4],
+    'from when it was first sent there',
+  );
 });
 
 test('best effort: a span for each hop, which waits for nothing', () => {
