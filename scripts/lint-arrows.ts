@@ -20,10 +20,10 @@ const arrows: readonly Arrow[] = [
   { folder: 'node/wire', mayImport: ['node/core'] },
   { folder: 'node/journal', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/net', mayImport: ['node/core', 'node/wire'] },
+  { folder: 'node/observe/otel', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/observe', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/http', mayImport: ['node/core'] },
   { folder: 'node/dashboard', mayImport: ['node/core'] },
-  { folder: 'node/observe/otel', mayImport: ['node/core', 'node/wire'] },
   { folder: 'registry', mayImport: ['node/core'] },
   // The streaming protocol has a codec of its own, made of the same primitives.
   { folder: 'bridge/ws/frames', mayImport: ['node/core', 'node/wire'] },
