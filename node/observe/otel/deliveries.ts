@@ -8,7 +8,7 @@ import type { NodeId } from '../../core/event.ts';
 import type { SessionId } from '../../core/steps.ts';
 import type { OpenSpan, OpenSpans } from './open-spans.ts';
 import type { AttributeValue } from './span.ts';
-import { deliverSpanId, entrySpanId, type Tracer } from './traced-event.ts';
+import { deliverSpanId, entrySpanId, type Finder } from './traced-event.ts';
 
 /** A consumer may take its time; but a span that waits for ever is never seen. */
 const SETTLE_WAIT_MS = 10 * 60_000;
@@ -30,12 +30,12 @@ type Outcome = Settlement['kind'] | 'sent' | 'returned' | 'timed-out' | 'unsettl
 
 export class Deliveries {
   readonly #node: NodeId;
-  readonly #tracer: Tracer;
+  readonly #tracer: Finder;
   readonly #spans: OpenSpans;
   /** By where the event stands, the oldest first. */
   readonly #handed = new Map<string, Handed>();
 
-  constructor(node: NodeId, tracer: Tracer, spans: OpenSpans) {
+  constructor(node: NodeId, tracer: Finder, spans: OpenSpans) {
     this.#node = node;
     this.#tracer = tracer;
     this.#spans = spans;

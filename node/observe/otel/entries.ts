@@ -9,14 +9,21 @@ import type { ForwardedEvent } from '../../core/messages.ts';
 import type { Effect, Input, Reply, RequestId } from '../../core/steps.ts';
 import { OPEN_SPANS_MAX, type OpenSpan, type OpenSpans, type Parent } from './open-spans.ts';
 import type { AttributeValue, Operation } from './span.ts';
-import { commitSpanId, entrySpanId, forwardSpanId, type TracedEvent, type Tracer } from './traced-event.ts';
+import {
+  commitSpanId,
+  entrySpanId,
+  type Finder,
+  forwardSpanId,
+  refusedSpanId,
+  type TracedEvent,
+} from './traced-event.ts';
 
 /** Events whose entry was seen last: what is sent again is no second entry. */
 const RECENT_MAX = 8_192;
 
 export class Entries {
   readonly #node: NodeId;
-  readonly #tracer: Tracer;
+  readonly #tracer: Finder;
   readonly #spans: OpenSpans;
   readonly #publishes = new Map<RequestId, { readonly index: number; readonly span: OpenSpan }[]>();
   /** Not known yet to be in a batch, by the event's key; with the span that ends with it, if any. */
@@ -33,7 +40,7 @@ export class Entries {
       }
     | undefined;
 
-  constructor(node: NodeId, tracer: Tracer, spans: OpenSpans) {
+  constructor(node: NodeId, tracer: Finder, spans: OpenSpans) {
     this.#node = node;
     this.#tracer = tracer;
     this.#spans = spans;
@@ -63,7 +70,13 @@ export class Entries {
         'causeway.destinations.meshers': result.destinations.meshers.length,
         'causeway.destinations.clusters': result.destinations.clusters.length,
       };
-      this.#spans.end(span, atMs, more, reply.kind === 'failed' ? reply.error.code : undefined);
+      if (reply.kind !== 'failed') this.#spans.end(span, atMs, more);
+      else {
+        const { key } = span.traced;
+        this.#recent.delete(key);
+        const spanId = refusedSpanId(key, this.#node, span.startMs);
+        this.#spans.end({ ...span, spanId }, atMs, {}, reply.error.code);
+      }
     }
   }
 
@@ -173,6 +186,15 @@ export class Entries {
       'causeway.dead_letter.reason': (deadLetter?.reason ?? '').slice(0, 256),
       'causeway.attempt': deadLetter?.attempts ?? 0,
     });
+  }
+
+  /** Handed to an ephemeral subscriber: where nobody else wants it, a dead letter never gets to the disk, and is seen here first. */
+  handedOut(event: StoredEvent, atMs: number): void {
+    if (!event.deadLetter || event.origin !== this.#node) return;
+    const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+    if (!traced || this.#recent.has(traced.key)) return;
+    const entry = this.#deadLetter(event, traced, traced.formerKey, atMs);
+    if (entry) this.#notKept(entry, atMs);
   }
 
   appended(batch: number, atMs: number): void {

@@ -5,7 +5,7 @@ import { comparePositions, type LaneName, type NodeId, type Position } from '../
 import type { BestEffort, LaneData } from '../../core/messages.ts';
 import type { OpenSpan, OpenSpans } from './open-spans.ts';
 import type { AttributeValue } from './span.ts';
-import { entrySpanId, forwardSpanId, type Tracer } from './traced-event.ts';
+import { entrySpanId, forwardSpanId, type Finder } from './traced-event.ts';
 
 /** After so long nobody waits for an ack any more: sent again, it is a span anew. */
 const ACK_WAIT_MS = 10 * 60_000;
@@ -17,12 +17,12 @@ interface Sent {
 
 export class Forwards {
   readonly #node: NodeId;
-  readonly #tracer: Tracer;
+  readonly #tracer: Finder;
   readonly #spans: OpenSpans;
   /** By peer and lane, then by span id, in the order of sending. */
   readonly #lanes = new Map<string, Map<string, Sent>>();
 
-  constructor(node: NodeId, tracer: Tracer, spans: OpenSpans) {
+  constructor(node: NodeId, tracer: Finder, spans: OpenSpans) {
     this.#node = node;
     this.#tracer = tracer;
     this.#spans = spans;

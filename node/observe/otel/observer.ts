@@ -1,6 +1,7 @@
 // Makes spans of what a mesher hears and does, step by step (core/steps.ts): an event's entry, its commit, where it is forwarded and to whom it
 // is delivered. It changes nothing, keeps no event, and what it keeps is bounded (open-spans.ts).
 
+import { NO_TOKEN } from '../../core/delivery-token.ts';
 import { isEvents, type LinkMessage } from '../../core/messages.ts';
 import type { NodeId } from '../../core/event.ts';
 import type { Effect, Input, Now, RequestId, SessionId } from '../../core/steps.ts';
@@ -9,7 +10,7 @@ import { Entries } from './entries.ts';
 import { Forwards } from './forwards.ts';
 import { OpenSpans, type SpanPorts } from './open-spans.ts';
 import { type AttributeValue, SpanClock } from './span.ts';
-import type { Tracer } from './traced-event.ts';
+import type { Finder } from './traced-event.ts';
 
 /** How often spans are looked through for those that nobody ends. */
 const EXPIRE_EVERY_MS = 10_000;
@@ -28,7 +29,7 @@ export class TraceObserver {
   readonly #peers = new Map<NodeId, Attributes>();
   #expireAtMs = 0;
 
-  constructor(node: NodeId, tracer: Tracer, ports: SpanPorts) {
+  constructor(node: NodeId, tracer: Finder, ports: SpanPorts) {
     const spans = new OpenSpans(ports);
     this.#entries = new Entries(node, tracer, spans);
     this.#forwards = new Forwards(node, tracer, spans);
@@ -103,7 +104,10 @@ export class TraceObserver {
         return;
       case 'deliver': {
         const consumer = this.#sessions.get(effect.session);
-        if (consumer) this.#deliveries.delivered(effect.deliveries, consumer, effect.session, atMs);
+        if (!consumer) return;
+        for (const { event, token } of effect.deliveries)
+          if (token === NO_TOKEN) this.#entries.handedOut(event, atMs);
+        this.#deliveries.delivered(effect.deliveries, consumer, effect.session, atMs);
         return;
       }
       case 'reply': {

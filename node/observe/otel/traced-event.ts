@@ -130,11 +130,19 @@ function digest(...texts: readonly string[]): string {
   return hash('sha256', JSON.stringify(texts), 'hex');
 }
 
+/** Finds out whether an event is traced. */
+export type Finder = Pick<Tracer, 'find'>;
+
 // ───────────────────────────────────────────────────────────── ids of spans: 16 hex digits
 
 /** How the event got into a mesher: published, received, taken over, or made a dead letter. All else there is below it. */
 export function entrySpanId(key: string, node: NodeId): string {
   return spanId(key, 'entry', node);
+}
+
+/** Of an entry that came to nothing: the publisher may send the event again, and that is then the entry. */
+export function refusedSpanId(key: string, node: NodeId, atMs: number): string {
+  return spanId(key, 'refused', node, String(atMs));
 }
 
 export function commitSpanId(key: string, node: NodeId): string {

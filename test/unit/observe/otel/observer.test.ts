@@ -356,6 +356,34 @@ test('a dead letter is an entry of its own, below that of the event', () => {
   assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, seen.spans.length);
 });
 
+test('a dead letter that only an ephemeral subscriber wants has an entry, too', () => {
+  const seen = new Seen('a');
+  const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
+  const dead = traced({ origin: 'a', deadLetter, topic: 'dead/orders' });
+  seen.step([{ kind: 'attach-ephemeral', session: 5, filter: '#', group: '', credit: 1 }]);
+  const out: Effect = {
+    kind: 'deliver',
+    session: 5,
+    deliveries: [{ event: dead, token: NO_TOKEN, attempt: 1 }],
+  };
+  seen.step([], [out, out]);
+  assert.equal(seen.only('dead-letter').attributes['causeway.kept'], false);
+  for (const { name, parentId } of seen.spans)
+    if (name === 'deliver') assert.equal(parentId, seen.only('dead-letter').spanId);
+});
+
+test('an event that was refused, and comes by another way, is received', () => {
+  const seen = new Seen('b');
+  const event = traced();
+  const error = new MeshError('overloaded', 'too much');
+  seen.step([publish(event)], [{ kind: 'reply', request: 7, reply: { kind: 'failed', error } }]);
+  seen.step([publish(event)], [{ kind: 'reply', request: 7, reply: { kind: 'failed', error } }]);
+  seen.step([landed(lane(1, event))], [append(1, event)]);
+  seen.step([{ kind: 'appended', batch: 1 }]);
+  assert.deepEqual(seen.names, ['publish', 'publish', 'receive', 'commit']);
+  assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, 4);
+});
+
 test("what an heir takes over is below the lost mesher's entry", () => {
   const [lost, heir] = [new Seen('a'), new Seen('h')];
   const event = traced({ origin: 'a' });
