@@ -3,17 +3,20 @@
 //
 // It says what is worth a closer look, and proves nothing.
 
-/** Whether an event has a trace context: `unsampled`: one that says that nobody traces it. */
+/** Whether an event has a trace context. `unsampled`: one that says that nobody traces it; whether it follows the rules makes no difference then. */
 export type Sight = 'none' | 'unsampled' | 'perhaps';
 
 /** Tags of a CloudEvent and of a map entry. */
 const ATTRIBUTE = 0x2a;
 const KEY = 0x0a;
 const BYTES = 2;
+const ZERO = 0x30;
 const TRACEPARENT = new TextEncoder().encode('traceparent');
 const SW8 = new TextEncoder().encode('sw8');
+const VALUE_TAG = 0x12;
+const TEXT_TAG = 0x1a;
 /** After the key: a value of 57 bytes, which is a string of 55. */
-const VALUE = new Uint8Array([0x12, 57, 0x1a, 55]);
+const VALUE = new Uint8Array([VALUE_TAG, 57, TEXT_TAG, 55]);
 /** Of the second digit of the flags, from where the value begins. */
 const FLAG_AT = VALUE.length + 54;
 
@@ -39,7 +42,8 @@ export function lookForContext(bytes: Uint8Array): Sight {
       const name = bytes[at + 1] ?? 0;
       if (name === TRACEPARENT.length && isAt(TRACEPARENT, bytes, at + 2))
         return isUnsampled(bytes, at + 2 + name) ? 'unsampled' : 'perhaps';
-      if (name === SW8.length && isAt(SW8, bytes, at + 2)) sight = 'perhaps';
+      if (name === SW8.length && isAt(SW8, bytes, at + 2))
+        sight = firstOfText(bytes, at + 2 + name) === ZERO ? 'unsampled' : 'perhaps';
     }
     at += length;
   }
@@ -53,6 +57,18 @@ function isUnsampled(bytes: Uint8Array, at: number): boolean {
   return digit >= 0x30 && digit <= 0x39
     ? (digit & 1) === 0
     : digit >= 0x61 && digit <= 0x66 && (digit & 1) === 1;
+}
+
+/** The first character of an attribute's value; undefined where it is no text. */
+function firstOfText(bytes: Uint8Array, at: number): number | undefined {
+  const text = afterLength(bytes, at, VALUE_TAG);
+  return text === undefined ? undefined : bytes[afterLength(bytes, text, TEXT_TAG) ?? bytes.length];
+}
+
+/** Where the content of a field with this tag begins, that of a length below 16 KiB. */
+function afterLength(bytes: Uint8Array, at: number, tag: number): number | undefined {
+  if (bytes[at] !== tag) return undefined;
+  return (bytes[at + 1] ?? 0) < 0x80 ? at + 2 : at + 3;
 }
 
 function isAt(text: Uint8Array, bytes: Uint8Array, at: number): boolean {

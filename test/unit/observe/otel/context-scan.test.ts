@@ -33,6 +33,10 @@ test('sees that nobody traces it, by the flags of a context of the usual form', 
   for (const flags of ['01', '03', '0b', 'ff', '0x', '0', '000'])
     assert.equal(look({ traceparent: TRACEPARENT + flags }), 'perhaps', flags);
   assert.equal(look({ sw8: '1-x', traceparent: `${TRACEPARENT}00` }), 'unsampled', 'traceparent comes first');
+  assert.equal(look({ sw8: '0-x', traceparent: `${TRACEPARENT}01` }), 'perhaps', 'traceparent comes first');
+  for (const length of [1, 100, 130, 1_900])
+    assert.equal(look({ sw8: '0'.padEnd(length, '-') }), 'unsampled');
+  for (const sw8 of ['', '1-x', '-'.padEnd(300, '0')]) assert.equal(look({ sw8 }), 'perhaps', sw8);
 });
 
 test('sees it in whatever another encoder writes', () => {
