@@ -103,6 +103,7 @@ function expectation(setting: Setting, value: unknown): string {
   const [first] = Value.Errors(setting.schema, value);
   const bound = first?.message.replace(/^must (be )?/, '') ?? '';
   if (setting.kind === 'number') return typeof value === 'number' ? bound : 'an integer';
+  if (setting.kind === 'decimal') return typeof value === 'number' ? bound : 'a number, e.g. 0.01';
   if (typeof value !== 'string') return 'text';
   return value === ''
     ? 'not empty'

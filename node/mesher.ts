@@ -47,6 +47,8 @@ import {
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 import { Observatory } from './observe/observatory.ts';
+import { TraceCounts } from './observe/otel/trace-counts.ts';
+import type { Tracing } from './observe/otel/tracing.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
 
@@ -115,6 +117,12 @@ async function build(
     );
   const started: { core?: MesherCore; driver?: Driver; observatory?: Observatory } = {};
   const heirless = new Heirless(await formerNames(config.data));
+  const traceCounts = new TraceCounts();
+  const tracing = await openTracing(config, node, traceCounts);
+  // Last of all: what the others do while they stop is traced as well.
+  stops.unshift(async () =>
+    tracing?.stop().catch((error: unknown) => log.warn({ err: error }, 'the last spans were not exported')),
+  );
   const disk = new DiskWatch(
     { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
@@ -171,6 +179,7 @@ async function build(
   const families = (): MetricFamily[] => [
     ...journalMetrics(journal),
     ...disk.metrics(),
+    ...traceCounts.metrics(),
     ...streaming.metrics(),
   ];
   const loopDelay = new LoopDelay();
@@ -187,7 +196,7 @@ async function build(
     {
       view,
       plugins: [
-        httpBridge({ limits, webhook }, { door, clock, random, log }),
+        httpBridge({ limits, webhook }, { door, clock, random, log, trace: tracing?.carrier }),
         streaming.plugin,
         overviewRoutes(observatory),
         deadLetterRoutes(() => observatory().deadLetters, limits),
@@ -217,7 +226,7 @@ async function build(
   );
   const topics = new TopicCounts();
   const driver = new Driver(core, {
-    observers: [topics],
+    observers: [topics, ...(tracing ? [tracing.observer] : [])],
     journal,
     copies: copyStore,
     network,
@@ -269,6 +278,19 @@ async function build(
   const ready = opened.then(() => whenReady(core, driver, abort.signal, log));
   ready.catch(() => undefined); // whoever does not wait for it need not hear that it was stopped before
   return { node, http: server.url, ready, failed: driver.failed, stop: stopAll };
+}
+
+/** Undefined where it is off: then none of it is loaded. */
+async function openTracing(
+  { tracing, federation, cluster }: Config,
+  node: NodeId,
+  counts: TraceCounts,
+): Promise<Tracing | undefined> {
+  const { endpoint, headersFile, sampleRatio } = tracing;
+  if (endpoint === undefined) return undefined;
+  const { startTracing } = await import('./observe/otel/tracing.ts');
+  const identity = { federation, cluster, node, version };
+  return startTracing({ endpoint, headersFile, sampleRatio, ...identity }, counts);
 }
 
 /** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */

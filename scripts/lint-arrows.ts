@@ -20,6 +20,7 @@ const arrows: readonly Arrow[] = [
   { folder: 'node/wire', mayImport: ['node/core'] },
   { folder: 'node/journal', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/net', mayImport: ['node/core', 'node/wire'] },
+  { folder: 'node/observe/otel', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/observe', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/http', mayImport: ['node/core'] },
   { folder: 'node/dashboard', mayImport: ['node/core'] },

@@ -13,6 +13,7 @@ import {
   OPEN,
   PROCESS,
   STORAGE,
+  TRACING,
 } from '../node/core/metric-catalogue.ts';
 import { PREFIX } from '../node/http/metrics.ts';
 
@@ -49,6 +50,7 @@ const SECTIONS: Readonly<Record<string, Readonly<Record<string, MetricFacts>>>> 
   'What is now': GAUGES,
   'How long it took': HISTOGRAMS,
   Storage: STORAGE,
+  Tracing: TRACING,
   Clients: BRIDGES,
   'The process': PROCESS,
 };

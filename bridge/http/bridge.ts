@@ -2,7 +2,7 @@
 // streams and webhook sinks, nothing durable. Closing the server ends both: streams are told, events go back.
 
 import type { FastifyPluginAsync } from 'fastify';
-import type { Clock, FrontDoor, Random } from '../../node/core/ports.ts';
+import type { Clock, FrontDoor, Random, TraceCarrier } from '../../node/core/ports.ts';
 import type { HttpBridgeOptions } from './config.ts';
 import { SINK_CONCURRENCY_MAX } from './config.ts';
 import { publishRoutes } from './publish-routes.ts';
@@ -20,6 +20,8 @@ export interface HttpBridgePorts {
   readonly random: Random;
   /** pino's shape. */
   readonly log: { warn(fields: object, message: string): void };
+  /** Left out: trace contexts are not carried. */
+  readonly trace?: TraceCarrier | undefined;
   /** Left out: real ones. */
   readonly timers?: Timers;
   readonly sinkClient?: SinkClient;
@@ -33,7 +35,7 @@ export function httpBridge(options: HttpBridgeOptions, ports: HttpBridgePorts): 
       timers: ports.timers ?? realTimers,
       client: ports.sinkClient ?? createSinkClient(SINK_CONCURRENCY_MAX),
     });
-    await app.register(async (scope) => publishRoutes(scope, options, door));
+    await app.register(async (scope) => publishRoutes(scope, options, door, ports.trace));
     await app.register(async (scope) => subscriptionRoutes(scope, options, door, sinks));
     await app.register(async (scope) => streamRoutes(scope, options, { door, log }));
     await app.register(async (scope) => webhookRoutes(scope, sinks));

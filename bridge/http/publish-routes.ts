@@ -6,7 +6,7 @@ import Type from 'typebox';
 import { invalidEvent } from '../../node/core/cloud-event-check.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import { REPLICAS_MAX } from '../../node/core/limits.ts';
-import type { FrontDoor } from '../../node/core/ports.ts';
+import type { FrontDoor, TraceCarrier, TraceHeaders } from '../../node/core/ports.ts';
 import { BATCH, chooseMode, parseHttpMessage, STRUCTURED } from './binding.ts';
 import type { HttpBridgeOptions } from './config.ts';
 import { CloudEventSchema, json, problems, PublishedSchema } from './schemas.ts';
@@ -54,6 +54,13 @@ const publishSchema = {
           'Meshers of the cluster that are to have durable events on disk before this answers; at most, and by default, as many as the mesher is set to',
       }),
     ),
+    traceparent: Type.Optional(
+      Type.Unsafe<string>({
+        type: 'string',
+        description:
+          "W3C Trace Context, with `tracestate`; or SkyWalking's `sw8`: where the mesher traces they become attributes of events that have none",
+      }),
+    ),
   }),
   body: {
     content: {
@@ -85,6 +92,7 @@ export async function publishRoutes(
   app: FastifyInstance,
   options: HttpBridgeOptions,
   door: FrontDoor,
+  trace: TraceCarrier | undefined,
 ): Promise<void> {
   const { limits } = options;
   app.removeAllContentTypeParsers();
@@ -115,7 +123,8 @@ export async function publishRoutes(
       const qos = qosOf(request.headers['causeway-qos']);
       const replicas = replicasOf(request.headers['causeway-replicas']);
       const body = request.body instanceof Uint8Array ? request.body : NO_BODY;
-      const { events } = parseHttpMessage(request.raw.rawHeaders, body, limits);
+      const parsed = parseHttpMessage(request.raw.rawHeaders, body, limits);
+      const events = trace ? trace.adopt(parsed.events, traceHeadersOf(request)) : parsed.events;
       const results = events.length === 0 ? [] : await door.publish(events, { qos, topic, ...replicas });
       // As text, which passes Fastify's serialisation by.
       return reply
@@ -243,6 +252,17 @@ function replicasOf(header: string | readonly string[] | undefined): { replicas?
     'invalid-request',
     `header causeway-replicas: it must be a whole number from 1 to ${REPLICAS_MAX}, not ${JSON.stringify(String(header).slice(0, 40))}`,
   );
+}
+
+/** One that came more than once is joined by Node with commas, as lists are: `tracestate` alone is one. */
+function traceHeadersOf({ headers }: FastifyRequest): TraceHeaders {
+  const text = (header: string | readonly string[] | undefined): string | undefined =>
+    typeof header === 'string' ? header : header?.join(',');
+  return {
+    traceparent: text(headers['traceparent']),
+    tracestate: text(headers['tracestate']),
+    sw8: text(headers['sw8']),
+  };
 }
 
 function qosOf(header: string | readonly string[] | undefined): 'durable' | 'best-effort' {

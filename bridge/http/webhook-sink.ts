@@ -4,7 +4,14 @@
 
 import { backoffMs } from '../../node/core/backoff.ts';
 import type { Settlement } from '../../node/core/delivery-types.ts';
-import type { Clock, DecodedDelivery, FrontDoor, Random, Session } from '../../node/core/ports.ts';
+import type {
+  Clock,
+  DecodedDelivery,
+  FrontDoor,
+  Random,
+  Session,
+  TraceCarrier,
+} from '../../node/core/ports.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { MeshError } from '../../node/core/errors.ts';
 import type { WebhookOptions } from './config.ts';
@@ -46,6 +53,8 @@ export interface SinkPorts {
   readonly timers: Timers;
   readonly random: Random;
   readonly log: SinkLog;
+  /** Left out: deliveries carry no trace context beside what their events have. */
+  readonly trace?: TraceCarrier | undefined;
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -287,10 +296,12 @@ export class WebhookSink {
   }
 
   /** Undefined: nothing is to be settled, the event goes back with the session. */
-  async #post({ content, token }: DecodedDelivery): Promise<Settlement | undefined> {
-    const message = deliveryMessage(content, this.#options.origin);
+  async #post(delivery: DecodedDelivery): Promise<Settlement | undefined> {
+    const { content, token } = delivery;
+    const { headers, body } = deliveryMessage(content, this.#options.origin);
     const response = await this.#ports.client.send({
-      ...message,
+      headers: { ...headers, ...this.#ports.trace?.headersFor(this.#subscription.name, delivery) },
+      body,
       method: 'POST',
       url: this.#url,
       timeoutMs: this.#subscription.delivery.ackTimeoutMs,

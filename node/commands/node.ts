@@ -20,6 +20,7 @@ const startAbandonMs = 5_000;
 const valueNames = {
   text: 'text',
   number: 'n',
+  decimal: 'n',
   switch: undefined,
   choice: undefined,
   list: 'address',

@@ -46,6 +46,8 @@ function kindText(setting: Setting): string {
       return 'true, false';
     case 'number':
       return 'integer';
+    case 'decimal':
+      return 'number';
     case 'text':
       return 'text';
   }

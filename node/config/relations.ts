@@ -15,6 +15,7 @@ export function brokenConfigRelations(config: Config): string[] {
     ...brokenRegistry(config.registry),
     ...brokenHttp(config),
     ...brokenLink(config.link),
+    ...brokenTracing(config.tracing),
   ];
 }
 
@@ -84,6 +85,12 @@ function brokenLink(link: Config['link']): string[] {
       ? [`link: ${address}: ports end at 65535`]
       : [],
   );
+}
+
+function brokenTracing({ endpoint, headersFile }: Config['tracing']): string[] {
+  if (headersFile === undefined) return [];
+  if (endpoint === undefined) return ['tracing.headersFile needs tracing.endpoint'];
+  return isReadable(headersFile) ? [] : [`tracing.headersFile: the file ${headersFile} cannot be read`];
 }
 
 /** `[::1]:7400` → `::1`, 7400. An empty host means every interface. */

@@ -214,6 +214,28 @@ export const configSchema = Type.Object({
       { default: 'info', description: 'The least level that is logged (JSON lines on stderr).' },
     ),
   }),
+  tracing: Type.Object({
+    endpoint: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s/?#@]+(/[^\\s?#]*)?$',
+        description:
+          'Base URL of an OTLP receiver (HTTP, Protobuf), e.g. `http://127.0.0.1:4318`: spans go to `/v1/traces` below it. Left out: no tracing (docs/tracing.md).',
+      }),
+    ),
+    headersFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'File with headers that the receiver asks for, one `name: value` a line.',
+      }),
+    ),
+    sampleRatio: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0,
+      description:
+        'Part of the events without a trace context that is traced, 0 to 1. The same in the whole federation.',
+    }),
+  }),
   limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),
   timing: Type.Object(timing, { description: 'Durations; see node/core/timing.ts for the reasons.' }),
 });

@@ -4,7 +4,7 @@
 import type { TSchema } from 'typebox';
 import { configSchema } from './schema.ts';
 
-export type SettingKind = 'text' | 'number' | 'switch' | 'choice' | 'list' | 'map';
+export type SettingKind = 'text' | 'number' | 'decimal' | 'switch' | 'choice' | 'list' | 'map';
 
 export interface Setting {
   /** `registry.leaseTtlMs` */
@@ -83,6 +83,7 @@ function setting(schema: TSchema, path: readonly string[], required: boolean): S
 function kindOf(node: SchemaNode): SettingKind {
   if (node.anyOf !== undefined) return 'choice';
   if (node.type === 'integer') return 'number';
+  if (node.type === 'number') return 'decimal';
   if (node.type === 'boolean') return 'switch';
   if (node.type === 'array') return 'list';
   return node.type === 'object' ? 'map' : 'text';
@@ -100,6 +101,8 @@ export function parseText(setting: Setting, texts: readonly string[]): unknown {
       return text;
     case 'number':
       return /^-?\d+$/.test(text) ? Number(text) : text;
+    case 'decimal':
+      return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
     case 'switch':
       return (
         ({ true: true, 1: true, yes: true, false: false, 0: false, no: false } as Record<string, boolean>)[

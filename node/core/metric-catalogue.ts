@@ -98,6 +98,19 @@ const ROUTE_REFUSALS = {
   'unknown-owner': 'of a mesher that is no member here',
 } as const;
 
+const SPAN_DROPS = {
+  'too-many-open': 'as many spans had begun and not ended as may',
+  'never-acked': 'an event was forwarded, and the other mesher did not say in time that it has it',
+  'queue-full': 'as many spans waited to be exported as may',
+  'export-failed': 'the OTLP receiver was not reached, or refused them',
+} as const;
+
+const CONTEXT_IGNORALS = {
+  'malformed-traceparent': 'no `traceparent` of W3C Trace Context',
+  'malformed-tracestate': 'no `tracestate` of W3C Trace Context; the `traceparent` beside it was taken',
+  'malformed-sw8': 'no `sw8` header of SkyWalking, version 3',
+} as const;
+
 const MEMBER_REFUSALS = {
   'stale-list': 'the registry answered with an older list than before',
   'other-federation': 'of another federation',
@@ -377,6 +390,15 @@ export const STORAGE = {
   disk_full: gauge('1 when so little is free that publishing is refused'),
 } as const;
 
+export const TRACING = {
+  trace_spans_exported_total: counter('Spans that the OTLP receiver took; 0 without `tracing.endpoint`'),
+  trace_spans_dropped_total: counter('Spans that were made and never exported', ['reason', SPAN_DROPS]),
+  trace_contexts_ignored_total: counter(
+    'Trace contexts of events and requests taken as if they were not there',
+    ['reason', CONTEXT_IGNORALS],
+  ),
+} as const;
+
 export const BRIDGES = {
   http_refused_total: counter('HTTP requests answered with an error', ['reason', ERROR_CODES]),
   ws_refused_total: counter('Requests, streams and connections of the streaming protocol refused or ended', [
@@ -407,6 +429,7 @@ export const METRICS = {
   ...GAUGES,
   ...HISTOGRAMS,
   ...STORAGE,
+  ...TRACING,
   ...BRIDGES,
   ...PROCESS,
 } as const satisfies Readonly<Record<string, MetricFacts>>;
@@ -430,6 +453,8 @@ export type Redelivery = keyof typeof REDELIVERIES;
 export type DeadLettering = keyof typeof DEAD_LETTERINGS;
 export type MemberRefusal = keyof typeof MEMBER_REFUSALS;
 export type MessageRefusal = keyof typeof MESSAGE_REFUSALS;
+export type SpanDrop = keyof typeof SPAN_DROPS;
+export type ContextIgnoral = keyof typeof CONTEXT_IGNORALS;
 export type WsRefusal = keyof typeof WS_REFUSALS;
 
 export function isWsFraming(code: string): code is keyof typeof WS_FRAMING {

@@ -384,6 +384,23 @@ export interface Settled {
   readonly stale: readonly Settlement[];
 }
 
+/** Of a request, as they came; a header that came several times is no context. */
+export interface TraceHeaders {
+  /** W3C Trace Context. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+  /** SkyWalking. */
+  readonly sw8?: string | undefined;
+}
+
+/** How bridges carry trace contexts. There is none where tracing is off, and nothing is carried. Never throws. */
+export interface TraceCarrier {
+  /** The same events, or copies that have the request's context as attributes where they have none of their own. */
+  adopt(events: readonly CloudEvent[], headers: TraceHeaders): readonly CloudEvent[];
+  /** Headers that go out with a delivery. */
+  headersFor(subscription: string, delivery: DecodedDelivery): Readonly<Record<string, string>>;
+}
+
 /**
  * The one way in for every bridge. Each call rejects with a MeshError. An event that came over a link and cannot be
  * decoded is rejected (a dead letter, counted as `undecodable`) or, where nothing is kept, dropped; no bridge sees it.

@@ -117,6 +117,9 @@ const COUNTED: readonly CounterName[] = [
   'publish_refused_total',
 ];
 
+/** Looks on at the steps of all meshers; it changes nothing, and draws nothing by chance. */
+export type Stepped = (mesher: SimMesher, inputs: readonly Input[], effects: readonly Effect[]) => void;
+
 export class History implements MesherObserver, NetworkObserver {
   readonly events = new Map<string, Published>();
   readonly subscriptions = new Map<string, Subscribed>();
@@ -131,6 +134,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #schedule: Schedule;
   readonly #meshers: ReadonlyMap<NodeId, SimMesher>;
   readonly #trace: ((line: string) => void) | undefined;
+  readonly #stepped: Stepped | undefined;
   readonly #attempts = new Map<string, readonly { readonly event: Published; readonly attempt: Attempt }[]>();
   readonly #places = new Map<string, string>();
   /** Best-effort crossings of each event into each cluster. */
@@ -156,10 +160,12 @@ export class History implements MesherObserver, NetworkObserver {
     schedule: Schedule,
     meshers: ReadonlyMap<NodeId, SimMesher>,
     trace: ((line: string) => void) | undefined,
+    stepped?: Stepped,
   ) {
     this.#schedule = schedule;
     this.#meshers = meshers;
     this.#trace = trace;
+    this.#stepped = stepped;
   }
 
   trace(who: string, what: () => string): void {
@@ -266,6 +272,7 @@ export class History implements MesherObserver, NetworkObserver {
     const ticked = inputs.some(({ kind }) => kind === 'tick');
     const appends = effects.some(({ kind }) => kind === 'append');
     if (ticked || appends) this.#follow(mesher, core, ticked, appends);
+    this.#stepped?.(mesher, inputs, effects);
     if (!this.#trace) return;
     for (const input of inputs)
       if (input.kind !== 'tick') this.trace(mesher.node, () => `← ${describe(input)}`);

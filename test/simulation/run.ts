@@ -21,7 +21,7 @@ import {
 } from './checkers.ts';
 import { KeyRing } from './fake-keys.ts';
 import { type Era, Faults } from './faults.ts';
-import { type Breach, History } from './history.ts';
+import { type Breach, History, type Stepped } from './history.ts';
 import type { SimMesher } from './mesher.ts';
 import { type Host, SimNetwork } from './network.ts';
 import { Population } from './population.ts';
@@ -32,6 +32,8 @@ import { Listener, planSubscriber, Publisher, Subscriber, Undertaker } from './w
 export interface RunOptions {
   readonly seed: number;
   readonly trace?: (line: string) => void;
+  /** Shown each step, as a driver's observers are. */
+  readonly stepped?: Stepped;
   /** Undefined: the seed says. */
   readonly quiet?: boolean;
   /** Copies that clusters keep of each journal, this one included; undefined: the seed says. */
@@ -107,7 +109,7 @@ class World {
     this.#quiet = options.quiet ?? options.seed % 4 === 0;
     const byNode = new Map<string, SimMesher>();
     const hosts = new Map<string, Host>();
-    this.history = new History(this.schedule, byNode, options.trace);
+    this.history = new History(this.schedule, byNode, options.trace, options.stepped);
     this.#absences = new Absences(this.history);
     this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
     this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, hosts, this.history);

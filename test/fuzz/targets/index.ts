@@ -16,6 +16,7 @@ const TARGETS: Readonly<Record<string, () => Promise<{ readonly target: Target }
   'cloudevent-json': () => import('./cloudevent-json.ts'),
   'http-messages': () => import('./http-messages.ts'),
   'http-api': () => import('./http-api.ts'),
+  'trace-contexts': () => import('./trace-contexts.ts'),
   'topics-and-tokens': () => import('./topics-and-tokens.ts'),
   config: () => import('./config.ts'),
   arguments: () => import('./arguments.ts'),

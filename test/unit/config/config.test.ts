@@ -54,6 +54,30 @@ test('gives every setting its default, and limits and timing those of the core',
   assert.equal(config.registry.user, undefined);
 });
 
+test('takes a part of one as a number with a point, and no other number', () => {
+  const ratio = (text: string): number =>
+    load({ flags: { 'tracing-sample-ratio': text } }).tracing.sampleRatio;
+  assert.deepEqual([load({}).tracing.sampleRatio, ratio('0.25'), ratio('1')], [0, 0.25, 1]);
+  for (const text of ['1.5', '-0.1', 'some', '1e-3', '.5'])
+    assert.match(
+      refusal({ flags: { 'tracing-sample-ratio': text } }),
+      /tracing\.sampleRatio is .*, it must be /,
+    );
+});
+
+test('takes an endpoint for spans that is a base URL, and headers only with it', (t) => {
+  const endpoint = (text: string) => load({ flags: { 'tracing-endpoint': text } }).tracing.endpoint;
+  assert.equal(load({}).tracing.endpoint, undefined);
+  for (const text of ['http://127.0.0.1:4318', 'https://otlp.example.com/otlp/'])
+    assert.equal(endpoint(text), text);
+  for (const text of ['127.0.0.1:4318', 'grpc://h:4317', 'http://u:p@h', 'http://h?a=1', ''])
+    assert.match(refusal({ flags: { 'tracing-endpoint': text } }), /tracing\.endpoint is /);
+  const file = yamlFile(t, 'x-token: secret');
+  assert.match(refusal({ flags: { 'tracing-headers-file': file } }), /needs tracing\.endpoint/);
+  const both = { 'tracing-endpoint': 'http://h', 'tracing-headers-file': `${file}.not` };
+  assert.match(refusal({ flags: both }), /cannot be read/);
+});
+
 test('lets a flag win over a variable, a variable over the file, and the file over the default', (t) => {
   const file = yamlFile(
     t,

@@ -1,0 +1,164 @@
+// Which events are traced, and what their spans are called. Both follow from the event's own bytes, which no hop changes, so that every
+// mesher comes to the same trace, and can name a span of another mesher as a parent without having been told of it.
+//
+// - An event with a trace context (`traceparent`, else `sw8`) is traced where that says `sampled`.
+// - One without is traced where the CRC of its bytes falls below `sampleRatio`; its trace then begins here.
+
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { CloudEvent } from '../../core/cloud-event.ts';
+import { formatToken, type DeliveryToken } from '../../core/delivery-token.ts';
+import type { NodeId, StoredEvent } from '../../core/event.ts';
+import type { ContextIgnoral } from '../../core/metric-catalogue.ts';
+import { decodeCloudEvent } from '../../wire/cloud-event-protobuf.ts';
+import { WireError } from '../../wire/wire-error.ts';
+import { lookForContext } from './context-scan.ts';
+import { contextOfSw8, parseSw8 } from './skywalking.ts';
+import { isTracestate, parseTraceparent, type TraceContext } from './trace-context.ts';
+
+export interface TracedEvent {
+  readonly traceId: string;
+  /** As its publisher said. */
+  readonly parentId: string | undefined;
+  /** As it came, or ''. */
+  readonly tracestate: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  /** Bytes of the CloudEvent. */
+  readonly bytes: number;
+  /** What the ids of its spans are made of; a dead letter has spans of its own. */
+  readonly key: string;
+  /** Of a dead letter: the key that the event had before. */
+  readonly formerKey: string | undefined;
+}
+
+const CRC_RANGE = 2 ** 32;
+
+export class Tracer {
+  readonly #ratio: number;
+  readonly #ignored: (why: ContextIgnoral) => void;
+
+  /** `ignored` is told only of what `read` is asked to complain about. */
+  constructor(sampleRatio: number, ignored: (why: ContextIgnoral) => void) {
+    this.#ratio = sampleRatio;
+    this.#ignored = ignored;
+  }
+
+  /** Undefined for an event that is not traced: for nearly all, and at nearly no cost. */
+  find(
+    cloudEvent: Uint8Array,
+    deadLetter?: StoredEvent['deadLetter'],
+    complains = false,
+  ): TracedEvent | undefined {
+    const sight = lookForContext(cloudEvent);
+    if (sight === 'unsampled' || (sight === 'none' && !this.#isChosen(cloudEvent))) return undefined;
+    try {
+      return this.#read(cloudEvent, deadLetter, complains);
+    } catch (error) {
+      if (error instanceof WireError) return undefined; // it is no event: others say so
+      throw error;
+    }
+  }
+
+  #read(
+    bytes: Uint8Array,
+    deadLetter: StoredEvent['deadLetter'],
+    complains: boolean,
+  ): TracedEvent | undefined {
+    const event = decodeCloudEvent(bytes);
+    const { source, id, type } = event;
+    const ignored = complains ? this.#ignored : () => undefined;
+    const carried = contextOf(event, ignored);
+    if (carried && !carried.sampled) return undefined;
+    if (!carried && !this.#isChosen(bytes)) return undefined;
+    const { traceId, parentId } = carried ?? newTrace(source, id);
+    const key = digest(traceId, parentId ?? '', source, id);
+    return {
+      traceId,
+      parentId,
+      tracestate: carried?.tracestate ?? '',
+      source,
+      id,
+      type,
+      bytes: bytes.length,
+      key: deadLetter ? digest(key, deadLetter.subscription) : key,
+      formerKey: deadLetter && key,
+    };
+  }
+
+  #isChosen(bytes: Uint8Array): boolean {
+    return this.#ratio > 0 && crc32(bytes) < this.#ratio * CRC_RANGE;
+  }
+}
+
+/** The context that an event carries, sampled or not; undefined: none, or none that follows the rules. */
+export function contextOf(
+  event: CloudEvent,
+  ignored: (why: ContextIgnoral) => void,
+): (TraceContext & { readonly tracestate: string }) | undefined {
+  const traceparent = textOf(event, 'traceparent');
+  const context = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  if (traceparent !== undefined && !context) ignored('malformed-traceparent');
+  if (context) {
+    const tracestate = textOf(event, 'tracestate') ?? '';
+    if (tracestate === '' || isTracestate(tracestate)) return { ...context, tracestate };
+    ignored('malformed-tracestate');
+    return { ...context, tracestate: '' };
+  }
+  const text = textOf(event, 'sw8');
+  if (text === undefined) return undefined;
+  const sw8 = parseSw8(text);
+  if (!sw8) {
+    ignored('malformed-sw8');
+    return undefined;
+  }
+  return { ...contextOfSw8(sw8), tracestate: '' };
+}
+
+export function textOf(event: CloudEvent, name: string): string | undefined {
+  const value = event.attributes.get(name)?.value;
+  return value === undefined || typeof value === 'string' ? value : '';
+}
+
+function newTrace(source: string, id: string): Pick<TraceContext, 'traceId' | 'parentId'> {
+  return { traceId: digest('trace', source, id).slice(0, 32), parentId: undefined };
+}
+
+/** In hex; no two lists of texts have the same. */
+function digest(...texts: readonly string[]): string {
+  return hash('sha256', JSON.stringify(texts), 'hex');
+}
+
+/** Finds out whether an event is traced. */
+export type Finder = Pick<Tracer, 'find'>;
+
+// ───────────────────────────────────────────────────────────── ids of spans: 16 hex digits
+
+/** How the event got into a mesher: published, received, taken over, or made a dead letter. All else there is below it. */
+export function entrySpanId(key: string, node: NodeId): string {
+  return spanId(key, 'entry', node);
+}
+
+/** Of an entry that came to nothing: the publisher may send the event again, and that is then the entry. */
+export function refusedSpanId(key: string, node: NodeId, atMs: number): string {
+  return spanId(key, 'refused', node, String(atMs));
+}
+
+export function commitSpanId(key: string, node: NodeId): string {
+  return spanId(key, 'commit', node);
+}
+
+/** Both ends come to the same: what `to` receives is below what `from` forwards. */
+export function forwardSpanId(key: string, from: NodeId, to: NodeId): string {
+  return spanId(key, 'forward', from, to);
+}
+
+/** `consumer`: the subscription, or the session of one that is ephemeral. */
+export function deliverSpanId(key: string, node: NodeId, consumer: string, token: DeliveryToken): string {
+  return spanId(key, 'deliver', node, consumer, formatToken(token));
+}
+
+function spanId(...parts: readonly string[]): string {
+  return digest(...parts).slice(0, 16);
+}
