@@ -28,6 +28,7 @@ import type { MesherView, MetricFamily } from './core/views.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { Driver } from './driver.ts';
 import { MesherDoor } from './front-door.ts';
+import { DASHBOARD_FOLDER, dashboardRoutes } from './http/dashboard.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
@@ -175,7 +176,11 @@ async function build(
     { host, port, version, limits },
     {
       view: viewOf(() => started.core, heirless, registry, families, limits),
-      plugins: [httpBridge({ limits, webhook }, { door, clock, random, log }), streaming.plugin],
+      plugins: [
+        httpBridge({ limits, webhook }, { door, clock, random, log }),
+        streaming.plugin,
+        async (app) => app.register(dashboardRoutes, { folder: DASHBOARD_FOLDER }),
+      ],
       upgrade: streaming,
       log,
       process: figures,
