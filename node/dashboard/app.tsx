@@ -92,7 +92,7 @@ function Header({ live, ageMs }: { readonly live: Live; readonly ageMs: number }
     <header class="top">
       <a class="brand" href={hashOf('')}>
         <Icon name="causeway" />
-        <span>Causeway</span>
+        <span class={overview ? 'brand-name' : undefined}>Causeway</span>
         {overview && <span class="brand-federation">{overview.federation}</span>}
       </a>
       <div class="top-end">
@@ -158,6 +158,12 @@ function Navigation({
       >
         <Icon name="menu" />
         {current}
+        {(overview?.alarms.length ?? 0) > 0 && route.view !== '' && (
+          <span class="nav-badge" data-view="">
+            {overview?.alarms.length}
+            <span class="hidden"> {overview?.alarms.length === 1 ? 'alarm' : 'alarms'}</span>
+          </span>
+        )}
       </button>
       <ul id="views">
         {VIEWS.map(({ name, title }) => {

@@ -39,9 +39,13 @@ function polygonsOf(geometry: { readonly type: string }): readonly (readonly Rin
   return geometry.type === 'Polygon' ? [coordinates as readonly Ring[]] : [];
 }
 
-/** A tenth of a degree is finer than the data is. */
+/** A tenth of a degree is finer than the data is. A ring over the date line goes on beyond 180°, and not back around the world. */
 function pathOf(ring: Ring): string {
-  const points = ring.map(([lon = 0, lat = 0]) => {
+  let turns = 0;
+  const points = ring.map(([lon0 = 0, lat = 0], at) => {
+    const before = ring[at - 1]?.[0] ?? lon0;
+    if (Math.abs(lon0 - before) > 180) turns += lon0 < before ? 360 : -360;
+    const lon = lon0 + turns;
     const { x, y } = project({ lat, lon });
     return `${x.toFixed(1)} ${y.toFixed(1)}`;
   });

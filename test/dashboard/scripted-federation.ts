@@ -456,7 +456,11 @@ function rise(index: number): number {
 }
 
 function noise(index: number, seed: number): number {
-  return Math.sin(index / (3 + seed)) * 0.5 + Math.sin(index * 1.7 * seed) * 0.5;
+  return (
+    0.6 * Math.sin(index / (9 + seed)) +
+    0.3 * Math.sin(index / 4 + seed * seed) +
+    0.1 * Math.sin(index * 1.7 * seed)
+  );
 }
 
 function round(value: number): number {

@@ -24,6 +24,7 @@ function joined(whole: number, unit: string, rest: number, restUnit: string): st
 /** A measured time: `0.8 ms`, `84 ms`, `1.2 s`; long ones as ages. */
 export function formatMs(ms: number | undefined): string {
   if (ms === undefined) return NOTHING;
+  if (ms === 0) return '0 ms';
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < SECOND) return `${Math.round(ms)} ms`;
   return ms < 10 * SECOND ? `${(ms / SECOND).toFixed(1)} s` : formatAge(ms);

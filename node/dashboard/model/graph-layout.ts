@@ -1,5 +1,5 @@
-// Where the map's graph draws its clusters: on an ellipse, in the order of their names, so that each stays where people have seen it
-// last. Pure geometry, in pixels.
+// Where the map's graph draws its clusters: around an ellipse, or down a narrow screen, in the order of their names, so that each stays
+// where people have seen it last. Pure geometry, in pixels.
 
 import type { Point } from './projection.ts';
 
@@ -15,12 +15,13 @@ export interface Layout {
   readonly boxes: ReadonlyMap<string, Box>;
 }
 
-/** Narrower than this, boxes stand upright above each other. */
+/** Narrower than this, boxes go down the screen. */
 const NARROW = 560;
 const EDGE = 10;
-/** Between two boxes that are neighbours on the ellipse: room for a link's figures. */
-const GAP = { wide: 110, narrow: 44 };
-const ASPECT_WIDE = 0.52;
+/** Between two boxes above each other: room for a link's figures. */
+const GAP = 72;
+/** Between the highest and the lowest, where the drawing has room for more. */
+const ROOM_HEIGHT = 280;
 
 /** Fits the clusters into `width`; the height is what they need, at least `heightMin`. */
 export function layOutClusters(
@@ -30,37 +31,42 @@ export function layOutClusters(
   heightMin: number,
 ): Layout {
   const narrow = width < NARROW;
-  const gap = narrow ? GAP.narrow : GAP.wide;
-  const [rx, ry] = radii(clusters.length, box, width, gap, narrow);
-  const height = Math.max(heightMin, Math.ceil(2 * (ry + EDGE) + box.height));
-  const centre = { x: width / 2, y: height / 2 };
-  // Two lie side by side where there is room, more begin at the top.
-  const start = clusters.length === 2 && !narrow ? -Math.PI : -Math.PI / 2;
+  const count = clusters.length;
+  const points = narrow ? onZigzag(count) : onCircle(count);
+  // On a circle as many hang on one side as half of them; where two lie side by side none hangs.
+  const rows = narrow ? count : count === 2 ? 1 : Math.ceil((count + 1) / 2);
+  const least = rows * box.height + (rows - 1) * GAP;
+  const height = Math.max(heightMin, least + 2 * EDGE);
+  const room = {
+    x: Math.max(0, width - box.width - 2 * EDGE),
+    y: Math.max(Math.min(ROOM_HEIGHT, height - box.height - 2 * EDGE), least - box.height),
+  };
   const boxes = clusters.toSorted().map((name, at): [string, Box] => {
-    const angle = start + (2 * Math.PI * at) / clusters.length;
-    const [x, y] =
-      clusters.length === 1
-        ? [centre.x, centre.y]
-        : [centre.x + rx * Math.cos(angle), centre.y + ry * Math.sin(angle)];
-    return [name, { ...box, x: Math.round(x), y: Math.round(y) }];
+    const { x, y } = points[at] ?? { x: 0, y: 0 };
+    return [name, { ...box, x: Math.round(width / 2 + x * room.x), y: Math.round(height / 2 + y * room.y) }];
   });
   return { width, height, boxes: new Map(boxes) };
 }
 
-function radii(
-  count: number,
-  box: { readonly width: number; readonly height: number },
-  width: number,
-  gap: number,
-  narrow: boolean,
-): readonly [number, number] {
-  const rx = Math.max(0, width / 2 - box.width / 2 - EDGE);
-  if (count < 2) return [0, 0];
-  const ry = narrow ? (count === 2 ? box.height : 1.1 * rx) : rx * ASPECT_WIDE;
-  // Boxes of which several hang on one side need as much height as they have together, whatever the width is.
-  const perSide = Math.ceil(count / 2);
-  const least = ((perSide - 1) * (box.height + gap)) / 2 + (count > 2 ? box.height / 2 : 0);
-  return [rx, Math.max(narrow ? least : Math.min(ry, 190), count === 2 && !narrow ? 0 : least)];
+/** From -0.5 to 0.5 in both directions, and stretched until they reach as far. */
+function onCircle(count: number): readonly Point[] {
+  // Two lie side by side, more begin at the top.
+  const start = count === 2 ? -Math.PI : -Math.PI / 2;
+  const angles = Array.from({ length: count }, (_, at) => start + (2 * Math.PI * at) / count);
+  const xs = stretched(angles.map((angle) => Math.cos(angle)));
+  const ys = stretched(angles.map((angle) => Math.sin(angle)));
+  return xs.map((x, at) => ({ x, y: ys[at] ?? 0 }));
+}
+
+/** Left and right by turns, downwards: each line between two has a middle of its own. */
+function onZigzag(count: number): readonly Point[] {
+  const ys = stretched(Array.from({ length: count }, (_, at) => at));
+  return ys.map((y, at) => ({ x: count === 1 ? 0 : at % 2 === 0 ? -0.5 : 0.5, y }));
+}
+
+function stretched(values: readonly number[]): readonly number[] {
+  const [min, max] = [Math.min(...values), Math.max(...values)];
+  return values.map((value) => (max - min < 1e-6 ? 0 : (value - min) / (max - min) - 0.5));
 }
 
 /** Where the line from a box's centre towards `to` leaves the box. */

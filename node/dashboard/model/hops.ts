@@ -18,7 +18,7 @@ export const HOPS: Readonly<Record<HopKind, HopFacts>> = {
   'forward-acked': { words: 'Handed over', tone: 'quiet', icon: 'up' },
   delivered: { words: 'Delivered', tone: 'quiet', icon: 'arrow' },
   acked: { words: 'Acked', tone: 'good', icon: 'up' },
-  retried: { words: 'Not acked, to be tried again', tone: 'slow', icon: 'slow' },
+  retried: { words: 'Not acked', tone: 'slow', icon: 'slow' },
   'dead-lettered': { words: 'Given up: a dead letter', tone: 'bad', icon: 'dead-letters' },
   dropped: { words: 'Dropped', tone: 'bad', icon: 'down' },
   refused: { words: 'Refused', tone: 'bad', icon: 'down' },

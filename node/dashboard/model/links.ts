@@ -17,6 +17,7 @@ export interface Edge {
   /** Of those in `state`, where that is not `up`: since when the first is. */
   readonly since: number;
   readonly bad: number;
+  /** The best where all are up, else that of the worst. */
   readonly roundTripMs: number | undefined;
   readonly eventsPerSecond: number;
   readonly queued: number;
@@ -58,7 +59,7 @@ function edgeOf({ a, b, links }: { a: string; b: string; links: LinkOverview[] }
     links: sorted,
     since: sorted[0]?.since ?? 0,
     bad: links.filter((link) => link.state !== 'up').length,
-    roundTripMs: trips.length === 0 ? undefined : Math.min(...trips),
+    roundTripMs: state === 'up' && trips.length > 0 ? Math.min(...trips) : sorted[0]?.roundTripMs,
     eventsPerSecond: sum((link) => link.eventsPerSecond),
     queued: sum((link) => link.queued),
     lagMs: Math.max(0, ...links.map((link) => link.lagMs)),

@@ -33,8 +33,10 @@ export function Chart({ title, series, until, stepMs }: Props): JSX.Element {
   const count = Math.max(1, ...series.map(({ values }) => values.length));
   const at = picked === undefined ? undefined : Math.min(picked, count - 1);
   const from = until - (count - 1) * stepMs;
+  const most = Math.max(0, ...series.flatMap(({ values }) => values.filter((value) => value !== null)));
   const scale = valueScale(
-    Math.max(0, ...series.flatMap(({ values }) => values.filter((value) => value !== null))),
+    most,
+    series[0]?.unit === 'bytes' ? 1024 ** Math.floor(Math.log2(Math.max(1, most)) / 10) : 1,
   );
   const format = UNITS[series[0]?.unit ?? 'events'];
   const plot = { width: Math.max(10, width - PAD.left - PAD.right), height: HEIGHT - PAD.top - PAD.bottom };

@@ -5,6 +5,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { compareCells, type SortValue } from '../model/sorting.ts';
 import { formatCount } from '../model/format.ts';
+import { Scroll } from './scroll.tsx';
 
 export interface Column<Row> {
   readonly key: string;
@@ -58,33 +59,35 @@ export function DataTable<Row>(props: Props<Row>): JSX.Element {
     );
   return (
     <>
-      <table class="table" role="table">
-        <caption>{label}</caption>
-        <thead role="rowgroup">
-          <tr role="row">
-            {columns.map((column) => (
-              <Header key={column.key} column={column} order={order} setOrder={setOrder} />
-            ))}
-          </tr>
-        </thead>
-        <tbody role="rowgroup">
-          {shown.map((row) => (
-            <tr role="row" key={rowKey(row)} data-tone={tone?.(row)}>
-              {columns.map(({ key, title, cell, align, wide }, at) =>
-                at === 0 ? (
-                  <th key={key} role="rowheader" scope="row" data-align={align} data-wide={wide}>
-                    {cell(row)}
-                  </th>
-                ) : (
-                  <td key={key} role="cell" data-label={title} data-align={align} data-wide={wide}>
-                    {cell(row)}
-                  </td>
-                ),
-              )}
+      <Scroll label={caption}>
+        <table class="table" role="table">
+          <caption>{label}</caption>
+          <thead role="rowgroup">
+            <tr role="row">
+              {columns.map((column) => (
+                <Header key={column.key} column={column} order={order} setOrder={setOrder} />
+              ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody role="rowgroup">
+            {shown.map((row) => (
+              <tr role="row" key={rowKey(row)} data-tone={tone?.(row)}>
+                {columns.map(({ key, title, cell, align, wide }, at) =>
+                  at === 0 ? (
+                    <th key={key} role="rowheader" scope="row" data-align={align} data-wide={wide}>
+                      {cell(row)}
+                    </th>
+                  ) : (
+                    <td key={key} role="cell" data-label={title} data-align={align} data-wide={wide}>
+                      {cell(row)}
+                    </td>
+                  ),
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
       {shown.length < sorted.length && (
         <p class="table-more">
           <button type="button" onClick={() => setAll(true)}>

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 
 const THEMES = [
-  { name: 'auto', title: 'System' },
+  { name: 'auto', title: 'System colours' },
   { name: 'light', title: 'Light' },
   { name: 'dark', title: 'Dark' },
 ] as const;

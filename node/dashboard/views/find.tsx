@@ -102,6 +102,12 @@ function Trace({ trace }: { readonly trace: TraceView }): JSX.Element {
   );
 }
 
+const SUBSCRIPTION_WORDS: Readonly<Partial<Record<TraceHop['what'], string>>> = {
+  delivered: 'to',
+  acked: 'by',
+  retried: 'by',
+};
+
 function Hop({
   hop,
   before,
@@ -116,7 +122,7 @@ function Hop({
   const moved = before?.mesher !== hop.mesher;
   const details = [
     hop.peer === '' ? '' : `${hop.what === 'landed' ? 'from' : 'to'} ${whereabouts(overview, hop.peer)}`,
-    hop.subscription === '' ? '' : `subscription ${hop.subscription}`,
+    hop.subscription === '' ? '' : `${SUBSCRIPTION_WORDS[hop.what] ?? 'of'} subscription ${hop.subscription}`,
     hop.attempt > 0 ? `try ${hop.attempt}` : '',
     hop.reason === '' ? '' : `because: ${hop.reason}`,
   ].filter(Boolean);

@@ -144,15 +144,10 @@ function Rates({ overview }: { readonly overview: Overview }): JSX.Element {
           figure('forwarded', 'To others', ({ figures }) => figures?.rates.forwarded, formatRate),
           figure('landed', 'From others', ({ figures }) => figures?.rates.landed, formatRate),
           figure('queued', 'Waiting', ({ figures }) => figures?.queued, formatCount),
-          figure('publish50', 'Publish, typical', ({ figures }) => figures?.latency.publish?.p50, formatMs),
-          figure('publish99', '99 of 100', ({ figures }) => figures?.latency.publish?.p99, formatMs),
-          figure(
-            'delivery50',
-            'Delivery, typical',
-            ({ figures }) => figures?.latency.delivery?.p50,
-            formatMs,
-          ),
-          figure('delivery99', '99 of 100 ', ({ figures }) => figures?.latency.delivery?.p99, formatMs),
+          figure('publish50', 'Publish p50', ({ figures }) => figures?.latency.publish?.p50, formatMs),
+          figure('publish99', 'Publish p99', ({ figures }) => figures?.latency.publish?.p99, formatMs),
+          figure('delivery50', 'Delivery p50', ({ figures }) => figures?.latency.delivery?.p50, formatMs),
+          figure('delivery99', 'Delivery p99', ({ figures }) => figures?.latency.delivery?.p99, formatMs),
         ]}
         rows={overview.meshers}
         rowKey={({ node }) => node}
@@ -210,8 +205,8 @@ function Health({ overview }: { readonly overview: Overview }): JSX.Element {
           },
         },
         figure('journal', 'Journal', ({ figures }) => figures?.disk.journalBytes, formatBytes),
-        figure('loop50', 'Event loop, typical', ({ figures }) => figures?.eventLoopDelayMs.p50, formatMs),
-        figure('loop99', '99 of 100', ({ figures }) => figures?.eventLoopDelayMs.p99, formatMs),
+        figure('loop50', 'Event loop p50', ({ figures }) => figures?.eventLoopDelayMs.p50, formatMs),
+        figure('loop99', 'Event loop p99', ({ figures }) => figures?.eventLoopDelayMs.p99, formatMs),
         figure('rss', 'Memory', ({ figures }) => figures?.rssBytes, formatBytes),
         figure('up', 'Up for', ({ figures }) => (figures ? now - figures.upSince : undefined), formatAge),
         { key: 'version', title: 'Version', cell: ({ figures }) => figures?.version ?? NOTHING },

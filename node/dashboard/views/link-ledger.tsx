@@ -63,16 +63,14 @@ export function LinkLedger({ peer }: { readonly peer: string }): JSX.Element {
   return (
     <details>
       <summary>Count by lane</summary>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Counts by lane">
-        <DataTable
-          caption="Counts by lane"
-          captionHidden
-          columns={COLUMNS}
-          rows={lanes}
-          rowKey={({ lane, direction }) => `${lane} ${direction}`}
-          empty={null}
-        />
-      </div>
+      <DataTable
+        caption="Counts by lane"
+        captionHidden
+        columns={COLUMNS}
+        rows={lanes}
+        rowKey={({ lane, direction }) => `${lane} ${direction}`}
+        empty={null}
+      />
     </details>
   );
 }

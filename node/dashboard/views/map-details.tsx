@@ -305,7 +305,10 @@ function MesherDetails({
                     ? `${formatBytes(figures.disk.freeBytes)}: full`
                     : formatBytes(figures.disk.freeBytes),
                 ],
-                ['Event loop', `${formatMs(figures.eventLoopDelayMs.p99)} (99 of 100)`],
+                [
+                  'Event loop',
+                  `p50 ${formatMs(figures.eventLoopDelayMs.p50)}, p99 ${formatMs(figures.eventLoopDelayMs.p99)}`,
+                ],
                 ['Copies', figures.copies.length === 0 ? 'none kept' : copiesText(figures.copies)],
                 ['Dropped', reasons(figures.dropped)],
                 ['Refused', reasons(figures.refused)],

@@ -3,8 +3,8 @@
 import type { ComponentChildren, JSX } from 'preact';
 import type { MesherOverview, Overview } from '../../core/overview.ts';
 import { useFederation } from '../data/hooks.ts';
-import { formatAge, formatMs, formatRate, plural } from '../model/format.ts';
-import { borderPoint, type Box } from '../model/graph-layout.ts';
+import { formatAge, formatCount, formatMs, formatRate, plural } from '../model/format.ts';
+import { borderPoint, type Box, pushApart } from '../model/graph-layout.ts';
 import type { Edge } from '../model/links.ts';
 import { mesherName } from '../model/names.ts';
 import { total } from '../model/totals.ts';
@@ -24,6 +24,8 @@ interface Props {
   readonly edges: readonly Edge[];
   readonly chosen: Chosen | undefined;
   readonly to: (path: readonly string[]) => string;
+  /** Left out of what is well, where there is no room for figures. */
+  readonly bare?: boolean;
   /** Drawn below all else. */
   readonly children?: ComponentChildren;
 }
@@ -31,10 +33,25 @@ interface Props {
 /** More do not fit into a card's row. */
 const MARKS_MAX = 6;
 const MARK_STEP = 25;
+/** So many have room for their names. */
+const NAMES_MAX = 2;
+const NAME_LETTERS_MAX = 7;
+/** Narrower drawings say less of each link. */
+const NARROW = 560;
+/** Pixels, half a letter of a label: as wide as the widest of the usual fonts has it. */
+const FIGURE_WIDTH = 3.5;
+const HEAD_WIDTH = 4.5;
 
-export function Drawing({ width, height, boxes, overview, edges, chosen, to, children }: Props): JSX.Element {
-  const between = edges.filter(({ a, b }) => a !== b);
+export function Drawing(props: Props): JSX.Element {
+  const { width, height, boxes, overview, edges, chosen, to, bare = false, children } = props;
+  const { now } = useFederation();
+  const between = edges.filter(({ a, b }) => a !== b).toSorted(goodFirst);
   const within = new Map(edges.filter(({ a, b }) => a === b).map((edge) => [edge.a, edge]));
+  const labels = labelsOf(
+    between.filter(({ state }) => !bare || state !== 'up'),
+    props,
+    now,
+  );
   return (
     <svg
       class="drawing"
@@ -44,14 +61,8 @@ export function Drawing({ width, height, boxes, overview, edges, chosen, to, chi
       aria-label="Clusters and the links between them"
     >
       {children}
-      {between.toSorted(goodFirst).map((edge) => (
-        <EdgeLine
-          key={`${edge.a}\n${edge.b}`}
-          edge={edge}
-          boxes={boxes}
-          chosen={chosen}
-          overview={overview}
-        />
+      {between.map((edge) => (
+        <EdgeLine key={keyOf(edge)} edge={edge} boxes={boxes} chosen={chosen} overview={overview} />
       ))}
       {[...boxes].map(([name, box]) => (
         <ClusterCard
@@ -64,11 +75,15 @@ export function Drawing({ width, height, boxes, overview, edges, chosen, to, chi
           to={to}
         />
       ))}
-      {between.toSorted(goodFirst).map((edge) => (
-        <EdgeLabel key={`${edge.a}\n${edge.b}`} edge={edge} boxes={boxes} narrow={width < 560} to={to} />
+      {labels.map((label) => (
+        <EdgeLabel key={keyOf(label.edge)} label={label} to={to} />
       ))}
     </svg>
   );
+}
+
+function keyOf({ a, b }: Edge): string {
+  return JSON.stringify([a, b]);
 }
 
 /** What is bad is drawn last, over the rest. */
@@ -116,49 +131,97 @@ function EdgeLine({
   );
 }
 
-function EdgeLabel({
-  edge,
-  boxes,
-  narrow,
-  to,
-}: {
+interface Label {
   readonly edge: Edge;
-  readonly boxes: ReadonlyMap<string, Box>;
-  readonly narrow: boolean;
-  readonly to: (path: readonly string[]) => string;
-}): JSX.Element | null {
-  const { now } = useFederation();
-  const line = ends(edge, boxes);
-  if (!line) return null;
-  const { tone, word } = LINK_STATES[edge.state];
-  const figures = [formatMs(edge.roundTripMs), ...(narrow ? [] : [formatRate(edge.eventsPerSecond)])].join(
-    ' · ',
-  );
-  const text = edge.state === 'up' ? figures : `${word} ${formatAge(now - edge.since)}`;
-  const middle = { x: (line.from.x + line.to.x) / 2, y: (line.from.y + line.to.y) / 2 };
-  const halfWidth = text.length * 3.4 + (edge.state === 'up' ? 8 : 19);
-  const spoken = [
-    `${edge.a} and ${edge.b}: ${word}`,
+  /** '' where all is well. */
+  readonly head: string;
+  readonly figures: string;
+  readonly box: Box;
+}
+
+/** On the middles of their lines, or near them where another is there. */
+function labelsOf(edges: readonly Edge[], props: Props, now: number): readonly Label[] {
+  const { boxes, width, height, bare = false } = props;
+  const labels = edges.flatMap((edge): Label[] => {
+    const line = ends(edge, boxes);
+    if (!line) return [];
+    const narrow = width < NARROW;
+    // On a small map of the world the sign alone has room.
+    const isSign = edge.state === 'up' || (bare && narrow);
+    const head = isSign ? '' : `${LINK_STATES[edge.state].word} ${formatAge(now - edge.since)}`;
+    const figures = bare ? '' : figuresOf(edge, narrow);
+    return [
+      {
+        edge,
+        head,
+        figures,
+        box: {
+          x: (line.from.x + line.to.x) / 2,
+          y: (line.from.y + line.to.y) / 2,
+          width:
+            isSign && figures === ''
+              ? 26
+              : 2 * Math.max(figures.length * FIGURE_WIDTH + 10, head.length * HEAD_WIDTH + 24),
+          height: head !== '' && figures !== '' ? 44 : 26,
+        },
+      },
+    ];
+  });
+  const apart = pushApart(new Map(labels.map(({ edge, box }) => [keyOf(edge), box])), width, height);
+  return labels.map((label) => ({ ...label, box: apart.get(keyOf(label.edge)) ?? label.box }));
+}
+
+function figuresOf(edge: Edge, narrow: boolean): string {
+  const waits = edge.queued > 0;
+  return [
+    edge.roundTripMs === undefined ? '' : formatMs(edge.roundTripMs),
+    narrow || (edge.state !== 'up' && waits) ? '' : formatRate(edge.eventsPerSecond),
+    waits ? `${formatCount(edge.queued)} wait` : '',
+    edge.lagMs > 0 && !narrow ? `lag ${formatMs(edge.lagMs)}` : '',
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+function spokenOf(edge: Edge, now: number): string {
+  return [
+    `${edge.a} and ${edge.b}: ${LINK_STATES[edge.state].word}`,
     edge.state === 'up'
       ? ''
       : `for ${formatAge(now - edge.since)}, ${edge.bad} of ${edge.links.length} links`,
-    `round trip ${formatMs(edge.roundTripMs)}`,
+    edge.roundTripMs === undefined ? '' : `round trip ${formatMs(edge.roundTripMs)}`,
     formatRate(edge.eventsPerSecond),
     edge.queued > 0 ? `${plural(edge.queued, 'event')} wait, lag ${formatMs(edge.lagMs)}` : '',
-  ];
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+function EdgeLabel({ label, to }: { readonly label: Label; readonly to: Props['to'] }): JSX.Element {
+  const { now } = useFederation();
+  const { edge, head, figures, box } = label;
+  const spoken = spokenOf(edge, now);
+  const both = head !== '' && figures !== '';
   return (
     <a
       class="edge-label"
       href={to(['between', edge.a, edge.b])}
-      data-tone={tone}
-      aria-label={spoken.filter(Boolean).join(', ')}
+      data-tone={LINK_STATES[edge.state].tone}
+      aria-label={spoken}
     >
-      <title>{spoken.filter(Boolean).join(', ')}</title>
-      <g transform={`translate(${middle.x.toFixed(1)} ${middle.y.toFixed(1)})`}>
-        <rect x={-halfWidth} y={-13} width={2 * halfWidth} height={26} rx={13} />
-        {edge.state !== 'up' && <Mark state={edge.state} x={-halfWidth + 15} />}
-        <text x={edge.state === 'up' ? 0 : 10} y={4} text-anchor="middle">
-          {text}
+      <title>{spoken}</title>
+      <g transform={`translate(${box.x.toFixed(1)} ${box.y.toFixed(1)})`}>
+        <rect x={-box.width / 2} y={-box.height / 2} width={box.width} height={box.height} rx={13} />
+        {edge.state !== 'up' && (
+          <g transform={`translate(${head === '' ? 0 : -head.length * HEAD_WIDTH - 2} ${both ? -8 : 0})`}>
+            <Mark state={edge.state} x={0} />
+            <text class="edge-head" x={14} y={4.5}>
+              {head}
+            </text>
+          </g>
+        )}
+        <text y={both ? 14 : 4.5} text-anchor="middle">
+          {figures}
         </text>
       </g>
     </a>
@@ -194,9 +257,11 @@ function ClusterCard({
   const { published, delivered } = total(meshers);
   const [left, top] = [-box.width / 2, -box.height / 2];
   const isChosen = chosen?.kind === 'cluster' && chosen.name === name;
-  const lettersMax = Math.floor((box.width - 24) / 7.4);
+  const lettersMax = Math.floor((box.width - 20) / 8.4);
   const bad = within !== undefined && within.state !== 'up' ? within : undefined;
   const compact = box.height < 70;
+  const bareName = box.height < 50;
+  const named = meshers.length <= NAMES_MAX && !bad;
   return (
     <g class={isChosen ? 'card is-chosen' : 'card'} transform={`translate(${box.x} ${box.y})`}>
       <a href={to(['cluster', name])} aria-label={`Cluster ${name}, ${plural(meshers.length, 'mesher')}`}>
@@ -211,17 +276,18 @@ function ClusterCard({
           </text>
         )}
       </a>
-      {meshers.slice(0, MARKS_MAX).map((mesher, at) => (
+      {(bareName ? [] : meshers.slice(0, MARKS_MAX)).map((mesher, at) => (
         <MesherMark
           key={mesher.node}
           mesher={mesher}
-          x={left + 22 + at * MARK_STEP}
+          x={left + 22 + at * (named ? (box.width - 20) / NAMES_MAX : MARK_STEP)}
+          named={named}
           y={top + 42}
           chosen={chosen?.kind === 'mesher' && chosen.name === mesher.node}
           href={to(['mesher', mesher.node])}
         />
       ))}
-      {meshers.length > MARKS_MAX && (
+      {meshers.length > MARKS_MAX && !bareName && (
         <text class="card-rates" x={left + 12 + MARKS_MAX * MARK_STEP} y={top + 46}>
           +{meshers.length - MARKS_MAX}
         </text>
@@ -258,10 +324,12 @@ function MesherMark({
   mesher,
   x,
   y,
+  named,
   chosen,
   href,
 }: {
   readonly mesher: MesherOverview;
+  readonly named: boolean;
   readonly x: number;
   readonly y: number;
   readonly chosen: boolean;
@@ -284,6 +352,11 @@ function MesherMark({
         <circle cx={x} cy={y} r={8} />
       )}
       <path transform={`translate(${x} ${y})`} d={MESHER_MARKS[tone]} />
+      {named && (
+        <text x={x + 14} y={y + 4.5}>
+          {mesherName(mesher).slice(0, NAME_LETTERS_MAX)}
+        </text>
+      )}
     </a>
   );
 }

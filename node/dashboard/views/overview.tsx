@@ -236,7 +236,7 @@ function Canaries({ canaries }: { readonly canaries: readonly CanaryOverview[] }
   });
   return (
     <DataTable
-      caption="Arrived of what was sent, and how fast"
+      caption="What arrived of what was sent, and how fast in the last hour"
       columns={[
         { key: 'from', title: 'From', cell: ({ from }) => from, sort: ({ from }) => from },
         { key: 'to', title: 'To', cell: ({ to }) => to, sort: ({ to }) => to },
@@ -245,14 +245,14 @@ function Canaries({ canaries }: { readonly canaries: readonly CanaryOverview[] }
         share('month', 'Last month'),
         {
           key: 'p50',
-          title: 'Typical time',
+          title: 'p50',
           align: 'end',
           cell: ({ hour }) => formatMs(hour.latencyMs?.p50),
           sort: ({ hour }) => hour.latencyMs?.p50,
         },
         {
           key: 'p99',
-          title: '99 of 100 within',
+          title: 'p99',
           align: 'end',
           cell: ({ hour }) => formatMs(hour.latencyMs?.p99),
           sort: ({ hour }) => hour.latencyMs?.p99,

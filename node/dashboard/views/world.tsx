@@ -9,7 +9,7 @@ import { edgesOf } from '../model/links.ts';
 import { fitPlaces, type Point, toPixels } from '../model/projection.ts';
 import { type Chosen, Drawing } from './map-drawing.tsx';
 
-const CARD = { wide: { width: 172, height: 62 }, narrow: { width: 128, height: 62 } };
+const CARD = { wide: { width: 180, height: 62 }, narrow: { width: 132, height: 34 } };
 /** From a place to its cluster's card. */
 const RISE = 48;
 
@@ -21,7 +21,7 @@ interface Props {
 export function WorldMap({ chosen, to }: Props): JSX.Element {
   const { overview } = useFederation();
   const [width, measure] = useWidth();
-  const height = Math.max(380, Math.round(width * 0.56));
+  const height = Math.round(width * (width < 560 ? 0.8 : 0.58));
   const placed = overview.clusters.flatMap(({ name, place }) => (place ? [{ name, place }] : []));
   const lost = overview.clusters.filter(({ place }) => place === undefined);
   const view = fitPlaces(
@@ -47,6 +47,7 @@ export function WorldMap({ chosen, to }: Props): JSX.Element {
             edges={edgesOf(overview.meshers, overview.links)}
             chosen={chosen}
             to={to}
+            bare
           >
             {/* One world more on either side, for federations across the date line. */}
             {[-360, 0, 360].map((shift) => (
