@@ -20,6 +20,8 @@ const NARROW = 560;
 const EDGE = 10;
 /** Between two boxes above each other: room for a link's figures. */
 const GAP = 72;
+/** More come closer together. */
+const ROWS_WIDE_APART = 4;
 /** Between the highest and the lowest, where the drawing has room for more. */
 const ROOM_HEIGHT = 280;
 
@@ -30,43 +32,63 @@ export function layOutClusters(
   width: number,
   heightMin: number,
 ): Layout {
-  const narrow = width < NARROW;
   const count = clusters.length;
-  const points = narrow ? onZigzag(count) : onCircle(count);
-  // On a circle as many hang on one side as half of them; where two lie side by side none hangs.
-  const rows = narrow ? count : count === 2 ? 1 : Math.ceil((count + 1) / 2);
-  const least = rows * box.height + (rows - 1) * GAP;
+  const spots = width < NARROW ? onZigzag(count) : onEllipse(count);
+  const rows = 1 + Math.max(0, ...spots.map(({ row }) => row));
+  const gap = rows > ROWS_WIDE_APART ? GAP / 2 : GAP;
+  const least = rows * box.height + (rows - 1) * gap;
   const height = Math.max(heightMin, least + 2 * EDGE);
   const room = {
     x: Math.max(0, width - box.width - 2 * EDGE),
-    y: Math.max(Math.min(ROOM_HEIGHT, height - box.height - 2 * EDGE), least - box.height),
+    y: rows === 1 ? 0 : Math.max(Math.min(ROOM_HEIGHT, height - box.height - 2 * EDGE), least - box.height),
   };
   const boxes = clusters.toSorted().map((name, at): [string, Box] => {
-    const { x, y } = points[at] ?? { x: 0, y: 0 };
-    return [name, { ...box, x: Math.round(width / 2 + x * room.x), y: Math.round(height / 2 + y * room.y) }];
+    const { x, row } = spots[at] ?? { x: 0, row: 0 };
+    const aside = Math.min(room.x / 2, Math.max(Math.abs(x) * room.x, box.width / 2 + EDGE));
+    return [
+      name,
+      {
+        ...box,
+        x: Math.round(width / 2 + Math.sign(x) * aside),
+        y: Math.round(height / 2 + (rows === 1 ? 0 : row / (rows - 1) - 0.5) * room.y),
+      },
+    ];
   });
   return { width, height, boxes: new Map(boxes) };
 }
 
-/** From -0.5 to 0.5 in both directions, and stretched until they reach as far. */
-function onCircle(count: number): readonly Point[] {
-  // Two lie side by side, more begin at the top.
-  const start = count === 2 ? -Math.PI : -Math.PI / 2;
-  const angles = Array.from({ length: count }, (_, at) => start + (2 * Math.PI * at) / count);
-  const xs = stretched(angles.map((angle) => Math.cos(angle)));
-  const ys = stretched(angles.map((angle) => Math.sin(angle)));
-  return xs.map((x, at) => ({ x, y: ys[at] ?? 0 }));
+interface Spot {
+  /** From -0.5, at the left, to 0.5. */
+  readonly x: number;
+  readonly row: number;
+}
+
+/** Clockwise from the top; rows are as far from each other at the top as they are in the middle, so that boxes have room. */
+function onEllipse(count: number): readonly Spot[] {
+  if (count === 2) {
+    return [
+      { x: -0.5, row: 0 },
+      { x: 0.5, row: 0 },
+    ];
+  }
+  const xs = stretched(Array.from({ length: count }, (_, at) => Math.sin((2 * Math.PI * at) / count)));
+  return xs.map((x, at) => ({ x, row: Math.min(at, count - at) }));
 }
 
 /** Left and right by turns, downwards: each line between two has a middle of its own. */
-function onZigzag(count: number): readonly Point[] {
-  const ys = stretched(Array.from({ length: count }, (_, at) => at));
-  return ys.map((y, at) => ({ x: count === 1 ? 0 : at % 2 === 0 ? -0.5 : 0.5, y }));
+function onZigzag(count: number): readonly Spot[] {
+  return Array.from({ length: count }, (_, at) => ({
+    x: count === 1 ? 0 : at % 2 === 0 ? -0.5 : 0.5,
+    row: at,
+  }));
 }
 
 function stretched(values: readonly number[]): readonly number[] {
   const [min, max] = [Math.min(...values), Math.max(...values)];
-  return values.map((value) => (max - min < 1e-6 ? 0 : (value - min) / (max - min) - 0.5));
+  // What is 0 but for rounding is on the middle.
+  return values.map((value) =>
+    max - min < 1e-6 || Math.abs(value) < 1e-6 ? 0 : (value - min) / (max - min) - 0.5,
+  );
 }
 
 /** Where the line from a box's centre towards `to` leaves the box. */

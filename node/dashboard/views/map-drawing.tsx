@@ -36,6 +36,8 @@ const MARK_STEP = 25;
 /** So many have room for their names. */
 const NAMES_MAX = 2;
 const NAME_LETTERS_MAX = 7;
+/** Of more lines only those have a label that are not well. */
+const LABELS_MAX = 12;
 /** Narrower drawings say less of each link. */
 const NARROW = 560;
 /** Pixels, half a letter of a label: as wide as the widest of the usual fonts has it. */
@@ -48,7 +50,7 @@ export function Drawing(props: Props): JSX.Element {
   const between = edges.filter(({ a, b }) => a !== b).toSorted(goodFirst);
   const within = new Map(edges.filter(({ a, b }) => a === b).map((edge) => [edge.a, edge]));
   const labels = labelsOf(
-    between.filter(({ state }) => !bare || state !== 'up'),
+    between.filter(({ state }) => state !== 'up' || !(bare || between.length > LABELS_MAX)),
     props,
     now,
   );
@@ -183,12 +185,13 @@ function figuresOf(edge: Edge, narrow: boolean): string {
     .join(' · ');
 }
 
-function spokenOf(edge: Edge, now: number): string {
+/** Begins with what is seen, so that who speaks to the page is understood. */
+function spokenOf({ edge, head, figures }: Label): string {
   return [
-    `${edge.a} and ${edge.b}: ${LINK_STATES[edge.state].word}`,
-    edge.state === 'up'
-      ? ''
-      : `for ${formatAge(now - edge.since)}, ${edge.bad} of ${edge.links.length} links`,
+    [head, figures].filter(Boolean).join(' '),
+    `between ${edge.a} and ${edge.b}`,
+    LINK_STATES[edge.state].word,
+    edge.bad === 0 ? '' : `${edge.bad} of ${edge.links.length} links are not well`,
     edge.roundTripMs === undefined ? '' : `round trip ${formatMs(edge.roundTripMs)}`,
     formatRate(edge.eventsPerSecond),
     edge.queued > 0 ? `${plural(edge.queued, 'event')} wait, lag ${formatMs(edge.lagMs)}` : '',
@@ -198,9 +201,8 @@ function spokenOf(edge: Edge, now: number): string {
 }
 
 function EdgeLabel({ label, to }: { readonly label: Label; readonly to: Props['to'] }): JSX.Element {
-  const { now } = useFederation();
   const { edge, head, figures, box } = label;
-  const spoken = spokenOf(edge, now);
+  const spoken = spokenOf(label);
   const both = head !== '' && figures !== '';
   return (
     <a
@@ -216,7 +218,7 @@ function EdgeLabel({ label, to }: { readonly label: Label; readonly to: Props['t
           <g transform={`translate(${head === '' ? 0 : -head.length * HEAD_WIDTH - 2} ${both ? -8 : 0})`}>
             <Mark state={edge.state} x={0} />
             <text class="edge-head" x={14} y={4.5}>
-              {head}
+              {`${head} `}
             </text>
           </g>
         )}
@@ -258,6 +260,9 @@ function ClusterCard({
   const [left, top] = [-box.width / 2, -box.height / 2];
   const isChosen = chosen?.kind === 'cluster' && chosen.name === name;
   const lettersMax = Math.floor((box.width - 20) / 8.4);
+  // Some letters more than fit are squeezed, the rest is cut.
+  const shownMax = Math.floor(1.4 * lettersMax);
+  const shown = name.length > shownMax ? `${name.slice(0, shownMax - 1)}…` : name;
   const bad = within !== undefined && within.state !== 'up' ? within : undefined;
   const compact = box.height < 70;
   const bareName = box.height < 50;
@@ -267,15 +272,21 @@ function ClusterCard({
       <a href={to(['cluster', name])} aria-label={`Cluster ${name}, ${plural(meshers.length, 'mesher')}`}>
         <title>{name}</title>
         <rect class="card-box" x={left} y={top} width={box.width} height={box.height} rx={10} />
-        <text class="card-name" x={left + 12} y={top + 21}>
-          {name.length > lettersMax ? `${name.slice(0, lettersMax - 1)}…` : name}
+        <text
+          class="card-name"
+          x={left + 12}
+          y={top + 21}
+          textLength={shown.length > lettersMax ? box.width - 24 : undefined}
+          lengthAdjust="spacingAndGlyphs"
+        >
+          {shown}
         </text>
-        {!compact && (
-          <text class="card-rates" x={left + 12} y={top + box.height - 11}>
-            {formatRate(published)} in, {formatRate(delivered)} out
-          </text>
-        )}
       </a>
+      {!compact && (
+        <text class="card-rates" x={left + 12} y={top + box.height - 11}>
+          {formatRate(published)} in, {formatRate(delivered)} out
+        </text>
+      )}
       {(bareName ? [] : meshers.slice(0, MARKS_MAX)).map((mesher, at) => (
         <MesherMark
           key={mesher.node}

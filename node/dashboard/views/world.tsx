@@ -9,7 +9,7 @@ import { edgesOf } from '../model/links.ts';
 import { fitPlaces, type Point, toPixels } from '../model/projection.ts';
 import { type Chosen, Drawing } from './map-drawing.tsx';
 
-const CARD = { wide: { width: 180, height: 62 }, narrow: { width: 132, height: 34 } };
+const CARD = { wide: { width: 180, height: 62 }, narrow: { width: 140, height: 34 } };
 /** From a place to its cluster's card. */
 const RISE = 48;
 
