@@ -3,12 +3,14 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Overview } from '../core/overview.ts';
-import { FederationContext, useLive, useMonotonic, useRoute } from './data/hooks.ts';
+import { api } from './data/api.ts';
+import { FederationContext, useAnswer, useLive, useMonotonic, useRoute } from './data/hooks.ts';
 import { formatAge, formatTime, plural } from './model/format.ts';
 import { whereabouts } from './model/names.ts';
 import { hashOf, type Route, VIEWS } from './model/routes.ts';
 import { Announcer } from './parts/announcer.tsx';
 import { Icon } from './parts/icon.tsx';
+import { ProblemNotice } from './parts/notice.tsx';
 import { ThemeChoice } from './parts/theme-choice.tsx';
 import { DeadLettersPage } from './views/dead-letters.tsx';
 import { DryRunPage } from './views/dry-run.tsx';
@@ -30,6 +32,8 @@ const PAGES: Readonly<Record<Route['view'], (props: { readonly route: Route }) =
   find: FindPage,
   'dry-run': DryRunPage,
 };
+
+const ASK_AGAIN_MS = 5_000;
 
 export function App(): JSX.Element {
   const live = useLive();
@@ -191,18 +195,25 @@ function Navigation({
   );
 }
 
+/** A stream that does not open tells no reason: the same question without a stream does. */
 function Waiting({ state }: { readonly state: Live['state'] }): JSX.Element {
-  return state === 'lost' ? (
-    <section class="empty" role="alert">
-      <h1>This mesher does not answer</h1>
-      <p>
-        It may still be starting, or be stopped. The page tries again every few seconds; another mesher shows
-        the same federation.
-      </p>
-    </section>
-  ) : (
+  const { problem } = useAnswer(
+    state === 'lost' ? 'overview' : undefined,
+    (signal) => api.overview(signal),
+    ASK_AGAIN_MS,
+  );
+  if (state !== 'lost') {
+    return (
+      <section class="empty">
+        <h1>Asking the mesher …</h1>
+      </section>
+    );
+  }
+  return (
     <section class="empty">
-      <h1>Asking the mesher …</h1>
+      <h1>No overview yet</h1>
+      {problem && <ProblemNotice problem={problem} />}
+      <p>The page asks again every few seconds. Another mesher shows the same federation.</p>
     </section>
   );
 }

@@ -31,7 +31,7 @@ export interface FakeMesher {
   readonly url: string;
   /** What it shows from now on; told to all streams at once. */
   show(make: (at: number) => Overview): void;
-  /** Ends all streams, and opens none until it is told to. */
+  /** Ends all streams, and gives no overview until it is told to. */
   setSilent(silent: boolean): void;
   /** What was asked of it, in order: `drop {"letters":…}`. */
   readonly settled: readonly string[];
@@ -67,9 +67,15 @@ export async function startFakeMesher(options: FakeOptions = {}): Promise<FakeMe
   const tell = ({ raw }: FastifyReply): void => {
     raw.write(`event: overview\ndata: ${JSON.stringify(overview())}\n\n`);
   };
-  app.get('/v1/overview', () => overview());
-  app.get('/v1/overview/stream', (request, reply) => {
+  const refuseWhileSilent = (): void => {
     if (silent) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
+  };
+  app.get('/v1/overview', () => {
+    refuseWhileSilent();
+    return overview();
+  });
+  app.get('/v1/overview/stream', (request, reply) => {
+    refuseWhileSilent();
     reply.hijack();
     reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     streams.add(reply);

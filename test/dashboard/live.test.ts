@@ -41,16 +41,25 @@ test('without the stream the page is seen to be old, says since when, and goes o
   check(/status of 503|ERR_/);
 });
 
+test('a mesher that has no overview yet says why in its own words, and the page goes on when it has', async (t) => {
+  const { page, mesher, open, check } = await openDashboard(t);
+  mesher.setSilent(true);
+  await page.reload();
+  await page.getByRole('heading', { name: 'No overview yet' }).waitFor();
+  await page.getByText('this mesher is still starting; try again shortly').waitFor();
+  mesher.setSilent(false);
+  await page.getByRole('heading', { name: '5 things to look at' }).waitFor();
+  await open('#/map');
+  check(/status of 503|ERR_/);
+});
+
 test('twelve clusters of three meshers fit on graph and map, and what was cut is said', async (t) => {
   const { page, mesher, open, check } = await openDashboard(t, '#/map');
   mesher.show((at) => largeOverviewAt(at, 12, 3));
   await page.locator('.card').nth(11).waitFor();
-  const boxes = await page.locator('.card-box').evaluateAll((cards) =>
-    cards.map((card) => {
-      const { x, y, width, height } = card.getBoundingClientRect();
-      return { x, y, width, height };
-    }),
-  );
+  const cards = await page.locator('.card-box').all();
+  const boxes = (await Promise.all(cards.map((card) => card.boundingBox()))).filter((box) => box !== null);
+  assert.equal(boxes.length, 12);
   for (const [at, one] of boxes.entries()) {
     for (const other of boxes.slice(at + 1)) {
       const apart =

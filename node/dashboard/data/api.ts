@@ -5,6 +5,7 @@ import type {
   DeadLetterView,
   HistoryView,
   LedgerView,
+  Overview,
   TraceView,
 } from '../../core/overview.ts';
 import type { RoutesView } from '../../core/views.ts';
@@ -45,6 +46,7 @@ export interface Settled {
 export const LETTERS_PER_PAGE = 50;
 
 export const api = {
+  overview: (signal: AbortSignal) => get<Overview>('/v1/overview', {}, signal),
   history: (of: HistoryView['of'], name: string, signal: AbortSignal) =>
     get<HistoryView>('/v1/overview/history', { of, name }, signal),
   trace: (source: string, id: string, signal: AbortSignal) =>

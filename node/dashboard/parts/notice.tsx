@@ -37,7 +37,8 @@ export function SilentNotice({
       <Icon name="unknown" />
       <div>
         <p>
-          <strong>{plural(silent.length, 'mesher')} did not answer:</strong> what they hold is not in here.
+          <strong>{plural(silent.length, 'mesher')} did not answer:</strong> what{' '}
+          {silent.length === 1 ? 'it holds' : 'they hold'} is not in here.
         </p>
         <ul>
           {silent.map(({ mesher, why }) => (

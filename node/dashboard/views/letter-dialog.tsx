@@ -52,7 +52,9 @@ function Letter({ letter }: { readonly letter: DeadLetterView }): JSX.Element {
   const { overview, now } = useFederation();
   return (
     <>
-      <p class="why">{letter.reason}</p>
+      <p class="why">
+        <strong>{letter.reason}</strong>
+      </p>
       <Facts
         facts={[
           ['Subscription', `${letter.subscription} at ${whereabouts(overview, letter.at.mesher)}`],

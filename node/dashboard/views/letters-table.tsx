@@ -8,6 +8,7 @@ import type { Letters } from '../data/letters.ts';
 import { formatAge, formatBytes, formatCount } from '../model/format.ts';
 import { hashOf } from '../model/routes.ts';
 import { type Column, DataTable } from '../parts/data-table.tsx';
+import { TopicText } from '../parts/topic-text.tsx';
 
 interface Props {
   readonly letters: Letters;
@@ -63,7 +64,12 @@ export function LettersTable({ letters, chosen, setChosen, filter }: Props): JSX
       sort: ({ subscription }) => subscription,
     },
     { key: 'cluster', title: 'Cluster', cell: ({ cluster }) => cluster, sort: ({ cluster }) => cluster },
-    { key: 'topic', title: 'Topic', cell: ({ topic }) => <code>{topic}</code>, sort: ({ topic }) => topic },
+    {
+      key: 'topic',
+      title: 'Topic',
+      cell: ({ topic }) => <TopicText of={topic} />,
+      sort: ({ topic }) => topic,
+    },
     {
       key: 'attempts',
       title: 'Tries',

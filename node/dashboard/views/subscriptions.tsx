@@ -9,6 +9,7 @@ import { whereabouts } from '../model/names.ts';
 import { hashOf, type Route } from '../model/routes.ts';
 import { matchesSearch } from '../model/sorting.ts';
 import { type Column, DataTable } from '../parts/data-table.tsx';
+import { TopicText } from '../parts/topic-text.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { History } from '../parts/history.tsx';
 import { CutNotice } from '../parts/notice.tsx';
@@ -51,7 +52,12 @@ function columnsAt(now: number): readonly Column<SubscriptionOverview>[] {
       sort: ({ name }) => name,
     },
     { key: 'cluster', title: 'Cluster', cell: ({ cluster }) => cluster, sort: ({ cluster }) => cluster },
-    { key: 'topic', title: 'Topic', cell: ({ topic }) => <code>{topic}</code>, sort: ({ topic }) => topic },
+    {
+      key: 'topic',
+      title: 'Topic',
+      cell: ({ topic }) => <TopicText of={topic} />,
+      sort: ({ topic }) => topic,
+    },
     {
       key: 'state',
       title: 'State',
