@@ -2,7 +2,6 @@
 // running mesher cannot mix two builds. It decides nothing about what the page shows: that is node/dashboard/.
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
@@ -77,22 +76,30 @@ function send(file: PageFile, cache: string, request: FastifyRequest, reply: Fas
   return reply.type(file.type).send(gzipped ? file.gzipped : file.bytes);
 }
 
-/** By path, with a slash in front. Empty where the folder is not there. */
+/** By path, with a slash in front. Empty where the folder is not there, or is made anew at this moment. */
 async function readPage(folder: string): Promise<ReadonlyMap<string, PageFile>> {
-  if (!existsSync(folder)) return new Map();
-  const names = await readdir(folder, { recursive: true });
-  const files = new Map<string, PageFile>();
-  for (const name of names) {
-    const type = TYPES[extname(name)];
-    if (type === undefined) continue;
-    const bytes = await readFile(join(folder, name));
-    const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
-    files.set(`/${name.split(sep).join('/')}`, {
-      type,
-      etag,
-      bytes,
-      gzipped: await promisify(gzip)(bytes),
-    });
+  try {
+    const names = await readdir(folder, { recursive: true });
+    const served = names.filter((name) => extname(name) in TYPES);
+    return new Map(
+      await Promise.all(
+        served.map(
+          async (name) => [`/${name.split(sep).join('/')}`, await readPageFile(join(folder, name))] as const,
+        ),
+      ),
+    );
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return new Map();
+    throw error;
   }
-  return files;
+}
+
+async function readPageFile(path: string): Promise<PageFile> {
+  const bytes = await readFile(path);
+  return {
+    type: TYPES[extname(path)] ?? 'application/octet-stream',
+    etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
+    bytes,
+    gzipped: await promisify(gzip)(bytes),
+  };
 }

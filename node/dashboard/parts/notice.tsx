@@ -13,7 +13,7 @@ export function ProblemNotice({ problem }: { readonly problem: Problem }): JSX.E
       <Icon name="down" />
       <p>
         <strong>{problem.title}</strong>
-        {problem.detail !== '' && <>. {problem.detail}</>}
+        {problem.detail !== '' && <>: {problem.detail}</>}
         {problem.code !== '' && (
           <>
             {' '}
