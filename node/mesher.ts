@@ -30,6 +30,7 @@ import { MesherDoor } from './front-door.ts';
 import { deadLetterRoutes } from './http/dead-letters.ts';
 import { LoopDelay } from './http/loop-delay.ts';
 import { overviewRoutes } from './http/overview.ts';
+import { DASHBOARD_FOLDER, dashboardRoutes } from './http/dashboard.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
@@ -200,6 +201,7 @@ async function build(
         streaming.plugin,
         overviewRoutes(observatory),
         deadLetterRoutes(() => observatory().deadLetters, limits),
+        async (app) => app.register(dashboardRoutes, { folder: DASHBOARD_FOLDER }),
       ],
       upgrade: streaming,
       log,

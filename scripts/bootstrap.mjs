@@ -146,17 +146,17 @@ function withPath(env, change) {
   return { ...env, [name]: change((env[name] ?? '').split(delimiter)).join(delimiter) };
 }
 
-/** One install at a time, among processes: link(2) makes a file that already has its content, or fails. */
-async function withMutex(work) {
+/** One install or build at a time, among processes: link(2) makes a file that already has its content, or fails. */
+export async function withMutex(work) {
   const deadline = Date.now() + installWaitMaxMs;
   let told = false;
   while (!takeMutex()) {
     const holders = readMutex();
     if (holders !== undefined && !holders.split(' ').some(isAlive)) dropStale(holders);
     else if (Date.now() > deadline) {
-      throw new Error(`another install holds ${mutexFile}; delete that file if none is running`);
+      throw new Error(`another install or build holds ${mutexFile}; delete that file if none is running`);
     } else {
-      if (!told) process.stderr.write('causeway: waiting for another process to install dependencies\n');
+      if (!told) process.stderr.write('causeway: waiting for another process that installs or builds\n');
       told = true;
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }

@@ -1,4 +1,4 @@
-// Makes dist/ anew: the JavaScript and the types of all that is not a test or a tool. For packages only: a clone runs its
+// Makes dist/ anew: the JavaScript and the types of all that is not a test or a tool, and the dashboard's page. For packages only: a clone runs its
 // sources. `npm pack` and `npm publish` call it.
 
 import { spawnSync } from 'node:child_process';
@@ -14,4 +14,12 @@ const { status, error } = spawnSync('tsc', ['-p', 'tsconfig.build.json'], {
   shell: process.platform === 'win32',
 });
 if (error !== undefined) process.stderr.write(`build: tsc cannot be run: ${error.message}\n`);
-process.exit(status ?? 1);
+if (status !== 0) process.exit(status ?? 1);
+const { buildDashboard } = (await import(new URL('dashboard/build.mjs', import.meta.url).href)) as {
+  buildDashboard: () => string | undefined;
+};
+const failure = buildDashboard();
+if (failure !== undefined) {
+  process.stderr.write(`build: ${failure}\n`);
+  process.exit(1);
+}

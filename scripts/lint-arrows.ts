@@ -23,6 +23,7 @@ const arrows: readonly Arrow[] = [
   { folder: 'node/observe/otel', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/observe', mayImport: ['node/core', 'node/wire'] },
   { folder: 'node/http', mayImport: ['node/core'] },
+  // Types only: the page shares no code with the mesher.
   { folder: 'node/dashboard', mayImport: ['node/core'] },
   { folder: 'registry', mayImport: ['node/core'] },
   // The streaming protocol has a codec of its own, made of the same primitives.

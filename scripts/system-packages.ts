@@ -1,4 +1,5 @@
-// Gets the real programs that tests and benchmarks use: etcd, promtool for the metrics page, strace to count fsyncs. Takes
+// Gets the real programs that tests and benchmarks use: etcd, promtool for the metrics page, a browser for the dashboard, strace to
+// count fsyncs. Takes
 // what is on PATH; on Debian as root it installs what is missing, without letting the package start a service of its own.
 
 import { spawnSync } from 'node:child_process';
@@ -18,6 +19,13 @@ export const forTests: readonly SystemProgram[] = [
     source: 'https://etcd.io/docs/latest/install/',
   },
   { program: 'promtool', packages: ['prometheus'], source: 'https://prometheus.io/download/' },
+];
+export const forDashboard: readonly SystemProgram[] = [
+  {
+    program: 'chromium',
+    packages: ['chromium'],
+    source: 'https://www.chromium.org/getting-involved/download-chromium/',
+  },
 ];
 export const forTracing: readonly SystemProgram[] = [
   { program: 'strace', packages: ['strace'], source: 'https://strace.io' },
@@ -40,9 +48,15 @@ export function ensureSystemPackages(programs: readonly SystemProgram[]): string
 }
 
 function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((dir) => {
+  return findOnPath(program) !== undefined;
+}
+
+/** The file that would run. */
+export function findOnPath(program: string): string | undefined {
+  const files = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, program));
+  return files.find((file) => {
     try {
-      accessSync(join(dir, program), constants.X_OK);
+      accessSync(file, constants.X_OK);
       return true;
     } catch {
       // Not here, or not ours to run: the next folder.

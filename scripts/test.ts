@@ -15,7 +15,7 @@ import { run } from 'node:test';
 import type { TestEvent } from 'node:test/reporters';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
-import { ensureSystemPackages, forTests } from './system-packages.ts';
+import { ensureSystemPackages, forDashboard, forTests } from './system-packages.ts';
 
 type Group = { readonly files: readonly string[]; readonly concurrency: number };
 type Counts = Extract<TestEvent, { type: 'test:summary' }>['data']['counts'];
@@ -27,7 +27,8 @@ const fileTimeoutMs = 90 * 60_000;
 
 // These kinds use virtual time and nothing outside their process; or, as the benchmark, only what npm installs.
 const withoutSystemPackages = ['unit', 'scenarios', 'simulation', 'fuzz', 'bench'];
-const twoAtATime = ['integration'];
+const inBrowser = ['dashboard'];
+const twoAtATime = ['integration', ...inBrowser];
 const oneAtATime = ['e2e', 'faults', 'soak', 'bench'];
 
 const root = dirname(import.meta.dirname);
@@ -110,10 +111,14 @@ const { values, positionals } = parseArgs({
 
 const files = chooseFiles(positionals);
 if (files.length === 0) fail('there is no test file under test/');
-if (files.some((file) => !withoutSystemPackages.includes(kindOf(file)))) {
-  const lacking = ensureSystemPackages(forTests);
-  if (lacking !== undefined) fail(lacking);
-}
+const kinds = new Set(files.map(kindOf));
+const isReal = (kind: string): boolean => !withoutSystemPackages.includes(kind) && !inBrowser.includes(kind);
+const programs = [
+  ...([...kinds].some(isReal) ? forTests : []),
+  ...(inBrowser.some((kind) => kinds.has(kind)) ? forDashboard : []),
+];
+const lacking = ensureSystemPackages(programs);
+if (lacking !== undefined) fail(lacking);
 
 const concurrencyOf = (file: string): number => {
   if (oneAtATime.includes(kindOf(file))) return 1;

@@ -118,5 +118,5 @@ export function welcome({
     `npx causeway routes orders/eu --url ${first?.http ?? ''}`,
     `npx causeway status --url ${first?.http ?? ''}`,
   ];
-  return `${table}\n\nregistry ${registry}\n\nTry, in another terminal:\n${commands.map((line) => `  ${line}`).join('\n')}\n\nCtrl-C stops all.\n`;
+  return `${table}\n\nregistry ${registry}\ndashboard of all, at each: ${first?.http ?? ''}/\n\nTry, in another terminal:\n${commands.map((line) => `  ${line}`).join('\n')}\n\nCtrl-C stops all.\n`;
 }

@@ -143,6 +143,10 @@ test('a packed and installed package has the command, and the client with its ty
   ];
   assert.equal(typeof line, 'string', 'it has ended before it was up');
   const { http } = JSON.parse(String(line)) as { http: string };
+  const page = await (await fetch(http)).text();
+  const [, script] = /<script type="module"[^>]* src="([^"]+)"/.exec(page) ?? [];
+  assert.ok(script !== undefined, `the dashboard is in the package:\n${page}`);
+  assert.equal((await fetch(new URL(script, http))).status, 200);
 
   await writeFile(join(folder, 'snippet.ts'), SNIPPET);
   await writeFile(join(folder, 'readme.ts'), (await readmeExample()).replace('http://127.0.0.1:7400', http));

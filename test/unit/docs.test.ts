@@ -30,7 +30,9 @@ test('docs/metrics.md is the catalogue of metrics (npm run docs:metrics)', () =>
 test('every metric that the documents and the command name is in the catalogue', () => {
   const folder = join(ROOT, 'docs');
   const files = [
-    ...readdirSync(folder).map((name) => join(folder, name)),
+    ...readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => join(folder, name)),
     ...['README.md', 'ARCHITECTURE.md', 'node/commands/subscribe.ts'].map((name) => join(ROOT, name)),
   ];
   const named = files.flatMap((file) => [
