@@ -26,7 +26,7 @@ import type { LevelJournal } from '../../node/journal/level-journal.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
 import { storedEvents } from '../support/events.ts';
 import { EVENTS } from './journal-child.ts';
-import { inFull, journalContract, wants } from './journal-contract.ts';
+import { inFull, journalContract, subscription, wants } from './journal-contract.ts';
 import type { JournalPlace } from './journal-contract.ts';
 import { Interpreter, steps } from './journal-model.ts';
 
@@ -308,6 +308,31 @@ test('writes something for a synced batch without changes, since LevelDB syncs n
   assert.equal(journal.counters().bytesWritten, 0);
   await journal.append([], true);
   assert.ok(journal.counters().bytesWritten > 0);
+});
+
+test('encodes tens of thousands of changes in several turns of the event loop, in one batch', async (t) => {
+  const dir = join(await temporary(t), 'journal');
+  const journal = await openLevelJournal(dir);
+  t.after(() => journal.close());
+  await journal.recover();
+  const ops = Array.from({ length: 20_000 }, (_, i): JournalOp[] => [
+    { op: 'queue', queue: i + 1, name: `s:n${i}` },
+    { op: 'subscription', subscription: subscription(`n${i}`) },
+  ]).flat();
+  const turns: number[] = [];
+  let last = process.threadCpuUsage();
+  const turn = (): void => {
+    const { user, system } = process.threadCpuUsage(last);
+    turns.push(user + system);
+    last = process.threadCpuUsage();
+    next = setImmediate(turn);
+  };
+  let next = setImmediate(turn);
+  await journal.append(ops, true);
+  clearImmediate(next);
+  const all = turns.reduce((sum, took) => sum + took, 0);
+  assert.ok(Math.max(...turns) < 0.75 * all, `${Math.max(...turns)} of ${all} µs of CPU in one turn`);
+  assert.equal(journal.counters().appends, 1);
 });
 
 test('does not keep a block in memory for the sake of a few of its events', async (t) => {
