@@ -44,8 +44,11 @@ import {
   journalIn,
   watchCopies,
 } from './lost-journal.ts';
+import { noteLeftOpen, takeLeftOpen } from './left-open.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import { Ledger } from './observe/ledger/ledger.ts';
+import { Reconciler } from './observe/ledger/reconciler.ts';
 import { Observatory } from './observe/observatory.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
@@ -120,19 +123,22 @@ async function build(
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
   );
   let stopCopiesWatch = (): void => undefined;
+  let stopLedger = async (): Promise<void> => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
   stops.push(async () => {
     disk.stop();
     stopCopiesWatch();
     await started.driver?.stop();
+    await stopLedger();
     abort.abort();
     if (!started.driver) return;
     await registry
       .deregister()
       .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
   });
-  const { incarnation, rejoining } = await takeIncarnation(journal, registry, revision, log);
+  const { incarnation, before, rejoining } = await takeIncarnation(journal, registry, revision, log);
+  const leftOpen = await takeLeftOpen(config.data, node, before);
 
   const questions = new Questions();
   const network = new Libp2pNetwork(
@@ -160,6 +166,7 @@ async function build(
   await network.start(lateEvents(early, () => started.driver?.networkEvents));
   stops.push(() => network.stop());
 
+  const { ledger, reconciler } = keepLedger(node, incarnation, () => started.core, { questions, log });
   const door = new MesherDoor(
     { node, cluster, federation, limits },
     () => current().core,
@@ -172,6 +179,7 @@ async function build(
     ...journalMetrics(journal),
     ...disk.metrics(),
     ...streaming.metrics(),
+    ...reconciler.metrics(),
   ];
   const loopDelay = new LoopDelay();
   loopDelay.start();
@@ -181,7 +189,7 @@ async function build(
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
     return started.observatory;
   };
-  const view = viewOf(() => started.core, heirless, registry, families, limits);
+  const view = viewOf(() => started.core, heirless, registry, reconciler, families, limits);
   const server = await startHttpServer(
     { host, port, version, limits },
     {
@@ -212,12 +220,13 @@ async function build(
   });
   const core = new MesherCore(
     { self, limits, timing, keys, random, replicas: config.replicas, rejoining },
-    { ...recovered, copies },
+    ledger.reading({ ...recovered, copies }),
     nowOf(clock),
   );
   const topics = new TopicCounts();
+  ledger.begin(leftOpen);
   const driver = new Driver(core, {
-    observers: [topics],
+    observers: [topics, ledger],
     journal,
     copies: copyStore,
     network,
@@ -226,6 +235,13 @@ async function build(
     log,
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
+  let hasFailed = false;
+  void driver.failed.then(() => (hasFailed = true));
+  stopLedger = async () => {
+    reconciler.stop();
+    // of one that ended by itself nobody knows what is on disk
+    if (!hasFailed) await noteLeftOpen(config.data, node, incarnation, ledger.openPlaces());
+  };
   Object.assign(started, { core, driver });
   void journal.failed.then((error) => driver.fail(error));
   copyStore.scrub(({ owner, error, aside }) => {
@@ -249,7 +265,7 @@ async function build(
     operators: config.dashboard.operators,
     load: (queue, blocks) => journal.load(queue, blocks),
     request: (make) => driver.request(make),
-    ledger: () => undefined,
+    ledger: (peer) => reconciler.verdictOf(peer),
     canaries: () => [],
     fault: (error) => log.error({ err: error }, 'the overview cannot be made'),
   });
@@ -258,6 +274,7 @@ async function build(
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
   disk.start();
+  reconciler.start();
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
@@ -364,7 +381,7 @@ async function takeIncarnation(
   registry: Registry,
   asked: Revision,
   log: Logger,
-): Promise<{ incarnation: number; rejoining: boolean }> {
+): Promise<{ incarnation: number; before: number; rejoining: boolean }> {
   const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
   if (asked.status === 'rejected') {
     const error: unknown = asked.reason;
@@ -378,7 +395,7 @@ async function takeIncarnation(
   const revision = asked.status === 'fulfilled' ? asked.value : undefined;
   const incarnation = chooseIncarnation(persisted, revision, clock.wall());
   await journal.putMeta(INCARNATION, String(incarnation));
-  return { incarnation, rejoining: persisted > 0 };
+  return { incarnation, before: persisted, rejoining: persisted > 0 };
 }
 
 type NetworkInput = (events: NetworkEvents) => void;
@@ -405,6 +422,7 @@ function viewOf(
   running: () => MesherCore | undefined,
   heirless: Heirless,
   registry: Registry,
+  reconciler: Reconciler,
   families: () => MetricFamily[],
   limits: Config['limits'],
 ): MesherView {
@@ -418,6 +436,10 @@ function viewOf(
     links: () => viewLinks(core(), nowOf(clock)),
     queues: () => viewQueues(core()),
     routes: (topic) => viewRoutes(core(), topic, limits),
+    ledger: async () => {
+      core();
+      return reconciler.verify();
+    },
     metrics: () => {
       const found = running();
       return found ? [...viewMetrics(found, nowOf(clock)), ...families()] : [];
@@ -429,6 +451,42 @@ function viewOf(
         : ['it is still starting'];
     },
   };
+}
+
+function keepLedger(
+  node: NodeId,
+  incarnation: number,
+  core: () => MesherCore | undefined,
+  { questions, log }: { readonly questions: Questions; readonly log: Logger },
+): { ledger: Ledger; reconciler: Reconciler } {
+  const clusterOf = (peer: NodeId): string | undefined => core()?.members.clusterOf(peer);
+  const ledger = new Ledger(incarnation, {
+    clusterOf,
+    heirOf: (peer) => core()?.table.heirs.of(peer),
+    isGuest: (peer) => core()?.takeovers.isGuest(peer) ?? false,
+    held: (name) => {
+      const queue = core()?.forwarder.queueNamed(name);
+      return queue && queue.depth + queue.staged;
+    },
+    differs: (difference) => reconciler.differs(difference),
+  });
+  const reconciler: Reconciler = new Reconciler(
+    { self: node },
+    {
+      ledger,
+      questions,
+      linked: () => core()?.links.linked() ?? [],
+      clusterOf,
+      meshersOf: (cluster) =>
+        [...(core()?.members.all() ?? [])]
+          .filter(({ record, status }) => record.cluster === cluster && status !== 'dead')
+          .map(({ record }) => record.node),
+      clock,
+      random: Math.random,
+      log,
+    },
+  );
+  return { ledger, reconciler };
 }
 
 function journalMetrics(journal: LevelJournal): MetricFamily[] {

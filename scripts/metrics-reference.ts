@@ -10,6 +10,7 @@ import {
   HISTOGRAMS,
   type MetricFacts,
   METRICS,
+  OBSERVERS,
   OPEN,
   PROCESS,
   STORAGE,
@@ -50,6 +51,7 @@ const SECTIONS: Readonly<Record<string, Readonly<Record<string, MetricFacts>>>> 
   'How long it took': HISTOGRAMS,
   Storage: STORAGE,
   Clients: BRIDGES,
+  'What looks on': OBSERVERS,
   'The process': PROCESS,
 };
 
