@@ -46,6 +46,7 @@ export class PositionSet {
 
   /** Returns how many of them were not there. */
   add(range: PositionRange): number {
+    if (range.to < range.from) return 0;
     const last = this.#ranges.at(-1);
     if (last?.incarnation === range.incarnation && range.from === last.to + 1) {
       this.#ranges[this.#ranges.length - 1] = { ...last, to: range.to };
