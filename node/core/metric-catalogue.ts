@@ -407,7 +407,10 @@ export const BRIDGES = {
 /** What looks on at the core, and asks other meshers. */
 export const OBSERVERS = {
   ledger_checks_total: counter('Comparisons of the ledgers of a link', ['outcome', LEDGER_OUTCOMES]),
-  ledger_differences_total: counter('Differences that ledgers of links found', ['kind', LEDGER_DIFFERENCES]),
+  ledger_differences: gauge('Differences that the ledger found since the mesher was started', [
+    'kind',
+    LEDGER_DIFFERENCES,
+  ]),
 } as const;
 
 export const PROCESS = {

@@ -130,7 +130,7 @@ async function missing(t: TestContext, end: (mesher: RunningMesher) => Promise<v
     new RegExp(`^sequence ${sequence} of incarnation \\d+ of lane c:b:\\d `),
   );
   assert.match(a.program.output, new RegExp(`ledger: sequence ${sequence} of incarnation`));
-  assert.equal(await a.metric('causeway_ledger_differences_total', { kind: 'left-journal' }), 1);
+  assert.equal(await a.metric('causeway_ledger_differences', { kind: 'left-journal' }), 1);
   assert.ok((await a.metric('causeway_ledger_checks_total', { outcome: 'differs' })) > 0);
   assert.equal((await verify(b)).exitCode, 0, 'the other end knows nothing of it');
 }

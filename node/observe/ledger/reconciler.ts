@@ -79,7 +79,7 @@ export class Reconciler {
   metrics(): MetricFamily[] {
     return [
       family('ledger_checks_total', sumBy('outcome', this.#outcomes)),
-      family('ledger_differences_total', sumBy('kind', this.#found)),
+      family('ledger_differences', sumBy('kind', this.#found)),
     ];
   }
 
