@@ -47,11 +47,13 @@ import {
 import { noteLeftOpen, takeLeftOpen } from './left-open.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import type { Canary } from './observe/canary/canary.ts';
 import { Ledger } from './observe/ledger/ledger.ts';
 import { Reconciler } from './observe/ledger/reconciler.ts';
 import { Observatory } from './observe/observatory.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
+import { makeCanary } from './probing.ts';
 
 export interface MesherPorts {
   readonly log: Logger;
@@ -116,7 +118,12 @@ async function build(
       { err: error, owner, aside },
       'a copy is damaged: it is put aside, and its owner sends it anew',
     );
-  const started: { core?: MesherCore; driver?: Driver; observatory?: Observatory } = {};
+  const started: {
+    core?: MesherCore;
+    driver?: Driver;
+    observatory?: Observatory;
+    canary?: Canary;
+  } = {};
   const heirless = new Heirless(await formerNames(config.data));
   const disk = new DiskWatch(
     { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
@@ -129,6 +136,7 @@ async function build(
   stops.push(async () => {
     disk.stop();
     stopCopiesWatch();
+    await started.canary?.stop();
     await started.driver?.stop();
     await stopLedger();
     abort.abort();
@@ -180,6 +188,7 @@ async function build(
     ...disk.metrics(),
     ...streaming.metrics(),
     ...reconciler.metrics(),
+    ...(started.canary?.metrics() ?? []),
   ];
   const loopDelay = new LoopDelay();
   loopDelay.start();
@@ -220,10 +229,11 @@ async function build(
   });
   const core = new MesherCore(
     { self, limits, timing, keys, random, replicas: config.replicas, rejoining },
-    ledger.reading({ ...recovered, copies }),
+    { ...recovered, copies },
     nowOf(clock),
   );
   const topics = new TopicCounts();
+  ledger.read(recovered);
   ledger.begin(leftOpen);
   const driver = new Driver(core, {
     observers: [topics, ledger],
@@ -266,7 +276,7 @@ async function build(
     load: (queue, blocks) => journal.load(queue, blocks),
     request: (make) => driver.request(make),
     ledger: (peer) => reconciler.verdictOf(peer),
-    canaries: () => [],
+    canaries: () => started.canary?.overviews() ?? [],
     fault: (error) => log.error({ err: error }, 'the overview cannot be made'),
   });
   started.observatory.start(abort.signal);
@@ -275,6 +285,9 @@ async function build(
   driver.start(timing.tickMs, abort.signal);
   disk.start();
   reconciler.start();
+  const canary = await makeCanary(config, { core, driver, clock, random, log });
+  if (canary) Object.assign(started, { canary });
+  canary?.start();
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',

@@ -411,6 +411,19 @@ export const OBSERVERS = {
     'kind',
     LEDGER_DIFFERENCES,
   ]),
+  canary_probes_total: counter(
+    'Probes from this cluster to another, and back, by the mesher whose turn it is',
+    ['cluster', 'cluster'],
+    ['outcome', { arrived: 'in time', missed: 'not within three intervals' }],
+  ),
+  canary_latency_seconds: histogram(
+    'From publishing a probe until it was in the other cluster: half of the time until its answer was here',
+    ['cluster', 'cluster'],
+  ),
+  canary_availability_ratio: gauge("Share of the last hour's probes that arrived in time", [
+    'cluster',
+    'cluster',
+  ]),
 } as const;
 
 export const PROCESS = {

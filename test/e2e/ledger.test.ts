@@ -50,11 +50,8 @@ async function publish({ http }: RunningMesher, count: number, from = 0): Promis
   }
 }
 
-async function received({ http }: RunningMesher): Promise<number> {
-  const queues = (await (await fetch(`${http}/v1/queues`)).json()) as {
-    queues: { name: string; depth: number }[];
-  };
-  return queues.queues.find(({ name }) => name === 'all')?.depth ?? 0;
+async function received(mesher: RunningMesher): Promise<number> {
+  return (await mesher.queues()).find(({ name }) => name === 'all')?.depth ?? 0;
 }
 
 /** Takes the entry of the event that waits there as number `index`, from 0; returns its sequence. */

@@ -244,9 +244,10 @@ export class SimMesher implements Host, Client {
     const ledger = this.#newLedger();
     this.#core = new MesherCore(
       { self, limits, timing, keys, random, replicas, rejoining: persisted > 0 },
-      ledger.reading({ ...recovered, copies: this.copies.recover() }),
+      { ...recovered, copies: this.copies.recover() },
       this.now(),
     );
+    ledger.read(recovered);
     ledger.begin(undefined);
     this.#ledger = ledger;
     this.#state = 'running';

@@ -7,7 +7,6 @@ import type { LaneName, NodeId } from '../../core/event.ts';
 import { clusterQueue, laneDestination, peerQueue } from '../../core/lane-queue.ts';
 import type { LaneAck, LaneReady, LinkMessage } from '../../core/messages.ts';
 import type { JournalOp, Recovered } from '../../core/ports.ts';
-import type { ListedBlock } from '../../core/block-list.ts';
 import type { Effect, Input } from '../../core/steps.ts';
 import { START } from '../../core/event.ts';
 import type { Difference } from './difference.ts';
@@ -53,14 +52,14 @@ export class Ledger {
 
   // ─────────────────────────────────────────────────────────── what is there at the start
 
-  /** The same, with the ledger looking on as it is read: what waits may be ten million blocks, which are gone through once. */
-  reading<R extends Recovered>(recovered: R): R {
-    for (const { sender, position, ...name } of recovered.marks) this.#landedLane(sender, name, position);
-    const queues = recovered.queues.map((one) => {
-      const lane = this.#open(one.queue, one.name);
-      return lane ? { ...one, blocks: watched(one.blocks, lane) } : one;
-    });
-    return { ...recovered, queues };
+  /** What the journal holds. Nothing that waits is loaded for it. */
+  read({ marks, queues }: Pick<Recovered, 'marks' | 'queues'>): void {
+    for (const { sender, position, ...name } of marks) this.#landedLane(sender, name, position);
+    for (const { queue, name, blocks } of queues) {
+      const lane = this.#open(queue, name);
+      if (!lane) continue;
+      for (const { first, count } of blocks) if (first) lane.recovered(first, count);
+    }
   }
 
   /** When all is read. `left`: of the last stop; undefined: the mesher was not stopped in order. */
@@ -235,11 +234,4 @@ export class Ledger {
     }
     this.#ports.differs(difference);
   };
-}
-
-function* watched(blocks: Iterable<ListedBlock>, lane: SentLane): Iterable<ListedBlock> {
-  for (const listed of blocks) {
-    if (listed.first) lane.recovered(listed.first, listed.count);
-    yield listed;
-  }
 }

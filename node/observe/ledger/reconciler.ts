@@ -34,6 +34,9 @@ const UNDER_WAY_MAX = 16;
 /** Lanes that a verdict names. */
 const LANES_SHOWN_MAX = 8;
 
+/** Characters of a verdict; the log has all. */
+const TEXT_MAX = 1_000;
+
 type Compared = Omit<LedgerView['links'][number], 'peer'>;
 
 export class Reconciler {
@@ -161,8 +164,8 @@ export class Reconciler {
   #verdict(peer: NodeId, lanes: readonly LaneLedger[], unsure: readonly string[]): LedgerVerdict {
     const at = this.#ports.clock.wall();
     const differing = this.#comparison.differencesWith(peer).map(({ text }) => text);
-    if (differing.length > 0) return { at, outcome: 'differs', text: differing.join('; ') };
-    if (unsure.length > 0) return { at, outcome: 'unknown', text: unsure.join('; ') };
+    if (differing.length > 0) return { at, outcome: 'differs', text: cut(differing.join('; ')) };
+    if (unsure.length > 0) return { at, outcome: 'unknown', text: cut(unsure.join('; ')) };
     const covered = lanes.filter(({ to }) => to > 0);
     if (covered.length === 0) return { at, outcome: 'agrees', text: 'nothing was sent yet' };
     const named = covered
@@ -170,6 +173,10 @@ export class Reconciler {
       .map(({ lane, direction, from, to }) => `sequence ${from} and ${to} of lane ${lane} (${direction})`);
     const more = covered.length - named.length;
     const text = `nothing lost between ${named.join(', ')}${more > 0 ? ` and on ${more} more lanes` : ''}`;
-    return { at, outcome: 'agrees', text };
+    return { at, outcome: 'agrees', text: cut(text) };
   }
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}…`;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BlockList } from '../../../../node/core/block-list.ts';
 import { ack, at, entry, frame, Kept, LANE, LIFE, linkUp, opened, QUEUE, SENDER } from './ledgers.ts';
 
 /** A sender that has given places 1 to `to`, and a receiver, linked. */
@@ -134,7 +135,7 @@ test('who was started again and has forgotten what it acked leaves it unknown', 
 
 function recoveredQueue(...ranges: readonly (readonly [number, number])[]) {
   const blocks = ranges.map(([from, to], block) => ({ block, count: to - from + 1, first: at(from) }));
-  return { queue: QUEUE, name: 'c:b:0', blocks };
+  return { queue: QUEUE, name: 'c:b:0', blocks: new BlockList(blocks) };
 }
 
 const LEFT = [{ incarnation: LIFE, from: 1, to: 9 }];

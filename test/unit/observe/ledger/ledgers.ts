@@ -37,7 +37,7 @@ export class Kept {
       clusterOf,
       meshersOf: (cluster) => (cluster === 'b' ? ['r1', 'r2'] : [SENDER]),
     });
-    for (const { blocks } of this.ledger.reading({ ...NOTHING, ...recovered }).queues) Array.from(blocks);
+    this.ledger.read({ marks: [], queues: [], ...recovered });
   }
 
   did(effect: Effect): void {
@@ -61,17 +61,6 @@ export class Kept {
     );
   }
 }
-
-const NOTHING: Recovered = {
-  nextBlock: 0,
-  queues: [],
-  unclaimedBlocks: [],
-  marks: [],
-  subscriptions: [],
-  members: [],
-  takeovers: [],
-  routes: [],
-};
 
 export function opened(): JournalOp {
   return { op: 'queue', queue: QUEUE, name: 'c:b:0' };
