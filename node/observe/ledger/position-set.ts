@@ -104,10 +104,24 @@ export class PositionSet {
     return taken;
   }
 
-  /** What is in this one and not in the other. */
+  /** What is in this one and not in the other. In one pass: a peer says what the other is. */
   minus(other: PositionSet): PositionSet {
-    const left = PositionSet.of(this.#ranges);
-    for (const range of other.ranges) left.delete(range);
+    const left = new PositionSet();
+    let at = 0;
+    for (const { incarnation, from, to } of this.#ranges) {
+      let begin = from;
+      for (let cut = other.#ranges[at]; cut; cut = other.#ranges[at]) {
+        const isBefore = cut.incarnation < incarnation || (cut.incarnation === incarnation && cut.to < begin);
+        if (!isBefore && (cut.incarnation > incarnation || cut.from > to)) break;
+        if (!isBefore) {
+          left.add({ incarnation, from: begin, to: cut.from - 1 });
+          begin = cut.to + 1;
+          if (cut.to > to) break; // it goes on in the next one
+        }
+        at++;
+      }
+      left.add({ incarnation, from: begin, to });
+    }
     return left;
   }
 

@@ -2,11 +2,13 @@
 // that are sent to it. Bounded, and cut at the bounds: the oldest pieces are then believed.
 
 import Type, { type Static } from 'typebox';
-import type { LaneName, Position } from '../../core/event.ts';
+import { comparePositions, type LaneName, type Position, START } from '../../core/event.ts';
 import type { Question } from '../questions.ts';
 import type { PositionRange } from './position-set.ts';
 
 const LANES_MAX = 1024;
+/** Of one lane: lives of who acked. */
+const CLAIMS_MAX = 8;
 const RANGES_MAX = 256;
 const NAME_LENGTH_MAX = 512;
 
@@ -37,7 +39,7 @@ const Sent = Type.Object({
   /** Sequences of the last incarnation that were covered. */
   from: Count,
   to: Count,
-  claims: Type.Array(Type.Object({ life: Count, places: Ranges }), { maxItems: RANGES_MAX }),
+  claims: Type.Array(Type.Object({ life: Count, places: Ranges }), { maxItems: CLAIMS_MAX }),
 });
 
 export const LEDGER = {
@@ -60,11 +62,16 @@ export function toldRanges(ranges: readonly PositionRange[]): number[][] {
   return ranges.slice(-RANGES_MAX).map(({ incarnation, from, to }) => [incarnation, from, to]);
 }
 
-/** What a peer says may be nonsense: ranges that end before they begin are none. */
+/** What a peer says may be nonsense: of its ranges those count that are ranges, and come after the one before. */
 export function rangesOf(told: readonly (readonly number[])[]): PositionRange[] {
-  return told.flatMap(([incarnation = 0, from = 0, to = 0]) =>
-    from <= to ? [{ incarnation, from, to }] : [],
-  );
+  const ranges: PositionRange[] = [];
+  let last = START;
+  for (const [incarnation = 0, from = 0, to = 0] of told) {
+    if (from > to || comparePositions({ incarnation, sequence: from }, last) <= 0) continue;
+    ranges.push({ incarnation, from, to });
+    last = { incarnation, sequence: to };
+  }
+  return ranges;
 }
 
 export function positionOf([incarnation = 0, sequence = 0]: readonly number[]): Position {

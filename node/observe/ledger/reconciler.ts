@@ -105,10 +105,11 @@ export class Reconciler {
     };
   }
 
-  /** Those linked, and those that have acked something or sent something. */
+  /** Those linked, and those members that have acked something or sent something. */
   #peers(): NodeId[] {
-    const { ledger, linked } = this.#ports;
-    return [...new Set([...linked(), ...ledger.peers()])].sort();
+    const { ledger, linked, clusterOf } = this.#ports;
+    const known = ledger.peers().filter((peer) => clusterOf(peer) !== undefined);
+    return [...new Set([...linked(), ...known])].sort();
   }
 
   #look(): void {
