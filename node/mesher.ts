@@ -10,6 +10,7 @@ import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
 import { openRegistry } from '../registry/open.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { keepLedger } from './accounting.ts';
 import type { Config } from './config.ts';
 import { splitHostPort } from './config/relations.ts';
 import { claimsOn, takenOver } from './claims.ts';
@@ -48,8 +49,7 @@ import { noteLeftOpen, takeLeftOpen } from './left-open.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 import type { Canary } from './observe/canary/canary.ts';
-import { Ledger } from './observe/ledger/ledger.ts';
-import { Reconciler } from './observe/ledger/reconciler.ts';
+import type { Reconciler } from './observe/ledger/reconciler.ts';
 import { Observatory } from './observe/observatory.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
@@ -174,7 +174,12 @@ async function build(
   await network.start(lateEvents(early, () => started.driver?.networkEvents));
   stops.push(() => network.stop());
 
-  const { ledger, reconciler } = keepLedger(node, incarnation, () => started.core, { questions, log });
+  const { ledger, reconciler } = keepLedger(node, incarnation, () => started.core, {
+    questions,
+    clock,
+    random,
+    log,
+  });
   const door = new MesherDoor(
     { node, cluster, federation, limits },
     () => current().core,
@@ -464,42 +469,6 @@ function viewOf(
         : ['it is still starting'];
     },
   };
-}
-
-function keepLedger(
-  node: NodeId,
-  incarnation: number,
-  core: () => MesherCore | undefined,
-  { questions, log }: { readonly questions: Questions; readonly log: Logger },
-): { ledger: Ledger; reconciler: Reconciler } {
-  const clusterOf = (peer: NodeId): string | undefined => core()?.members.clusterOf(peer);
-  const ledger = new Ledger(incarnation, {
-    clusterOf,
-    heirOf: (peer) => core()?.table.heirs.of(peer),
-    isGuest: (peer) => core()?.takeovers.isGuest(peer) ?? false,
-    held: (name) => {
-      const queue = core()?.forwarder.queueNamed(name);
-      return queue && queue.depth + queue.staged;
-    },
-    differs: (difference) => reconciler.differs(difference),
-  });
-  const reconciler: Reconciler = new Reconciler(
-    { self: node },
-    {
-      ledger,
-      questions,
-      linked: () => core()?.links.linked() ?? [],
-      clusterOf,
-      meshersOf: (cluster) =>
-        [...(core()?.members.all() ?? [])]
-          .filter(({ record, status }) => record.cluster === cluster && status !== 'dead')
-          .map(({ record }) => record.node),
-      clock,
-      random: Math.random,
-      log,
-    },
-  );
-  return { ledger, reconciler };
 }
 
 function journalMetrics(journal: LevelJournal): MetricFamily[] {

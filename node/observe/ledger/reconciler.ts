@@ -119,8 +119,9 @@ export class Reconciler {
       for (const peer of known.keys()) if (!peers.has(peer)) known.delete(peer);
     for (const peer of peers) {
       const due = this.#dueAt.get(peer) ?? now + this.#pause() * this.#ports.random();
-      this.#dueAt.set(peer, now < due ? due : now + this.#pause());
-      if (now >= due && this.#underWay.size < UNDER_WAY_MAX) void this.#compareWith(peer);
+      const isTurn = now >= due && this.#underWay.size < UNDER_WAY_MAX; // who is left over comes next
+      this.#dueAt.set(peer, isTurn ? now + this.#pause() : due);
+      if (isTurn) void this.#compareWith(peer);
     }
   }
 

@@ -4,7 +4,7 @@ import type { Position, StoredEvent } from '../../../../node/core/event.ts';
 import { START } from '../../../../node/core/event.ts';
 import type { JournalOp, Recovered } from '../../../../node/core/ports.ts';
 import type { Effect, Input } from '../../../../node/core/steps.ts';
-import { Comparison } from '../../../../node/observe/ledger/comparison.ts';
+import { Comparison, type ComparisonPorts } from '../../../../node/observe/ledger/comparison.ts';
 import type { Difference } from '../../../../node/observe/ledger/difference.ts';
 import { Ledger } from '../../../../node/observe/ledger/ledger.ts';
 
@@ -17,9 +17,12 @@ export const QUEUE = 1;
 export class Kept {
   readonly ledger: Ledger;
   readonly comparison: Comparison;
+  readonly ports: ComparisonPorts;
   readonly found: Difference[] = [];
   readonly node: string;
+  told: (difference: Difference) => void = () => undefined;
   held: number | undefined;
+  linked: readonly string[] = [];
 
   constructor(node: string, incarnation: number, recovered: Partial<Recovered> = {}) {
     this.node = node;
@@ -29,14 +32,18 @@ export class Kept {
       heirOf: () => undefined,
       isGuest: () => false,
       held: () => this.held,
-      differs: (difference) => this.found.push(difference),
+      differs: (difference) => {
+        this.found.push(difference);
+        this.told(difference);
+      },
     });
-    this.comparison = new Comparison({
+    this.ports = {
       ledger: this.ledger,
-      linked: () => [],
+      linked: () => this.linked,
       clusterOf,
       meshersOf: (cluster) => (cluster === 'b' ? ['r1', 'r2'] : [SENDER]),
-    });
+    };
+    this.comparison = new Comparison(this.ports);
     this.ledger.read({ marks: [], queues: [], ...recovered });
   }
 
