@@ -10,13 +10,14 @@
 // writing `given-up`, and done to its end by the next start, registry or not, so no start finds the old name with a new journal, or the
 // other way round. Clients are served when the old name has an heir (`former-names`). Nothing is deleted: what was never copied is in the folder that was put aside, and only there.
 
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
 import type { Replication } from './core/replication.ts';
+import { readDataFile, removeDataFile, writeDataFile } from './data-file.ts';
 import { LevelCopies } from './journal/level-copies.ts';
 import { syncDirectory } from './journal/level-journal.ts';
 import { codeOf, isDamage } from './journal/storage-error.ts';
@@ -55,8 +56,8 @@ export async function watchCopies(
     const holders = [...new Set([...complete, ...before])].sort();
     if (isDeepStrictEqual(holders, noted)) return;
     await (holders.length === 0
-      ? removeFile(data, COPIED_FILE)
-      : writeFile(data, COPIED_FILE, JSON.stringify({ node, holders })));
+      ? removeDataFile(data, COPIED_FILE)
+      : writeDataFile(data, COPIED_FILE, JSON.stringify({ node, holders })));
     noted = holders;
   };
   let checked: Promise<void> | undefined;
@@ -87,7 +88,7 @@ export async function giveUpJournal(
     { err: error, node, aside: join(data, aside), holders },
     'the journal is damaged: it is put aside, and others take it over from their copies; what was published with fewer replicas and not copied yet is nowhere else. This mesher goes on under a new name',
   );
-  await writeFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside }));
+  await writeDataFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside }));
   await finishGivingUp(data);
 }
 
@@ -107,13 +108,13 @@ export async function handOverJournal(
     await giveUpJournal(config, node, error, log, true);
     return;
   }
-  await writeFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside: join(COPIES, node) }));
+  await writeDataFile(data, GIVEN_UP_FILE, JSON.stringify({ node, aside: join(COPIES, node) }));
   await finishGivingUp(data);
 }
 
 /** Before anything else of a start: what an earlier one began. */
 export async function finishGivingUp(data: string): Promise<void> {
-  const given = await readFields(data, GIVEN_UP_FILE);
+  const given = await readDataFile(data, GIVEN_UP_FILE);
   if (typeof given?.['node'] !== 'string' || typeof given['aside'] !== 'string') return;
   const { node, aside } = given;
   const path = join(data, aside);
@@ -126,9 +127,9 @@ export async function finishGivingUp(data: string): Promise<void> {
   await syncDirectory(dirname(path));
   await syncDirectory(data);
   if ((await loadOrCreateKeys(data)).node === node) await retireKeys(data, node);
-  await removeFile(data, COPIED_FILE);
+  await removeDataFile(data, COPIED_FILE);
   await noteFormerName(data, node);
-  await removeFile(data, GIVEN_UP_FILE);
+  await removeDataFile(data, GIVEN_UP_FILE);
 }
 
 /**
@@ -136,22 +137,22 @@ export async function finishGivingUp(data: string): Promise<void> {
  * under them, and may take no events from clients: they would not be kept for those subscriptions.
  */
 export async function formerNames(data: string): Promise<readonly NodeId[]> {
-  const nodes: unknown = (await readFields(data, FORMER_NAMES_FILE))?.['nodes'];
+  const nodes: unknown = (await readDataFile(data, FORMER_NAMES_FILE))?.['nodes'];
   return Array.isArray(nodes) ? nodes.filter((node: unknown) => typeof node === 'string') : [];
 }
 
 async function noteFormerName(data: string, node: NodeId): Promise<void> {
   const former = await formerNames(data);
   if (former.includes(node)) return;
-  await writeFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
+  await writeDataFile(data, FORMER_NAMES_FILE, JSON.stringify({ nodes: [...former, node] }));
 }
 
 export async function forgetFormerNames(data: string): Promise<void> {
-  await removeFile(data, FORMER_NAMES_FILE);
+  await removeDataFile(data, FORMER_NAMES_FILE);
 }
 
 async function holdersOf(data: string, node: NodeId): Promise<readonly NodeId[]> {
-  const copied = await readFields(data, COPIED_FILE);
+  const copied = await readDataFile(data, COPIED_FILE);
   const holders: unknown = copied?.['holders'];
   if (copied?.['node'] !== node || !Array.isArray(holders)) return [];
   return holders.filter((holder: unknown) => typeof holder === 'string');
@@ -167,37 +168,4 @@ function refusal(data: string, replicas: number, error: Error): MeshError {
     `${error.message}. Nothing is served from a damaged journal, ${why}. Bring the file back as it was written, from a copy of this disk; or move ${journalIn(data)} away to start without the events in it, which are then lost`,
     { cause: error, details: { ...(error instanceof MeshError && error.details) } },
   );
-}
-
-// ───────────────────────────────────────────────────────────── small files
-
-/** Undefined: it is not there, or not what was written. */
-async function readFields(data: string, name: string): Promise<Record<string, unknown> | undefined> {
-  try {
-    const fields: unknown = JSON.parse(await readFile(join(data, name), 'utf8'));
-    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-/** Whole or not at all. */
-async function writeFile(data: string, name: string, text: string): Promise<void> {
-  const path = join(data, name);
-  const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  await syncDirectory(data);
-}
-
-async function removeFile(data: string, name: string): Promise<void> {
-  await rm(join(data, name), { force: true });
-  await syncDirectory(data);
 }

@@ -10,6 +10,7 @@ import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
 import { openRegistry } from '../registry/open.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { keepLedger } from './accounting.ts';
 import type { Config } from './config.ts';
 import { splitHostPort } from './config/relations.ts';
 import { claimsOn, takenOver } from './claims.ts';
@@ -45,13 +46,17 @@ import {
   journalIn,
   watchCopies,
 } from './lost-journal.ts';
+import { noteLeftOpen, takeLeftOpen } from './left-open.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import type { Canary } from './observe/canary/canary.ts';
+import type { Reconciler } from './observe/ledger/reconciler.ts';
 import { Observatory } from './observe/observatory.ts';
 import { TraceCounts } from './observe/otel/trace-counts.ts';
 import type { Tracing } from './observe/otel/tracing.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
+import { makeCanary } from './probing.ts';
 
 export interface MesherPorts {
   readonly log: Logger;
@@ -116,7 +121,12 @@ async function build(
       { err: error, owner, aside },
       'a copy is damaged: it is put aside, and its owner sends it anew',
     );
-  const started: { core?: MesherCore; driver?: Driver; observatory?: Observatory } = {};
+  const started: {
+    core?: MesherCore;
+    driver?: Driver;
+    observatory?: Observatory;
+    canary?: Canary;
+  } = {};
   const heirless = new Heirless(await formerNames(config.data));
   const traceCounts = new TraceCounts();
   const tracing = await openTracing(config, node, traceCounts);
@@ -129,19 +139,23 @@ async function build(
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
   );
   let stopCopiesWatch = (): void => undefined;
+  let stopLedger = async (): Promise<void> => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
   stops.push(async () => {
     disk.stop();
     stopCopiesWatch();
+    await started.canary?.stop();
     await started.driver?.stop();
+    await stopLedger();
     abort.abort();
     if (!started.driver) return;
     await registry
       .deregister()
       .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
   });
-  const { incarnation, rejoining } = await takeIncarnation(journal, registry, revision, log);
+  const { incarnation, before, rejoining } = await takeIncarnation(journal, registry, revision, log);
+  const leftOpen = await takeLeftOpen(config.data, node, before);
 
   const questions = new Questions();
   const network = new Libp2pNetwork(
@@ -169,6 +183,12 @@ async function build(
   await network.start(lateEvents(early, () => started.driver?.networkEvents));
   stops.push(() => network.stop());
 
+  const { ledger, reconciler } = keepLedger(node, incarnation, () => started.core, {
+    questions,
+    clock,
+    random,
+    log,
+  });
   const door = new MesherDoor(
     { node, cluster, federation, limits },
     () => current().core,
@@ -182,6 +202,8 @@ async function build(
     ...disk.metrics(),
     ...traceCounts.metrics(),
     ...streaming.metrics(),
+    ...reconciler.metrics(),
+    ...(started.canary?.metrics() ?? []),
   ];
   const loopDelay = new LoopDelay();
   loopDelay.start();
@@ -191,7 +213,7 @@ async function build(
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
     return started.observatory;
   };
-  const view = viewOf(() => started.core, heirless, registry, families, limits);
+  const view = viewOf(() => started.core, heirless, registry, reconciler, families, limits);
   const server = await startHttpServer(
     { host, port, version, limits },
     {
@@ -227,8 +249,10 @@ async function build(
     nowOf(clock),
   );
   const topics = new TopicCounts();
+  ledger.read(recovered);
+  ledger.begin(leftOpen);
   const driver = new Driver(core, {
-    observers: [topics, ...(tracing ? [tracing.observer] : [])],
+    observers: [topics, ledger, ...(tracing ? [tracing.observer] : [])],
     journal,
     copies: copyStore,
     network,
@@ -237,6 +261,13 @@ async function build(
     log,
     sinkChanged: (name, subscription) => door.sinkChanged(name, subscription),
   });
+  let hasFailed = false;
+  void driver.failed.then(() => (hasFailed = true));
+  stopLedger = async () => {
+    reconciler.stop();
+    // of one that ended by itself nobody knows what is on disk
+    if (!hasFailed) await noteLeftOpen(config.data, node, incarnation, ledger.openPlaces());
+  };
   Object.assign(started, { core, driver });
   void journal.failed.then((error) => driver.fail(error));
   copyStore.scrub(({ owner, error, aside }) => {
@@ -260,8 +291,8 @@ async function build(
     operators: config.dashboard.operators,
     load: (queue, blocks) => journal.load(queue, blocks),
     request: (make) => driver.request(make),
-    ledger: () => undefined,
-    canaries: () => [],
+    ledger: (peer) => reconciler.verdictOf(peer),
+    canaries: () => started.canary?.overviews() ?? [],
     fault: (error) => log.error({ err: error }, 'the overview cannot be made'),
   });
   started.observatory.start(abort.signal);
@@ -269,6 +300,10 @@ async function build(
   for (const replay of early.splice(0)) replay(driver.networkEvents);
   driver.start(timing.tickMs, abort.signal);
   disk.start();
+  reconciler.start();
+  const canary = await makeCanary(config, { core, driver, clock, random, log });
+  if (canary) Object.assign(started, { canary });
+  canary?.start();
   log.info(
     { node, cluster, federation, incarnation, http: server.url, addresses: network.addresses },
     'mesher started',
@@ -388,7 +423,7 @@ async function takeIncarnation(
   registry: Registry,
   asked: Revision,
   log: Logger,
-): Promise<{ incarnation: number; rejoining: boolean }> {
+): Promise<{ incarnation: number; before: number; rejoining: boolean }> {
   const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
   if (asked.status === 'rejected') {
     const error: unknown = asked.reason;
@@ -402,7 +437,7 @@ async function takeIncarnation(
   const revision = asked.status === 'fulfilled' ? asked.value : undefined;
   const incarnation = chooseIncarnation(persisted, revision, clock.wall());
   await journal.putMeta(INCARNATION, String(incarnation));
-  return { incarnation, rejoining: persisted > 0 };
+  return { incarnation, before: persisted, rejoining: persisted > 0 };
 }
 
 type NetworkInput = (events: NetworkEvents) => void;
@@ -429,6 +464,7 @@ function viewOf(
   running: () => MesherCore | undefined,
   heirless: Heirless,
   registry: Registry,
+  reconciler: Reconciler,
   families: () => MetricFamily[],
   limits: Config['limits'],
 ): MesherView {
@@ -442,6 +478,10 @@ function viewOf(
     links: () => viewLinks(core(), nowOf(clock)),
     queues: () => viewQueues(core()),
     routes: (topic) => viewRoutes(core(), topic, limits),
+    ledger: async () => {
+      core();
+      return reconciler.verify();
+    },
     metrics: () => {
       const found = running();
       return found ? [...viewMetrics(found, nowOf(clock)), ...families()] : [];

@@ -10,6 +10,7 @@ import {
   HISTOGRAMS,
   type MetricFacts,
   METRICS,
+  OBSERVERS,
   OPEN,
   PROCESS,
   STORAGE,
@@ -52,6 +53,7 @@ const SECTIONS: Readonly<Record<string, Readonly<Record<string, MetricFacts>>>> 
   Storage: STORAGE,
   Tracing: TRACING,
   Clients: BRIDGES,
+  'What looks on': OBSERVERS,
   'The process': PROCESS,
 };
 

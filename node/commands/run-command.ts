@@ -19,6 +19,7 @@ const loaders: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   subscribe: () => import('./subscribe.ts'),
   top: () => import('./top.ts'),
   status: () => import('./status.ts'),
+  links: () => import('./links.ts'),
   routes: () => import('./routes.ts'),
 };
 

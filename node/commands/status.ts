@@ -2,6 +2,7 @@
 
 import { Api, urlFlag } from './api.ts';
 import type { Command } from './command.ts';
+import { formatRoundTrip, lanesTable, linksTable } from './links-tables.ts';
 import { formatDuration, formatTable } from './table.ts';
 import { fetchFederation, fetchLinks, fetchQueues } from './views.ts';
 import type { FederationView, LinksView, QueueView } from '../core/views.ts';
@@ -65,21 +66,7 @@ export function statusText(status: Status, now: number): string {
     ),
   ];
   if (links.length > 0) {
-    parts.push(
-      formatTable(
-        ['link to', 'cluster', 'state', 'for', 'round trip', 'sent', 'received', 'in doubt'],
-        links.map((link) => [
-          link.peer,
-          link.cluster,
-          link.reason === '' ? link.state : `${link.state}: ${link.reason}`,
-          formatDuration(link.sinceMs),
-          roundTrip(link.roundTripMs),
-          link.sentEvents,
-          link.receivedEvents,
-          link.doubtfulEvents,
-        ]),
-      ),
-    );
+    parts.push(linksTable(links));
   }
   const full = queues
     .filter(({ kind, name, depth }) => kind === 'subscription' && (depth > 0 || !name.startsWith('$')))
@@ -96,14 +83,7 @@ export function statusText(status: Status, now: number): string {
   }
   if (lanes.some((lane) => lane.queued > 0 || lane.state !== 'open')) {
     const busy = lanes.filter((lane) => lane.queued > 0 || lane.state !== 'open');
-    parts.push(
-      formatTable(
-        ['lane to', 'lane', 'state', 'queued', 'in flight'],
-        busy
-          .slice(0, queuesShownMax)
-          .map((lane) => [lane.destination, lane.lane, lane.state, lane.queued, lane.inFlight]),
-      ),
-    );
+    parts.push(lanesTable(busy.slice(0, queuesShownMax)));
   }
   return `${parts.join('\n\n')}\n`;
 }
@@ -121,17 +101,13 @@ function clustersTable({ federation, links, lanes }: Status): string {
         members.length,
         members.filter((member) => member.status === 'alive').length,
         theirs.filter((link) => link.state === 'up').length,
-        roundTrip(trips.length === 0 ? undefined : Math.min(...trips)),
+        formatRoundTrip(trips.length === 0 ? undefined : Math.min(...trips)),
         lanes
           .filter((lane) => lane.scope === 'cluster' && lane.destination === cluster)
           .reduce((sum, lane) => sum + lane.queued, 0),
       ];
     }),
   );
-}
-
-function roundTrip(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
 }
 
 function lag(oldestAcceptedAt: number, now: number): string | undefined {

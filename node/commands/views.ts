@@ -4,8 +4,9 @@
 import type Type from 'typebox';
 import { Value } from 'typebox/value';
 import { MeshError } from '../core/errors.ts';
+import type { LedgerView } from '../core/overview.ts';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../core/views.ts';
-import { FederationSchema, LinksSchema, QueuesSchema, RoutesSchema } from '../http/schemas.ts';
+import { FederationSchema, LedgerSchema, LinksSchema, QueuesSchema, RoutesSchema } from '../http/schemas.ts';
 import type { Api } from './api.ts';
 
 export async function fetchFederation(api: Api, signal: AbortSignal): Promise<FederationView> {
@@ -14,6 +15,10 @@ export async function fetchFederation(api: Api, signal: AbortSignal): Promise<Fe
 
 export async function fetchLinks(api: Api, signal: AbortSignal): Promise<LinksView> {
   return read(api, '/v1/links', LinksSchema, signal);
+}
+
+export async function fetchLedger(api: Api, signal: AbortSignal): Promise<LedgerView> {
+  return read(api, '/v1/ledger', LedgerSchema, signal);
 }
 
 export async function fetchQueues(api: Api, signal: AbortSignal): Promise<readonly QueueView[]> {

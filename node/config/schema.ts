@@ -193,6 +193,15 @@ export const configSchema = Type.Object({
         'Who may redrive and drop dead letters of this mesher: its own HTTP API and meshers of its cluster, or of the whole federation; or nobody. All members may read them.',
     }),
   }),
+  canary: Type.Object({
+    everyMs: Type.Integer({
+      minimum: 0,
+      maximum: 2 ** 31,
+      default: 5_000,
+      description:
+        'How often each other cluster is probed with a small event over the real path, ms, by one mesher of this cluster. 0: never, and probes of others are not answered.',
+    }),
+  }),
   labels: Type.Record(Type.String({ pattern: name }), Type.String({ maxLength: 256 }), {
     default: {},
     description: 'Labels that the member record carries, e.g. `zone: a`.',

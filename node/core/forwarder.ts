@@ -304,6 +304,10 @@ export class Forwarder {
     return this.#byQueue.get(id)?.queue;
   }
 
+  queueNamed(name: string): Queue | undefined {
+    return this.#lanes.get(name)?.queue;
+  }
+
   pumpQueue(queue: Queue, now: Now): void {
     const lane = this.#byQueue.get(queue.id);
     if (lane) this.#pump(lane, now);

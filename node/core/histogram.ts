@@ -6,7 +6,7 @@ import type { MetricFamily } from './views.ts';
 type Samples = MetricFamily['samples'];
 
 /** Upper bounds, seconds: a local disk's fsync is among the first, a subscriber that was away for an hour below the last. */
-const LATENCY_BOUNDS: readonly number[] = [
+export const LATENCY_BOUNDS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600,
 ];
 

@@ -276,6 +276,7 @@ export class Lane {
         counters.add('events_dropped_total', 1, 'expired');
         this.#acked = position;
         this.queue.settleUpTo(position);
+        this.#options.emit({ kind: 'expired', queue: this.queue.id, first: position, count: 1 });
         continue;
       }
       frame.push(item);

@@ -43,6 +43,7 @@ import { DEAD_LETTERS, type Subscription } from './subscription.ts';
 import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
 import { Takeovers } from './takeovers.ts';
 import type { Timing } from './timing.ts';
+import { isInternal } from './topic.ts';
 
 export interface CoreOptions {
   /** What this mesher says of itself, signed. Its incarnation is the core's. */
@@ -492,6 +493,7 @@ export class MesherCore {
       this.#fail(request, new MeshError(refusal.code, refusal.message));
       return;
     }
+    const internal = isInternal(events[0]?.topic ?? '');
     const stored = this.commits.pendingBytes;
     const results: Extract<Reply, { kind: 'published' }>['results'][number][] = [];
     for (const event of events) {
@@ -500,7 +502,7 @@ export class MesherCore {
       if (decision.crowdedGroups > 0)
         this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
       const wanted = this.#dispatch(record, decision, qos);
-      if (!wanted) this.counters.add('events_unwanted_total', 1, 'publisher');
+      if (!wanted && !internal) this.counters.add('events_unwanted_total', 1, 'publisher');
       if (!report) continue;
       results.push({
         sequence: record.sequence,
@@ -511,9 +513,9 @@ export class MesherCore {
         },
       });
     }
-    this.counters.add('events_published_total', events.length, qos);
+    if (!internal) this.counters.add('events_published_total', events.length, qos);
     const reply = (): void => {
-      if (qos === 'durable')
+      if (qos === 'durable' && !internal)
         this.counters.latencies.publishAck.observe((this.#now.monotonic - startedAt) / 1000);
       this.#reply(request, { kind: 'published', results });
     };

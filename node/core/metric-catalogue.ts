@@ -75,6 +75,23 @@ const DROPS = {
   'dead-letter-dropped': 'somebody dropped it from the dead letters',
 } as const;
 
+const LEDGER_DIFFERENCES = {
+  'left-journal':
+    'events that waited in the journal when the mesher was stopped were not there when it was started',
+  'never-written': 'a place on a lane was given out, and never came to the journal',
+  'passed-over': 'a lane went past events that were neither sent nor expired',
+  'not-queued': 'events of a lane are not queued any more, and were neither acked nor expired',
+  'not-taken': 'a mesher acked events that did not reach it, as its own ledger says',
+  'never-came': 'events count as received here that never came',
+} as const;
+export type LedgerDifference = keyof typeof LEDGER_DIFFERENCES;
+
+const LEDGER_OUTCOMES = {
+  agrees: 'both ends say the same',
+  differs: 'something differs, or has since the mesher was started',
+  unknown: 'the other end could not be asked, or does not remember',
+} as const;
+
 const DEAD_LETTERINGS = {
   'retries-exhausted': 'consumers failed with it more often than its subscription allows',
   rejected: 'a consumer rejected it',
@@ -409,6 +426,28 @@ export const BRIDGES = {
   ws_streams: gauge('Streams open on them'),
 } as const;
 
+/** What looks on at the core, and asks other meshers. */
+export const OBSERVERS = {
+  ledger_checks_total: counter('Comparisons of the ledgers of a link', ['outcome', LEDGER_OUTCOMES]),
+  ledger_differences: gauge('Differences that the ledger found since the mesher was started', [
+    'kind',
+    LEDGER_DIFFERENCES,
+  ]),
+  canary_probes_total: counter(
+    'Probes from this cluster to another, and back, by the mesher whose turn it is',
+    ['cluster', 'cluster'],
+    ['outcome', { arrived: 'in time', missed: 'not within three intervals' }],
+  ),
+  canary_latency_seconds: histogram(
+    'From publishing a probe until it was in the other cluster: half of the time until its answer was here',
+    ['cluster', 'cluster'],
+  ),
+  canary_availability_ratio: gauge("Share of the last hour's probes that arrived in time", [
+    'cluster',
+    'cluster',
+  ]),
+} as const;
+
 export const PROCESS = {
   process_resident_memory_bytes: gauge('Memory that the process holds'),
   process_heap_used_bytes: gauge('Heap in use by JavaScript'),
@@ -431,6 +470,7 @@ export const METRICS = {
   ...STORAGE,
   ...TRACING,
   ...BRIDGES,
+  ...OBSERVERS,
   ...PROCESS,
 } as const satisfies Readonly<Record<string, MetricFacts>>;
 

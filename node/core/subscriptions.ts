@@ -16,6 +16,7 @@ import { Queue } from './queue.ts';
 import type { LocalTarget, Router } from './router.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
 import { adoptedName, DEAD_LETTERS, isNamed, DELIVERY_DEFAULTS, type Subscription } from './subscription.ts';
+import { isInternal } from './topic.ts';
 
 /** Where the router sends local events. */
 export type Target = DurableTarget | EphemeralTarget;
@@ -101,9 +102,11 @@ export class Subscriptions {
     );
   }
 
-  /** Consumers of both kinds: streams and waiting pulls, and ephemeral subscriptions. */
+  /** Users' consumers of both kinds: streams and waiting pulls, and ephemeral subscriptions. */
   sessions(): { durable: number; ephemeral: number } {
-    return { durable: this.#streams.size + this.#pulls.size, ephemeral: this.#ephemeral.size };
+    let ephemeral = 0;
+    for (const { filter } of this.#ephemeral.values()) if (!isInternal(filter)) ephemeral++;
+    return { durable: this.#streams.size + this.#pulls.size, ephemeral };
   }
 
   ephemerals(): IterableIterator<EphemeralTarget> {
@@ -366,8 +369,10 @@ export class Subscriptions {
     this.#handedLast = deliveries;
     target.credit -= deliveries.length;
     target.delivered += deliveries.length;
-    this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
-    observeAges(this.#options.counters.latencies.delivery.ephemeral, deliveries, now);
+    if (!isInternal(target.filter)) {
+      this.#options.counters.add('events_delivered_total', deliveries.length, 'ephemeral');
+      observeAges(this.#options.counters.latencies.delivery.ephemeral, deliveries, now);
+    }
     this.#options.emit({ kind: 'deliver', session: target.session, deliveries });
   }
 

@@ -7,6 +7,11 @@ import type { Limits } from './limits.ts';
 
 type TopicLimits = Pick<Limits, 'topicBytesMax' | 'topicLevelsMax'>;
 
+/** Of the mesh's own events: no user can publish there, nor does any filter of a user match it. They count for no user either. */
+export function isInternal(topic: string): boolean {
+  return topic.startsWith('$');
+}
+
 /** Throws `invalid-topic` saying where; returns the topic. Users may not name `$`-topics. */
 export function checkTopic(topic: string, limits: TopicLimits): string {
   checkShape(topic, 'topic', limits);
@@ -45,7 +50,7 @@ export function checkFilter(filter: string, limits: TopicLimits): string {
 
 function checkShape(text: string, what: 'topic' | 'filter', limits: TopicLimits): void {
   if (text === '') throw refusal(what, text, 0, 'it is empty');
-  if (text.startsWith('$')) throw refusal(what, text, 0, `names that start with '$' are internal`);
+  if (isInternal(text)) throw refusal(what, text, 0, `names that start with '$' are internal`);
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.topicBytesMax) {
     throw refusal(

@@ -2,6 +2,7 @@
 // /v1/routes, and what `causeway status` and `causeway routes` print. Plain data, JSON-safe.
 
 import type { NodeId } from './event.ts';
+import type { LedgerView } from './overview.ts';
 
 export type MemberStatus = 'alive' | 'suspect' | 'dead';
 
@@ -130,6 +131,8 @@ export interface MesherView {
   links(): LinksView;
   queues(): readonly QueueView[];
   routes(topic: string): RoutesView;
+  /** Compares the ledgers of all links now. */
+  ledger(): Promise<LedgerView>;
   /** As core/metric-catalogue.ts lists them. */
   metrics(): readonly MetricFamily[];
   /** Undefined: ready. Else the reasons, one sentence each. */

@@ -6,7 +6,7 @@ import { MeshError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
 import { checkTopic } from '../core/topic.ts';
 import type { MesherView } from '../core/views.ts';
-import { FederationSchema, LinksSchema, QueuesSchema, RoutesSchema } from './schemas.ts';
+import { FederationSchema, LedgerSchema, LinksSchema, QueuesSchema, RoutesSchema } from './schemas.ts';
 
 interface AdminOptions {
   readonly view: MesherView;
@@ -40,6 +40,16 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (app, { view,
     '/v1/queues',
     describe('getQueues', 'Queues of subscriptions and lanes', QueuesSchema),
     async () => ({ queues: view.queues() }),
+  );
+
+  app.get(
+    '/v1/ledger',
+    describe(
+      'verifyLedger',
+      'What both ends of each link count, compared now: whether anything was lost, and exactly what',
+      LedgerSchema,
+    ),
+    async () => view.ledger(),
   );
 
   const routes = {

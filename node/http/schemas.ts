@@ -101,6 +101,41 @@ export const QueuesSchema = Type.Object({
   ),
 });
 
+export const LedgerSchema = Type.Object({
+  mesher: NodeId,
+  links: Type.Array(
+    Type.Object({
+      peer: NodeId,
+      verdict: Type.Object({
+        at: Millis('When they were compared, since the epoch'),
+        outcome: Type.Union([Type.Literal('agrees'), Type.Literal('differs'), Type.Literal('unknown')], {
+          description: 'unknown: the other end could not be asked, or does not remember',
+        }),
+        text: Type.String({
+          description: 'Between which sequences nothing was lost, or exactly what differs',
+        }),
+      }),
+      lanes: Type.Array(
+        Type.Object({
+          lane: Type.String({ description: 'Of one that is sent: the name of its queue' }),
+          direction: Type.Union([Type.Literal('out'), Type.Literal('in')]),
+          incarnation: Type.Integer({
+            description: 'Of the sender: its sequences count anew with each start',
+          }),
+          from: Count('First sequence that the ledger covers; 0: none'),
+          to: Count('Last one'),
+          sent: Count('Events sent, again or not'),
+          acked: Count('Events acked'),
+          received: Count('Events that are on disk at the other end'),
+          duplicate: Count('Events that came again'),
+          refused: Type.Record(Type.String(), Type.Integer(), { description: 'Not sent, by reason' }),
+          difference: Type.String({ description: "What differs; '' where nothing does" }),
+        }),
+      ),
+    }),
+  ),
+});
+
 export const RoutesSchema = Type.Object({
   topic: Type.String(),
   subscriptions: Type.Array(

@@ -9,6 +9,7 @@ import { DEAD_LETTERS, isNamed } from '../core/subscription.ts';
 import { EPHEMERAL_MAX, TOLD_MAX } from './bounds.ts';
 import type { SubscriptionReport } from './report.ts';
 import { Rate } from './samples.ts';
+import { isInternal } from '../core/topic.ts';
 
 /** A subscription that was pulled from is one that is pulled from, for so long, ms. */
 const PULLED_LATELY_MS = 60_000;
@@ -88,6 +89,7 @@ export class OwnSubscriptions {
     let looked = 0;
     for (const target of this.#core.subscriptions.ephemerals()) {
       if (looked++ >= EPHEMERAL_MAX) break;
+      if (isInternal(target.filter)) continue;
       found.push(this.#ephemeral(target, sinceMs));
     }
     const count = all.length + this.#core.subscriptions.sessions().ephemeral;

@@ -5,6 +5,7 @@ import { TOLD_MAX } from './bounds.ts';
 import { hash32 } from '../core/event.ts';
 import { rounded } from './samples.ts';
 import type { Effect, Input } from '../core/steps.ts';
+import { isInternal } from '../core/topic.ts';
 
 interface Count {
   count: number;
@@ -40,7 +41,7 @@ export class TopicCounts {
   stepped(inputs: readonly Input[], effects: readonly Effect[]): void {
     let refused: ReadonlySet<number> | undefined;
     for (const input of inputs) {
-      if (input.kind !== 'publish') continue;
+      if (input.kind !== 'publish' || isInternal(input.events[0]?.topic ?? '')) continue;
       refused ??= refusedOf(effects);
       if (refused.has(input.request)) continue;
       let [topic, count] = ['', 0];

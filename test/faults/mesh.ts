@@ -197,7 +197,7 @@ async function makeMesher(
   writeFileSync(clockFile, '0');
   const args = [
     ['node', '--federation', 'faults', '--cluster', cluster, '--label', `at=${at}`],
-    ['--registry', etcd.address, '--data', data, '--insecure'],
+    ['--registry', etcd.address, '--data', data, '--insecure', '--canary-every-ms', '0'],
     ['--http', `${address}:${HTTP_PORT}`, '--listen', `/ip4/${address}/tcp/${LINK_PORT}`],
     flags,
   ].flat();

@@ -21,6 +21,8 @@ const LOST = {
   away: /has taken (\S+) over, which was away for too long/,
 } as const;
 /** How a mesher ends that others have taken over from; whoever runs it starts it again, as it asks for. */
+/** No disk is put back here, and no member means harm: so nothing may differ, whatever happens. */
+const LEDGER_DIFFERS = /"(ledger: [^"]+)"/;
 const ENDS_TAKEN_OVER = /^causeway: taken-over:/;
 
 export class FaultyMesher {
@@ -133,6 +135,11 @@ export class FaultyMesher {
 
   #hear(line: string): void {
     if (ENDS_TAKEN_OVER.test(line)) this.#mayStartAgain = true;
+    const [, differs] = LEDGER_DIFFERS.exec(line) ?? [];
+    if (differs !== undefined) {
+      const facts = `${this.name}: ${differs}`;
+      this.#history.write({ op: 'broken', promise: 'the ledgers of a link agree', facts });
+    }
     for (const how of ['damage', 'away'] as const) {
       const node = LOST[how].exec(line)?.[1];
       if (node !== undefined) this.#lose(node, how);

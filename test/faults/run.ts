@@ -4,6 +4,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LedgerView } from '../../node/core/overview.ts';
 import { Chance } from '../simulation/chance.ts';
 import { until } from '../support/until.ts';
 import { check, type Verdict } from './checker.ts';
@@ -193,6 +194,17 @@ class Run {
     } catch (error) {
       this.#options.say(String(error));
     }
+    await this.#compareLedgers();
     this.#history.write({ op: 'end', queued });
+  }
+
+  /** What differs the meshers print, and it is read there; this says how often all was well. */
+  async #compareLedgers(): Promise<void> {
+    const outcomes: Record<string, number> = {};
+    for (const { running } of this.#mesh.meshers) {
+      const { links } = await running.get<LedgerView>('/v1/ledger');
+      for (const { verdict } of links) outcomes[verdict.outcome] = (outcomes[verdict.outcome] ?? 0) + 1;
+    }
+    this.#options.say(`ledgers: ${JSON.stringify(outcomes)}`);
   }
 }

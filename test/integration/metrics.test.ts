@@ -13,7 +13,8 @@ import { promtool } from '../support/promtool.ts';
 import { until } from '../support/until.ts';
 
 test('a mesher tells all that the catalogue lists, and nothing else', async (t) => {
-  const federation = await Federation.start(t, { clusters: { a: 1, b: 1 } });
+  const flags = ['--canary-every-ms', '500'];
+  const federation = await Federation.start(t, { clusters: { a: 1, b: 1 }, flags });
   const [a, b] = [federation.mesher('a'), federation.mesher('b')];
   await b.putSubscription('all', { topic: 'orders/#' });
   await federation.whenRouted(a, 'orders/eu', ['b']);
@@ -26,6 +27,12 @@ test('a mesher tells all that the catalogue lists, and nothing else', async (t) 
   assert.ok(published.ok, await published.text());
   await until('b holds the event', async () => (await b.metric('causeway_subscription_queued_events')) === 1);
   await until('sizes were measured', async () => (await a.metric('causeway_journal_size_bytes')) > 0);
+
+  for (const mesher of [a, b])
+    await until(
+      'a probe came back',
+      async () => (await mesher.metric('causeway_canary_availability_ratio')) > 0,
+    );
 
   const pages = await Promise.all([a, b].map(async ({ http }) => (await fetch(`${http}/metrics`)).text()));
   for (const page of pages) assert.equal(promtool(['check', 'metrics'], page), '');

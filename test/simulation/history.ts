@@ -11,6 +11,7 @@ import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
+import type { Difference } from '../../node/observe/ledger/difference.ts';
 import { idOf } from './event-id.ts';
 import { addAllTo, type Duties } from './duties.ts';
 import { HeldRoutes } from './held-routes.ts';
@@ -98,6 +99,8 @@ interface Kept {
 
 const NOBODY: ReadonlySet<NodeId> = new Set();
 const BREACHES_MAX = 20;
+/** Hostile members and their clusters are called so. */
+const HOSTILE = /^h\d/;
 
 /** What there should be some of in every thousand seeds, or the seeds are too easy. */
 const COUNTED: readonly CounterName[] = [
@@ -384,6 +387,18 @@ export class History implements MesherObserver, NetworkObserver {
         `${mesher.node} had written that ${subscribed.mesher} wants ${subscribed.subscription.topic}, and has forgotten it`,
       );
     }
+  }
+
+  /** What a disk that was put back to a backup has forgotten is found, and what a hostile member acks without having been sent it. */
+  differs({ node, cluster }: SimMesher, { kind, lane, peer, text }: Difference): void {
+    const why =
+      HOSTILE.test(peer ?? '') || (lane.startsWith('c:') && HOSTILE.test(lane.slice(2)))
+        ? 'a hostile member acked what it was not sent'
+        : this.#putBackAt.size > 0
+          ? 'a ledger differed where a disk was put back'
+          : undefined;
+    if (why !== undefined) this.meet(why, `${node} ${text}`);
+    else this.broken('the ledgers of a link agree', `${node} in ${cluster}: ${kind}: ${text}`);
   }
 
   died(mesher: SimMesher, core: MesherCore, power: boolean): void {

@@ -11,6 +11,8 @@ import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node
 import type { Timing } from '../../node/core/timing.ts';
 import { WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { encodeOps } from '../../node/journal/copy-content.ts';
+import type { Difference } from '../../node/observe/ledger/difference.ts';
+import { Ledger } from '../../node/observe/ledger/ledger.ts';
 import { MemoryCopies } from '../../node/journal/memory-copies.ts';
 import { MemoryDisk, MemoryJournal } from '../../node/journal/memory-journal.ts';
 import { readRangeNow } from '../../node/journal/memory-range.ts';
@@ -26,6 +28,8 @@ export interface MesherObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void;
   died(mesher: SimMesher, core: MesherCore, power: boolean): void;
   broken(promise: string, facts: string): void;
+  /** Its ledger does not agree with what it did, or with another's. */
+  differs(mesher: SimMesher, difference: Difference): void;
   trace(who: string, what: () => string): void;
 }
 
@@ -108,6 +112,7 @@ export class SimMesher implements Host, Client {
   #appending = false;
   #crashPlan: CrashPlan | undefined;
   #isPutBack = false;
+  #ledger: Ledger | undefined;
   readonly #requests = new Map<RequestId, (reply: Reply | undefined) => void>();
   readonly #sessions = new Map<SessionId, SessionListener>();
   /** Counts starts: what an earlier life asked for is not answered to a later one. */
@@ -159,6 +164,10 @@ export class SimMesher implements Host, Client {
 
   get core(): MesherCore | undefined {
     return this.#core;
+  }
+
+  get ledger(): Ledger | undefined {
+    return this.#ledger;
   }
 
   get busy(): boolean {
@@ -232,15 +241,32 @@ export class SimMesher implements Host, Client {
       version: 'simulated',
     });
     const random = (): number => chance.next();
+    const ledger = this.#newLedger();
     this.#core = new MesherCore(
       { self, limits, timing, keys, random, replicas, rejoining: persisted > 0 },
       { ...recovered, copies: this.copies.recover() },
       this.now(),
     );
+    ledger.read(recovered);
+    ledger.begin(undefined);
+    this.#ledger = ledger;
     this.#state = 'running';
     this.#isPutBack = false;
     observer.trace(this.node, () => `started, incarnation ${this.incarnation}`);
     this.#tick(this.life);
+  }
+
+  #newLedger(): Ledger {
+    return new Ledger(this.incarnation, {
+      clusterOf: (node) => this.#core?.members.clusterOf(node),
+      heirOf: (node) => this.#core?.table.heirs.of(node),
+      isGuest: (node) => this.#core?.takeovers.isGuest(node) ?? false,
+      held: (name) => {
+        const queue = this.#core?.forwarder.queueNamed(name);
+        return queue && queue.depth + queue.staged;
+      },
+      differs: (difference) => this.#ports.observer.differs(this, difference),
+    });
   }
 
   /** `power`: what was not synced may be gone, and no peer is told. */
@@ -252,6 +278,7 @@ export class SimMesher implements Host, Client {
     this.#state = 'down';
     this.life++;
     this.#core = undefined;
+    this.#ledger = undefined;
     this.#inbox = [];
     this.#waking = false;
     this.#appending = false;
@@ -354,6 +381,7 @@ export class SimMesher implements Host, Client {
       if (this.#mustDieAfter(effect)) this.crash(true, `planned, after ${effect.kind}`);
       if (this.life !== life) return;
     }
+    this.#ledger?.stepped(inputs, effects);
   }
 
   #mustDieAfter(effect: Effect): boolean {
@@ -397,6 +425,7 @@ export class SimMesher implements Host, Client {
       }
       case 'sink':
       case 'takeover-cut-short':
+      case 'expired':
         return;
       case 'connect':
         network().connect(this.node, effect.peer);

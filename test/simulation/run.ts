@@ -22,6 +22,7 @@ import {
 import { KeyRing } from './fake-keys.ts';
 import { type Era, Faults } from './faults.ts';
 import { type Breach, History, type Stepped } from './history.ts';
+import { compareLedgers } from './ledgers.ts';
 import type { SimMesher } from './mesher.ts';
 import { type Host, SimNetwork } from './network.ts';
 import { Population } from './population.ts';
@@ -60,6 +61,8 @@ export interface Verdict {
 }
 
 const FEDERATION = 'sim';
+/** Each 5 s: of what is not compared before a mesher dies nobody hears. */
+const LEDGERS_EVERY_LOOKS = 20;
 /** After the faults have stopped, tables agree within this: what somebody forged in the registry stands until its owner lists it again, a minute later at most. */
 const ROUTES_AGREE_MS = 75_000;
 /** Within this who has a link knows who is away. */
@@ -100,6 +103,7 @@ class World {
   readonly #subscribers: Subscriber[] = [];
   readonly #listeners: Listener[] = [];
   readonly #excused = new Map<string, number>();
+  #looks = 0;
   readonly #busyMs: number;
   readonly #restMs: number;
 
@@ -251,6 +255,7 @@ class World {
     const until = this.schedule.now + REST_MS;
     while (!isAtRest(this.#meshers) && this.schedule.now < until)
       this.schedule.runUntil(this.schedule.now + 1_000);
+    compareLedgers(this.#meshers);
     checkNothingLost(found);
     checkDuplicates(found);
     checkOrder(found);
@@ -315,6 +320,7 @@ class World {
   #watchMemory(): void {
     checkMemory(this.history, this.#meshers);
     this.#absences.look(this.#meshers);
+    if (this.#looks++ % LEDGERS_EVERY_LOOKS === 0) compareLedgers(this.#meshers);
     this.schedule.after(250, () => this.#watchMemory());
   }
 

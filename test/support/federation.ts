@@ -288,7 +288,10 @@ export class Federation {
       data,
     ];
     const host = this.#hosts(cluster, index);
-    args.push('--http', `${host.address}:${http}`, '--listen', `/ip4/${host.address}/tcp/${link}`, ...flags);
+    // probes are events, too: only who asks for them has them counted
+    const probing = flags.includes('--canary-every-ms') ? [] : ['--canary-every-ms', '0'];
+    args.push('--http', `${host.address}:${http}`, '--listen', `/ip4/${host.address}/tcp/${link}`);
+    args.push(...probing, ...flags);
     if (host !== LOOPBACK) args.push('--insecure'); // clients are not on its host
     if (partitions) {
       const relay = this.#relay((pid) => {

@@ -68,6 +68,31 @@ export function fakeView(notReady: readonly string[] = []): MesherView {
       ],
       others: [{ destination: 'c', cluster: 'c', why: 'no interest' }],
     }),
+    ledger: () =>
+      Promise.resolve({
+        mesher: 'n1',
+        links: [
+          {
+            peer: 'n2',
+            verdict: { at: 1, outcome: 'differs', text: 'sequence 3 of lane c:b:0 was not taken' },
+            lanes: [
+              {
+                lane: 'c:b:0',
+                direction: 'out',
+                incarnation: 3,
+                from: 1,
+                to: 4,
+                sent: 4,
+                acked: 4,
+                received: 3,
+                duplicate: 0,
+                refused: { expired: 1 },
+                difference: 'sequence 3 was not taken',
+              },
+            ],
+          },
+        ],
+      }),
     metrics: () => [
       family('events_published_total', [{ labels: { qos: 'durable' }, value: 5 }]),
       family('link_up', [{ labels: { peer: 'n2', cluster: 'b' }, value: 0 }]),

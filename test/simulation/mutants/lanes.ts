@@ -3,9 +3,10 @@
 import { comparePositions, START } from '../../../node/core/event.ts';
 import { Landing } from '../../../node/core/landing.ts';
 import { Lane } from '../../../node/core/lane.ts';
+import { MesherCore } from '../../../node/core/mesher-core.ts';
 import { Queue } from '../../../node/core/queue.ts';
 import { SimNetwork } from '../network.ts';
-import { type Mutant, NO_LOSS, replace, REST, TWICE } from './mutant.ts';
+import { LEDGERS, type Mutant, NO_LOSS, replace, REST, TWICE } from './mutant.ts';
 
 export const OF_LANES: readonly Mutant[] = [
   {
@@ -99,6 +100,66 @@ export const OF_LANES: readonly Mutant[] = [
     name: 'forgets what a restart left in doubt',
     caughtBy: ['nothing twice without doubt', 'once per remote cluster'],
     infect: () => replace(Queue.prototype, 'lastPosition', () => () => undefined),
+  },
+  {
+    name: 'now and then goes past an event of a lane without sending it',
+    caughtBy: [LEDGERS],
+    infect: () => {
+      let frames = 0;
+      return replace(
+        MesherCore.prototype,
+        'step',
+        (right) =>
+          function step(this: MesherCore, inputs, now) {
+            return right.call(this, inputs, now).map((effect) => {
+              if (effect.kind !== 'data' || effect.message.kind !== 'data' || ++frames % 20 !== 0)
+                return effect;
+              const { message } = effect;
+              const first = { ...message.first, sequence: message.first.sequence + 1 };
+              return { ...effect, message: { ...message, first, events: message.events.slice(1) } };
+            });
+          },
+      );
+    },
+  },
+  {
+    name: 'sends frames on which an event gets lost on the way',
+    caughtBy: [LEDGERS],
+    infect: () => {
+      let frames = 0;
+      return replace(
+        SimNetwork.prototype,
+        'send',
+        (right) =>
+          function send(this: SimNetwork, from, to, message) {
+            if (message.kind !== 'data' || message.events.length < 2 || ++frames % 20 !== 0) {
+              right.call(this, from, to, message);
+              return;
+            }
+            const first = { ...message.first, sequence: message.first.sequence + 1 };
+            right.call(this, from, to, { ...message, first, events: message.events.slice(1) });
+          },
+      );
+    },
+  },
+  {
+    name: 'leaves what a lane has to send out of a batch',
+    caughtBy: [LEDGERS],
+    infect: () => {
+      let batches = 0;
+      return replace(
+        MesherCore.prototype,
+        'step',
+        (right) =>
+          function step(this: MesherCore, inputs, now) {
+            return right.call(this, inputs, now).map((effect) => {
+              if (effect.kind !== 'append' || ++batches % 20 !== 0) return effect;
+              const ops = effect.ops.filter((op) => op.op !== 'entry' || op.entry.first === undefined);
+              return { ...effect, ops };
+            });
+          },
+      );
+    },
   },
   {
     name: 'leaves lanes as they are when their link falls',

@@ -19,6 +19,7 @@ export const NO_LOSS = 'no acked event is lost';
 export const SETTLED = 'what is settled never comes back';
 export const REST = 'everything is delivered in the end';
 export const TWICE = 'nothing twice without doubt';
+export const LEDGERS = 'the ledgers of a link agree';
 export const BUG = 'the core throws only for bugs';
 
 /** Replaces one method; `make` gets the right one. */

@@ -12,7 +12,7 @@ import { runCommand } from '../../../node/commands/run-command.ts';
 import { MeshError } from '../../../node/core/errors.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 import type { FakeTerminal } from './fake-terminal.ts';
-import { startHttpMesher } from './http-mesher.ts';
+import { startHttpMesher, view } from './http-mesher.ts';
 
 async function run(
   argv: readonly string[],
@@ -36,7 +36,17 @@ function folder(t: TestContext): string {
 test('says what there is, and which exit code means what', async () => {
   const { code, stdout } = await run(['--help']);
   assert.equal(code, 0);
-  for (const name of ['node', 'registry', 'up', 'start', 'publish', 'subscribe', 'status', 'routes']) {
+  for (const name of [
+    'node',
+    'registry',
+    'up',
+    'start',
+    'publish',
+    'subscribe',
+    'status',
+    'links',
+    'routes',
+  ]) {
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
     const help = await run([name, '--help']);
     assert.equal(help.code, 0);
@@ -100,6 +110,32 @@ test('takes the URL from CAUSEWAY_URL where no flag names one', async (t) => {
   const { url } = await startHttpMesher(t);
   assert.equal((await run(['status'], { env: { CAUSEWAY_URL: url } })).code, 0);
   assert.equal((await run(['status', '--url', url], { env: { CAUSEWAY_URL: closed } })).code, 0);
+});
+
+test('shows links and lanes, and what both ends say of them', async (t) => {
+  const { url } = await startHttpMesher(t);
+  const links = await run(['links', '--url', url]);
+  assert.equal(links.code, 0);
+  assert.match(links.stdout, /^LINK TO .*\n12D3\S+ +us +up/);
+  assert.match(links.stdout, /\nLANE TO .*\nus +0 +open/);
+  const verified = await run(['links', '--verify', '--url', url]);
+  assert.equal(verified.code, 0);
+  assert.match(
+    verified.stdout,
+    /^12D3\S+: agrees\n {2}nothing lost between sequence 1 and 7 of lane c:us:0 \(out\)\n/,
+  );
+  assert.match(verified.stdout, /c:us:0 +out +1 +7 +8 +6 +6 +2 +1 expired +no\n$/);
+  const { links: compared } = await view.ledger();
+  const [link] = compared;
+  t.mock.method(view, 'ledger', () =>
+    Promise.resolve({
+      mesher: 'n',
+      links: [{ ...link, verdict: { at: 1, outcome: 'differs', text: 'sequence 3 is not there' } }],
+    }),
+  );
+  const differing = await run(['links', '--verify', '--json', '--url', url]);
+  assert.equal(differing.code, 1);
+  assert.match(differing.stdout, /sequence 3 is not there/);
 });
 
 test('shows clusters, meshers, links, lag and the registry', async (t) => {

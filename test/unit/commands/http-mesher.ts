@@ -40,6 +40,35 @@ export const view: MesherView = {
       { destination: 'us', scope: 'cluster', lane: 0, landing: peer, state: 'open', queued: 7, inFlight: 2 },
     ],
   }),
+  ledger: () =>
+    Promise.resolve({
+      mesher: node,
+      links: [
+        {
+          peer,
+          verdict: {
+            at: 1,
+            outcome: 'agrees',
+            text: 'nothing lost between sequence 1 and 7 of lane c:us:0 (out)',
+          },
+          lanes: [
+            {
+              lane: 'c:us:0',
+              direction: 'out',
+              incarnation: 3,
+              from: 1,
+              to: 7,
+              sent: 8,
+              acked: 6,
+              received: 6,
+              duplicate: 2,
+              refused: { expired: 1 },
+              difference: '',
+            },
+          ],
+        },
+      ],
+    }),
   queues: () => [
     { name: 'audit', kind: 'subscription', depth: 9, inFlight: 1, oldestAcceptedAt: Date.now() - 5_000 },
   ],

@@ -2,13 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TSchema } from 'typebox';
 import { Check, Errors } from 'typebox/value';
-import { FederationSchema, LinksSchema, QueuesSchema, RoutesSchema } from '../../../node/http/schemas.ts';
+import {
+  FederationSchema,
+  LedgerSchema,
+  LinksSchema,
+  QueuesSchema,
+  RoutesSchema,
+} from '../../../node/http/schemas.ts';
 import { buildTestServer } from '../../support/http.ts';
 
 test('the views come as they are, and as their schemas say', async (t) => {
   const { app } = await buildTestServer(t);
   const bodies: Record<string, TSchema> = {
     '/v1/federation': FederationSchema,
+    '/v1/ledger': LedgerSchema,
     '/v1/links': LinksSchema,
     '/v1/queues': QueuesSchema,
     '/v1/routes?topic=orders/eu': RoutesSchema,

@@ -41,6 +41,7 @@ suite('/openapi.json', () => {
       'POST /v1/subscriptions/{name}/settle',
       'GET /v1/stream',
       'GET /v1/federation',
+      'GET /v1/ledger',
       'GET /v1/links',
       'GET /v1/queues',
       'GET /v1/routes',
