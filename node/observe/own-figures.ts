@@ -4,7 +4,7 @@ import type { MesherCore } from '../core/mesher-core.ts';
 import type { HistorySeries, LedgerVerdict } from '../core/overview.ts';
 import type { NodeId } from '../core/event.ts';
 import type { Now } from '../core/steps.ts';
-import { HISTORY_STEP_MS, LINKS_MAX, SAMPLE_MS, TOLD_MAX } from './bounds.ts';
+import { HISTORY_STEP_MS, HISTORY_STEPS, LINKS_MAX, SAMPLE_MS, TOLD_MAX } from './bounds.ts';
 import { History, stepOf } from './history.ts';
 import { OwnLinks } from './own-links.ts';
 import { OwnSubscriptions } from './own-subscriptions.ts';
@@ -119,6 +119,7 @@ export class OwnFigures {
       }),
     };
     if (isStep) this.#keep(step, report, now);
+    if (isStep && step % HISTORY_STEPS === 0) topics.forgetDistinct();
     this.#step = Math.max(this.#step, step);
     this.#report = report;
     return report;

@@ -4,7 +4,10 @@ import type { TestContext } from 'node:test';
 import { httpBridge } from '../../bridge/http/bridge.ts';
 import type { StreamTiming } from '../../bridge/http/config.ts';
 import type { Limits } from '../../node/core/limits.ts';
+import { MeshError } from '../../node/core/errors.ts';
 import { LIMITS } from '../../node/core/limits.ts';
+import { deadLetterRoutes } from '../../node/http/dead-letters.ts';
+import { overviewRoutes } from '../../node/http/overview.ts';
 import type { HttpServer, HttpTiming } from '../../node/http/server.ts';
 import { buildHttpServer, startHttpServer } from '../../node/http/server.ts';
 import { FakeFrontDoor } from './front-door.ts';
@@ -16,6 +19,11 @@ interface Given {
   readonly limits?: Partial<Limits>;
   readonly timing?: Partial<HttpTiming>;
   readonly streams?: Partial<StreamTiming>;
+}
+
+/** Of what shows the whole federation there are tests on real meshers. */
+function notThere(): never {
+  throw new MeshError('not-ready', 'there is no federation here');
 }
 
 function parts(given: Given) {
@@ -37,7 +45,12 @@ function parts(given: Given) {
       limits,
       ...(given.timing && { timing: given.timing }),
     },
-    ports: { view: fakeView(given.notReady), plugins: [bridge], log, process },
+    ports: {
+      view: fakeView(given.notReady),
+      plugins: [bridge, overviewRoutes(notThere), deadLetterRoutes(notThere, limits)],
+      log,
+      process,
+    },
   };
 }
 
