@@ -56,18 +56,15 @@ export function compose(
     for (const one of report.subscriptions) subscriptions.push({ ...one, mesher: node, cluster });
     for (const { to, lastAt, hour, day, month } of report.canaries)
       canaries.push({ from: cluster, to, lastAt, ...canaryFigures({ hour, day, month }) });
-    for (const [name, count] of Object.entries(report.cut)) cut.set(name, (cut.get(name) ?? 0) + count);
   }
   // what a mesher has cut is counted as it says; of the others what they told is all there is
-  for (const [name, count] of cut) {
-    const told = [...reports.values()].filter((report) => report.cut[name] === undefined);
-    const list = (report: MesherReport): number =>
-      name === 'links'
-        ? report.links.length
-        : name === 'subscriptions'
-          ? report.subscriptions.length
-          : report.topics.length;
-    cut.set(name, count + told.reduce((sum, report) => sum + list(report), 0));
+  for (const name of ['links', 'subscriptions', 'topics'] as const) {
+    const told = [...reports.values()];
+    if (!told.some((report) => report.cut[name] !== undefined)) continue;
+    cut.set(
+      name,
+      told.reduce((sum, report) => sum + (report.cut[name] ?? report[name].length), 0),
+    );
   }
   const bounded = <T>(name: string, list: readonly T[], max: number): readonly T[] => {
     if (list.length > max) cut.set(name, Math.max(cut.get(name) ?? 0, list.length));

@@ -158,11 +158,16 @@ export class DeadLetters {
     const members = this.#ports
       .members()
       .filter((member) => cluster === undefined || member.cluster === cluster);
+    const start = end ? members.findIndex(({ node }) => node === end.mesher) : 0;
+    if (start < 0)
+      throw new MeshError(
+        'invalid-request',
+        'after is of a mesher that is not among those asked for; begin with the first page',
+      );
     const silent: { mesher: NodeId; why: string }[] = [];
     const totals = await this.#totals(members, silent);
     const letters: DeadLetterView[] = [];
     const sum = [...totals.values()].reduce((a, b) => a + b, 0);
-    const start = end ? members.findIndex(({ node }) => node === end.mesher) : 0;
     for (const [at, { node, cluster: its }] of members.entries()) {
       if (at < start || (totals.get(node) ?? 0) === 0) continue;
       const from = node === end?.mesher ? end.place : '';

@@ -256,8 +256,8 @@ export class OwnFigures {
 }
 
 function cutOf(
-  lists: Readonly<Record<string, readonly [shown: number, there: number]>>,
-): Record<string, number> {
+  lists: Readonly<Record<keyof MesherReport['cut'], readonly [shown: number, there: number]>>,
+): MesherReport['cut'] {
   return Object.fromEntries(
     Object.entries(lists).flatMap(([name, [shown, there]]) =>
       there > shown ? [[name, Math.min(there, Number.MAX_SAFE_INTEGER)]] : [],

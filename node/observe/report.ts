@@ -118,7 +118,11 @@ export const ReportSchema = Type.Object({
   /** Copies that others are to hold of its journal. */
   copiesWanted: Whole,
   /** Of the lists above, where they are cut: how many there are. */
-  cut: Type.Record(Name, Amount, { maxProperties: 8 }),
+  cut: Type.Object({
+    links: Type.Optional(Whole),
+    subscriptions: Type.Optional(Whole),
+    topics: Type.Optional(Whole),
+  }),
 });
 
 export type MesherReport = DeepReadonly<Static<typeof ReportSchema>>;
