@@ -73,10 +73,8 @@ export class History<Kinds extends SeriesKinds> {
     return sum;
   }
 
-  /** The hour up to and with `step`; undefined: nothing is known of this name. */
-  series(name: string, step: number): HistorySeries[] | undefined {
-    const row = this.#rows.get(name);
-    if (!row) return undefined;
+  /** The hour up to and with `step`; of a name of which nothing was written nothing is known. */
+  series(name: string, step: number): HistorySeries[] {
     return this.#names.map((kind) => ({
       name: kind,
       unit: this.#kinds[kind] ?? 'events',

@@ -238,8 +238,18 @@ export class OwnFigures {
   /** The last hour; undefined: nothing is known of this name. */
   history(of: 'mesher' | 'topic' | 'subscription', name: string, now: Now): HistorySeries[] | undefined {
     const step = stepOf(now.wall);
-    if (of === 'mesher') return this.#ofMesher.series('', step);
-    return (of === 'topic' ? this.#ofTopics : this.#ofSubscriptions).series(name, step);
+    switch (of) {
+      case 'mesher':
+        return this.#ofMesher.series('', step);
+      case 'topic':
+        return this.#ofTopics.has(name) || this.#ports.topics.has(name)
+          ? this.#ofTopics.series(name, step)
+          : undefined;
+      case 'subscription':
+        return this.#ofSubscriptions.has(name) || this.#ports.core.subscriptions.get(name)
+          ? this.#ofSubscriptions.series(name, step)
+          : undefined;
+    }
   }
 
   /** Samples until `signal` aborts. `fault`: what a look has thrown; the next one is made all the same. */

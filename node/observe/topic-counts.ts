@@ -100,6 +100,10 @@ export class TopicCounts {
     }
   }
 
+  has(topic: string): boolean {
+    return this.#counts.has(topic);
+  }
+
   /** The busiest first. */
   all(): TopicCount[] {
     return [...this.#counts]
