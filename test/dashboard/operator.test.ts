@@ -227,3 +227,17 @@ test('on a narrow screen the views are behind a button that says so', async (t) 
   );
   check();
 });
+
+test('on a narrow screen what was chosen on the map comes into view, and the focus is never lost', async (t) => {
+  const { page, check } = await openDashboard(t, '#/map', { width: 360, height: 640 });
+  await page.getByRole('link', { name: /^Down 4 min .*between azure/ }).click();
+  const heading = page.getByRole('heading', { name: 'azure-ap-southeast1 and gcp-us-east1' });
+  await heading.waitFor();
+  const box = await heading.boundingBox();
+  assert.ok(box !== null && box.y > 40 && box.y < 400, `it is at ${String(box?.y)} of 640 pixels`);
+  await page.getByRole('link', { name: 'azure-ap-southeast1 → gcp-us-east1 / g1' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByText(WHY.down).waitFor();
+  await page.waitForFunction(`document.activeElement !== document.body`);
+  check();
+});
