@@ -155,7 +155,7 @@ function Actions({ letters, chosen, filter, choose }: ActionsProps): JSX.Element
   const there =
     total === undefined
       ? `${plural(letters.rows.length, 'dead letter')} and more${fit}`
-      : `${plural(total, 'dead letter')}${fit}`;
+      : `${plural(total, 'dead letter')}${total === 1 ? fit.replace('fit', 'fits') : fit}`;
   return (
     <div class="bar">
       <p role="status">{some ? `${formatCount(chosen.length)} of ${there} chosen` : there}</p>
