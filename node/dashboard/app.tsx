@@ -77,16 +77,27 @@ export function App(): JSX.Element {
   );
 }
 
-/** Who reads by ear or keyboard starts at the new view, not where the old one's link was. */
+/** Views whose path names a page of its own, not something beside the list. */
+const PAGED: readonly Route['view'][] = ['topics', 'subscriptions'];
+
+/** Who reads by ear or keyboard starts at what is new, not where the link was that led there. */
 function useFocusOnNewView(route: Route): { current: HTMLElement | null } {
   const main = useRef<HTMLElement>(null);
-  const shown = useRef(route.view);
+  const { view, path } = route;
+  const page = PAGED.includes(view) ? hashOf(view, path) : view;
+  const shown = useRef(page);
   useEffect(() => {
-    if (shown.current === route.view) return;
-    shown.current = route.view;
+    if (shown.current === page) return;
+    shown.current = page;
     main.current?.focus({ preventScroll: true });
     scrollTo(0, 0);
-  }, [route.view]);
+  }, [page]);
+  const first = useRef(route);
+  useEffect(() => {
+    // What had the focus may be gone with what it led away from.
+    const isLost = route !== first.current && document.activeElement === document.body;
+    if (isLost) main.current?.focus({ preventScroll: true });
+  }, [route]);
   return main;
 }
 

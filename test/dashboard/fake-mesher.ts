@@ -38,6 +38,8 @@ export interface FakeMesher {
   close(): Promise<void>;
 }
 
+const LETTERS_READ = 25;
+
 interface FakeOptions {
   readonly port?: number;
   readonly clock?: () => number;
@@ -86,13 +88,14 @@ export async function startFakeMesher(options: FakeOptions = {}): Promise<FakeMe
   answerQuestions(app, clock);
 
   app.get<{ Querystring: Filter & { after?: string; limit?: string } }>('/v1/dead-letters', ({ query }) => {
-    const fitting = letters.filter((letter) => fits(letter, query));
+    // As a mesher does: it reads so many, shows those that fit, and counts by cluster only.
+    const all = letters.filter(({ cluster }) => query.cluster === undefined || cluster === query.cluster);
     const from = Number(query.after ?? 0);
-    const until = from + Math.min(Number(query.limit ?? 25), 25);
+    const until = from + Math.min(Number(query.limit ?? LETTERS_READ), LETTERS_READ);
     return {
-      letters: fitting.slice(from, until),
-      total: fitting.length,
-      next: until < fitting.length ? String(until) : '',
+      letters: all.slice(from, until).filter((letter) => fits(letter, query)),
+      total: all.length,
+      next: until < all.length ? String(until) : '',
       silent: [{ mesher: NODES.gcp2, why: 'It did not answer within 2 s.' }],
     };
   });

@@ -423,8 +423,7 @@ export function historyAt(at: number, of: HistoryView['of'], name: string): Hist
         ...base,
         series: [
           series('delivered', 'events/s', 42, 1, -0.7),
-          series('redelivered', 'events/s', 2, 2),
-          series('waiting', 'events', 120, 3, 100),
+          series('depth', 'events', 120, 3, 100),
           series('oldest', 'ms', 900, 4, 1_200),
         ],
       };
@@ -437,14 +436,11 @@ export function historyAt(at: number, of: HistoryView['of'], name: string): Hist
           series('delivered', 'events/s', 122, 2),
           series('forwarded', 'events/s', 70, 3),
           series('landed', 'events/s', 64, 4),
-          series('publish p50', 'ms', 1.8, 5),
-          series('publish p99', 'ms', 9.5, 6),
-          series('delivery p50', 'ms', 4.1, 7),
-          series('delivery p99', 'ms', 88, 8, 0.6),
-          series('event loop p99', 'ms', 8, 9),
-          series('waiting', 'events', 40, 10, 6),
-          series('journal', 'bytes', 310 * MIB, 11, 0.2),
-          series('memory', 'bytes', 212 * MIB, 12),
+          series('publishP99', 'ms', 9.5, 6),
+          series('deliveryP99', 'ms', 88, 8, 0.6),
+          series('eventLoopP99', 'ms', 8, 9),
+          series('queued', 'events', 40, 10, 6),
+          series('rss', 'bytes', 212 * MIB, 12),
         ],
       };
   }

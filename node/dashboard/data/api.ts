@@ -35,6 +35,9 @@ export interface LetterFilter {
 
 export type LetterName = DeadLetterView['at'];
 
+export type LettersChosen =
+  { readonly letters: readonly LetterName[] } | { readonly filter: Partial<LetterFilter> };
+
 /** An event in the CloudEvents JSON format. */
 export type CloudEventJson = Readonly<Record<string, unknown>>;
 
@@ -44,6 +47,9 @@ export interface Settled {
 }
 
 export const LETTERS_PER_PAGE = 50;
+/** In one answer, and named in one request. */
+export const LETTERS_PER_PAGE_MAX = 200;
+const LETTERS_NAMED_MAX = 1_000;
 
 export const api = {
   overview: (signal: AbortSignal) => get<Overview>('/v1/overview', {}, signal),
@@ -53,24 +59,36 @@ export const api = {
     get<TraceView>('/v1/trace', { source, id }, signal),
   routes: (topic: string, signal: AbortSignal) => get<RoutesView>('/v1/routes', { topic }, signal),
   ledger: (signal: AbortSignal) => get<LedgerView>('/v1/ledger', {}, signal),
-  letters: (filter: LetterFilter, after: string, signal: AbortSignal) =>
-    get<DeadLettersView>('/v1/dead-letters', { ...filter, after, limit: String(LETTERS_PER_PAGE) }, signal),
+  letters: (filter: Partial<LetterFilter>, after: string, limit: number, signal: AbortSignal) =>
+    get<DeadLettersView>('/v1/dead-letters', { ...given(filter), after, limit: String(limit) }, signal),
   letter: ({ mesher, token }: LetterName, signal: AbortSignal) =>
     get<{ readonly letter: DeadLetterView; readonly event: CloudEventJson }>(
       `/v1/dead-letters/${encodeURIComponent(mesher)}/${encodeURIComponent(token)}`,
       {},
       signal,
     ),
-  settle: (
-    how: 'redrive' | 'drop',
-    which: { letters: readonly LetterName[] } | { filter: Partial<LetterFilter> },
-  ) =>
-    request<Settled>(`/v1/dead-letters/${how}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(which),
-    }),
+  settle: async (how: 'redrive' | 'drop', which: LettersChosen): Promise<Settled> => {
+    const sum = { done: 0, failed: [] as Settled['failed'][number][] };
+    for (const part of inParts(which)) {
+      const { done, failed } = await request<Settled>(`/v1/dead-letters/${how}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(part),
+      });
+      sum.done += done;
+      sum.failed.push(...failed);
+    }
+    return sum;
+  },
 };
+
+function inParts(which: LettersChosen): readonly LettersChosen[] {
+  if ('filter' in which) return [which];
+  const parts = Math.ceil(which.letters.length / LETTERS_NAMED_MAX);
+  return Array.from({ length: parts }, (_, at) => ({
+    letters: which.letters.slice(at * LETTERS_NAMED_MAX, (at + 1) * LETTERS_NAMED_MAX),
+  }));
+}
 
 /** Without what was left empty. */
 export function given(fields: object): Record<string, string> {

@@ -2,11 +2,12 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import type { DeadLettersView, DeadLetterView } from '../../core/overview.ts';
-import { api, type LetterFilter, Problem } from './api.ts';
+import { api, LETTERS_PER_PAGE, LETTERS_PER_PAGE_MAX, type LetterFilter, Problem } from './api.ts';
 
 export interface Letters {
   readonly rows: readonly DeadLetterView[];
-  readonly total: number;
+  /** In all that fit the filter; undefined: not known without reading all of them. */
+  readonly total: number | undefined;
   readonly silent: DeadLettersView['silent'];
   readonly problem: Problem | undefined;
   readonly pending: boolean;
@@ -32,11 +33,10 @@ export function useLetters(filter: LetterFilter): Letters {
     const from = list.length < count ? list : [];
     const load = async (): Promise<void> => {
       const loaded = [...from];
-      while (loaded.length < count) {
-        const last = loaded.at(-1);
-        if (last?.next === '') break;
-        loaded.push(await api.letters(filter, last?.next ?? '', abort.signal));
-      }
+      // A page may be empty and not the last.
+      const isLacking = (): boolean => loaded.length < count || loaded.at(-1)?.letters.length === 0;
+      while (isLacking() && loaded.at(-1)?.next !== '')
+        loaded.push(await api.letters(filter, loaded.at(-1)?.next ?? '', LETTERS_PER_PAGE, abort.signal));
       setPages({ key, list: loaded });
       setProblem(undefined);
     };
@@ -47,9 +47,13 @@ export function useLetters(filter: LetterFilter): Letters {
     return () => abort.abort();
   }, [key, count, wanted.round]);
   const last = list.at(-1);
+  const rows = list.flatMap(({ letters }) => letters);
+  const { cluster: _, ...rest } = filter;
+  // The mesher's total knows of clusters, and of no other filter.
+  const isTotal = Object.values(rest).every((value) => value === '');
   return {
-    rows: list.flatMap(({ letters }) => letters),
-    total: last?.total ?? 0,
+    rows,
+    total: last?.next === '' ? rows.length : isTotal ? last?.total : undefined,
     silent: last?.silent ?? [],
     problem,
     pending: pages.key !== key && problem === undefined,
@@ -57,4 +61,25 @@ export function useLetters(filter: LetterFilter): Letters {
     more: () => setWanted({ key, count: list.length + 1, round: wanted.round }),
     reload: () => setWanted({ key, count: 1, round: wanted.round + 1 }),
   };
+}
+
+export interface Count {
+  readonly count: number;
+  /** There are more, and they were not counted. */
+  readonly more: boolean;
+}
+
+/** After so many nobody waits for the rest. */
+const COUNTED_MAX = 10_000;
+
+/** How many fit, by reading them. */
+export async function countLetters(filter: Partial<LetterFilter>, signal: AbortSignal): Promise<Count> {
+  let count = 0;
+  let after: string | undefined = '';
+  while (after !== undefined && count < COUNTED_MAX) {
+    const page: DeadLettersView = await api.letters(filter, after, LETTERS_PER_PAGE_MAX, signal);
+    count += page.letters.length;
+    after = page.next === '' ? undefined : page.next;
+  }
+  return { count, more: after !== undefined };
 }

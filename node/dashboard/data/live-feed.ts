@@ -39,10 +39,11 @@ export class LiveFeed {
     const source = new EventSource(this.#url);
     this.#source = source;
     this.#await(SILENT_MS);
-    source.addEventListener('overview', (event: MessageEvent<string>) => {
+    source.addEventListener('overview', (event: Event) => {
+      if (!('data' in event)) return;
       this.#retryMs = RETRY_MIN_MS;
       this.#await(SILENT_MS);
-      const overview = JSON.parse(event.data) as Overview;
+      const overview = JSON.parse(String(event.data)) as Overview;
       this.#set({ state: 'live', overview, receivedAt: performance.now() });
     });
     // The browser's own retry gives up on an answer that is no stream, and tells nobody.

@@ -102,6 +102,35 @@ export function borderPoint(box: Box, to: Point): Point {
   return { x: box.x + dx * Math.min(1, scale), y: box.y + dy * Math.min(1, scale) };
 }
 
+/**
+ * Where on a line a box of this size covers none of the others, as near to the middle as can be; undefined: nowhere.
+ */
+export function placeOnLine(
+  from: Point,
+  to: Point,
+  size: { readonly width: number; readonly height: number },
+  others: readonly Box[],
+): Box | undefined {
+  for (const along of PLACES) {
+    const box = { ...size, x: from.x + (to.x - from.x) * along, y: from.y + (to.y - from.y) * along };
+    if (!others.some((other) => covers(box, other))) return box;
+  }
+  return undefined;
+}
+
+/** From the middle outwards, by turns. */
+const PLACES = Array.from(
+  { length: 17 },
+  (_, at) => 0.5 + (at % 2 === 0 ? 1 : -1) * Math.ceil(at / 2) * 0.05,
+);
+
+function covers(one: Box, other: Box): boolean {
+  return (
+    Math.abs(one.x - other.x) < (one.width + other.width) / 2 &&
+    Math.abs(one.y - other.y) < (one.height + other.height) / 2
+  );
+}
+
 /** Pushes boxes apart until none covers another, each from where it wants to be, within the drawing. */
 export function pushApart(
   wanted: ReadonlyMap<string, Box>,

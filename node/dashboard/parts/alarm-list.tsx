@@ -21,10 +21,12 @@ export function AlarmList({ alarms }: { readonly alarms: readonly Alarm[] }): JS
             <div class="alarm-body">
               <p class="alarm-head">
                 <strong class="alarm-severity">{severity === 'critical' ? 'Critical' : 'Warning'}</strong>
-                <span>
-                  for {formatAge(now - since)}, since{' '}
-                  <time dateTime={new Date(since).toISOString()}>{formatTime(since, now)}</time>
-                </span>
+                {since > 0 && (
+                  <span>
+                    for {formatAge(now - since)}, since{' '}
+                    <time dateTime={new Date(since).toISOString()}>{formatTime(since, now)}</time>
+                  </span>
+                )}
               </p>
               <p class="alarm-text">{text}</p>
               <p class="alarm-help">

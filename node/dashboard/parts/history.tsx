@@ -9,11 +9,25 @@ import { ProblemNotice } from './notice.tsx';
 
 const EVERY_MS = 10_000;
 
+/** Names of the mesher's that people would not say. Another is shown as it is. */
+const NAMES: Readonly<Record<string, string>> = {
+  publishP99: 'publish p99',
+  deliveryP99: 'delivery p99',
+  eventLoopP99: 'event loop p99',
+  queued: 'waiting',
+  depth: 'waiting',
+  deadLetters: 'dead letters',
+  oldest: 'age of the oldest',
+  rss: 'memory',
+  forwarded: 'to others',
+  landed: 'from others',
+};
+
 const TITLES: Readonly<Record<HistorySeries['unit'], string>> = {
   'events/s': 'Events per second',
   ms: 'Times',
-  events: 'Events that wait',
-  bytes: 'Memory and disk',
+  events: 'Events held',
+  bytes: 'Memory',
 };
 
 export function History({
@@ -37,7 +51,10 @@ export function History({
   return (
     <div class="charts">
       {units.map((unit) => {
-        const series = value.series.filter((each) => each.unit === unit).slice(0, LINES_MAX);
+        const series = value.series
+          .filter((each) => each.unit === unit)
+          .slice(0, LINES_MAX)
+          .map((each) => ({ ...each, name: NAMES[each.name] ?? each.name }));
         return (
           <Chart key={unit} title={TITLES[unit]} series={series} until={value.until} stepMs={value.stepMs} />
         );

@@ -147,16 +147,18 @@ function Actions({ letters, chosen, filter, choose }: ActionsProps): JSX.Element
         ? { how, which: { letters: chosen.map(({ at }) => at) }, count: chosen.length }
         : { how, which: { filter: given(filter) }, count: letters.total },
     );
+  const { total } = letters;
+  const fit = filtered ? ' that fit the filter' : '';
   const whom = some
     ? `${formatCount(chosen.length)} chosen`
-    : `all ${formatCount(letters.total)}${filtered ? ' that fit the filter' : ''}`;
+    : `all${total === undefined ? '' : ` ${formatCount(total)}`}${fit}`;
+  const there =
+    total === undefined
+      ? `${plural(letters.rows.length, 'dead letter')} and more${fit}`
+      : `${plural(total, 'dead letter')}${total === 1 ? fit.replace('fit', 'fits') : fit}`;
   return (
     <div class="bar">
-      <p role="status">
-        {some
-          ? `${formatCount(chosen.length)} of ${formatCount(letters.total)} chosen`
-          : `${plural(letters.total, 'dead letter')}${filtered ? ' fit the filter' : ''}`}
-      </p>
+      <p role="status">{some ? `${formatCount(chosen.length)} of ${there} chosen` : there}</p>
       <button class="button" type="button" onClick={() => start('redrive')}>
         Redrive {whom}
       </button>

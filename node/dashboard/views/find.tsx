@@ -12,13 +12,16 @@ import { hashOf, type Route } from '../model/routes.ts';
 import { Icon } from '../parts/icon.tsx';
 import { ProblemNotice, SilentNotice } from '../parts/notice.tsx';
 
+/** What is on its way goes on; all meshers are asked each time. */
+const EVERY_MS = 10_000;
+
 export function FindPage({ route: { query } }: { readonly route: Route }): JSX.Element {
   const { source = '', id = '' } = query;
   const asked = source !== '' && id !== '';
   const { value, problem, pending } = useAnswer(
     asked ? JSON.stringify([source, id]) : undefined,
     (signal) => api.trace(source, id, signal),
-    5_000,
+    EVERY_MS,
   );
   return (
     <>

@@ -112,7 +112,7 @@ export function LettersTable({ letters, chosen, setChosen, filter }: Props): JSX
       {letters.hasMore && (
         <p class="table-more">
           <button type="button" onClick={() => letters.more()}>
-            Load more ({formatCount(letters.total - rows.length)} left)
+            Load more{letters.total !== undefined && ` (${formatCount(letters.total - rows.length)} left)`}
           </button>
         </p>
       )}

@@ -57,7 +57,8 @@ const COLUMNS: readonly Column<LaneLedger>[] = [
 /** Of a link of the mesher that serves this page: only it knows its lanes. */
 export function LinkLedger({ peer }: { readonly peer: string }): JSX.Element {
   const { value, problem } = useAnswer('ledger', (signal) => api.ledger(signal), 10_000);
-  if (problem) return <ProblemNotice problem={problem} />;
+  // A mesher of a version that counts nothing has nothing to show.
+  if (problem && problem.code !== 'not-found') return <ProblemNotice problem={problem} />;
   const lanes = value?.links.find((link) => link.peer === peer)?.lanes ?? [];
   if (lanes.length === 0) return <></>;
   return (

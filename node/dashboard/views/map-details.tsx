@@ -1,6 +1,7 @@
 // Beside the map: what is known of what was chosen there; where nothing was, the links that somebody has to look at.
 
 import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import type { LinkOverview, MesherOverview, Overview } from '../../core/overview.ts';
 import { useFederation } from '../data/hooks.ts';
 import {
@@ -28,8 +29,17 @@ interface Props {
 }
 
 export function MapDetails({ chosen, to }: Props): JSX.Element {
+  const aside = useRef<HTMLElement>(null);
+  const key = JSON.stringify(chosen);
+  const shown = useRef(key);
+  useEffect(() => {
+    if (shown.current === key) return;
+    shown.current = key;
+    // On a narrow screen it stands below the map.
+    aside.current?.querySelector('h2')?.scrollIntoView({ block: 'nearest' });
+  }, [key]);
   return (
-    <aside class="map-details" aria-label="Details">
+    <aside class="map-details" aria-label="Details" ref={aside}>
       {chosen !== undefined && (
         <p class="map-back">
           <a href={to([])}>

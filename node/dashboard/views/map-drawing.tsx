@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import type { MesherOverview, Overview } from '../../core/overview.ts';
 import { useFederation } from '../data/hooks.ts';
 import { formatAge, formatCount, formatMs, formatRate, plural } from '../model/format.ts';
-import { borderPoint, type Box, pushApart } from '../model/graph-layout.ts';
+import { borderPoint, type Box, placeOnLine } from '../model/graph-layout.ts';
 import type { Edge } from '../model/links.ts';
 import { mesherName } from '../model/names.ts';
 import { total } from '../model/totals.ts';
@@ -49,14 +49,15 @@ export function Drawing(props: Props): JSX.Element {
   const { now } = useFederation();
   const between = edges.filter(({ a, b }) => a !== b).toSorted(goodFirst);
   const within = new Map(edges.filter(({ a, b }) => a === b).map((edge) => [edge.a, edge]));
+  const isCrowded = bare || between.length > LABELS_MAX;
   const labels = labelsOf(
-    between.filter(({ state }) => state !== 'up' || !(bare || between.length > LABELS_MAX)),
+    between.filter(({ state }) => state !== 'up' || !isCrowded),
     props,
     now,
   );
   return (
     <svg
-      class="drawing"
+      class={between.length > LABELS_MAX ? 'drawing is-crowded' : 'drawing'}
       width={width}
       height={height}
       role="group"
@@ -88,9 +89,10 @@ function keyOf({ a, b }: Edge): string {
   return JSON.stringify([a, b]);
 }
 
-/** What is bad is drawn last, over the rest. */
+/** What is worst is drawn last, over the rest. */
 function goodFirst(one: Edge, other: Edge): number {
-  return Number(one.state !== 'up') - Number(other.state !== 'up');
+  const rank = ({ state }: Edge): number => ['up', 'slow', 'gapped', 'down'].indexOf(state);
+  return rank(one) - rank(other);
 }
 
 function ends(edge: Edge, boxes: ReadonlyMap<string, Box>) {
@@ -135,42 +137,46 @@ function EdgeLine({
 
 interface Label {
   readonly edge: Edge;
-  /** '' where all is well. */
+  /** '' where all is well, or nothing but the sign has room. */
   readonly head: string;
   readonly figures: string;
   readonly box: Box;
 }
 
-/** On the middles of their lines, or near them where another is there. */
-function labelsOf(edges: readonly Edge[], props: Props, now: number): readonly Label[] {
-  const { boxes, width, height, bare = false } = props;
-  const labels = edges.flatMap((edge): Label[] => {
-    const line = ends(edge, boxes);
-    if (!line) return [];
-    const narrow = width < NARROW;
-    // On a small map of the world the sign alone has room.
-    const isSign = edge.state === 'up' || (bare && narrow);
-    const head = isSign ? '' : `${LINK_STATES[edge.state].word} ${formatAge(now - edge.since)}`;
-    const figures = bare ? '' : figuresOf(edge, narrow);
-    return [
-      {
-        edge,
-        head,
-        figures,
-        box: {
-          x: (line.from.x + line.to.x) / 2,
-          y: (line.from.y + line.to.y) / 2,
-          width:
-            isSign && figures === ''
-              ? 26
-              : 2 * Math.max(figures.length * FIGURE_WIDTH + 10, head.length * HEAD_WIDTH + 24),
-          height: head !== '' && figures !== '' ? 44 : 26,
-        },
-      },
-    ];
-  });
-  const apart = pushApart(new Map(labels.map(({ edge, box }) => [keyOf(edge), box])), width, height);
-  return labels.map((label) => ({ ...label, box: apart.get(keyOf(label.edge)) ?? label.box }));
+/** Each as full as there is room for it on its line; the last, and worst, have the first choice. */
+function labelsOf(
+  edges: readonly Edge[],
+  { boxes, width, bare = false }: Props,
+  now: number,
+): readonly Label[] {
+  const taken = [...boxes.values()];
+  return edges
+    .toReversed()
+    .flatMap((edge): Label[] => {
+      const line = ends(edge, boxes);
+      if (!line) return [];
+      const head =
+        edge.state === 'up' ? '' : `${LINK_STATES[edge.state].word} ${formatAge(now - edge.since)}`;
+      const figures = figuresOf(edge, width < NARROW);
+      const forms = [...(bare ? [] : [{ head, figures }]), { head, figures: '' }, { head: '', figures: '' }];
+      for (const form of forms) {
+        const box = placeOnLine(line.from, line.to, sizeOf(form), taken);
+        if (box === undefined) continue;
+        taken.push(box);
+        return [{ edge, ...form, box }];
+      }
+      const middle = { x: (line.from.x + line.to.x) / 2, y: (line.from.y + line.to.y) / 2 };
+      return [{ edge, head: '', figures: '', box: { ...middle, ...sizeOf({ head: '', figures: '' }) } }];
+    })
+    .toReversed();
+}
+
+function sizeOf({ head, figures }: Pick<Label, 'head' | 'figures'>): { width: number; height: number } {
+  if (head === '' && figures === '') return { width: 26, height: 26 };
+  return {
+    width: 2 * Math.max(figures.length * FIGURE_WIDTH + 10, head.length * HEAD_WIDTH + 24),
+    height: head !== '' && figures !== '' ? 44 : 26,
+  };
 }
 
 function figuresOf(edge: Edge, narrow: boolean): string {

@@ -80,6 +80,7 @@ function Graph({ chosen, to }: FormProps): JSX.Element {
   );
   return (
     <div class="map-canvas" ref={measure}>
+      {names.length === 0 && <p class="quiet">No cluster is known yet.</p>}
       {width > 0 && (
         <Drawing
           {...layout}

@@ -2,16 +2,18 @@
 
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { type LetterFilter, type LetterName, Problem, type Settled } from '../data/api.ts';
-import { formatCount, plural } from '../model/format.ts';
+import { type LetterFilter, type LettersChosen, Problem, type Settled } from '../data/api.ts';
+import { useAnswer } from '../data/hooks.ts';
+import { type Count, countLetters } from '../data/letters.ts';
+import { formatCount } from '../model/format.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { ProblemNotice } from '../parts/notice.tsx';
 
 export interface Intent {
   readonly how: 'redrive' | 'drop';
-  readonly which: { readonly letters: readonly LetterName[] } | { readonly filter: Partial<LetterFilter> };
-  /** As far as it is known. */
-  readonly count: number;
+  readonly which: LettersChosen;
+  /** Undefined: not known, and to be counted. */
+  readonly count: number | undefined;
 }
 
 interface Props {
@@ -21,32 +23,34 @@ interface Props {
   readonly onDone: (result: Settled) => void;
 }
 
-export function SettleDialog({ intent: { how, which, count }, settle, onClose, onDone }: Props): JSX.Element {
+export function SettleDialog({ intent, settle, onClose, onDone }: Props): JSX.Element {
+  const { how, which } = intent;
   const [pending, setPending] = useState(false);
-  const [problem, setProblem] = useState<Problem | undefined>(undefined);
+  const [refused, setRefused] = useState<Problem | undefined>(undefined);
+  const { counted, problem } = useCount(intent);
   const run = (): void => {
     setPending(true);
     settle().then(onDone, (error: unknown) => {
       setPending(false);
-      setProblem(error instanceof Problem ? error : new Problem('This page has a fault', String(error), ''));
+      setRefused(error instanceof Problem ? error : new Problem('This page has a fault', String(error), ''));
     });
   };
-  const what = plural(count, 'dead letter');
-  const words =
-    how === 'drop'
-      ? {
-          title: `Drop ${what}?`,
-          text: `${count === 1 ? 'It is' : 'They are'} deleted for good, payload and all. This cannot be undone.`,
-        }
-      : {
-          title: `Redrive ${what}?`,
-          text: `${count === 1 ? 'It goes' : 'They go'} back into the subscription’s queue, and ${count === 1 ? 'is' : 'are'} delivered again from the first try on.`,
-        };
+  const verb = how === 'drop' ? 'Drop' : 'Redrive';
+  const number = counted && `${formatCount(counted.count)}${counted.more ? ' or more' : ''}`;
+  const isOne = counted?.count === 1;
+  const fault = refused ?? problem;
   return (
-    <Dialog title={words.title} onClose={onClose}>
-      <p>{words.text}</p>
+    <Dialog
+      title={number === undefined ? `${verb} …` : `${verb} ${number} dead ${isOne ? 'letter' : 'letters'}?`}
+      onClose={onClose}
+    >
+      <p>
+        {how === 'drop'
+          ? `${isOne ? 'It is' : 'They are'} deleted for good, payload and all. This cannot be undone.`
+          : `${isOne ? 'It goes' : 'They go'} back into the subscription’s queue, to be delivered again as if just come.`}
+      </p>
       {'filter' in which && <FilterWords filter={which.filter} />}
-      {problem && <ProblemNotice problem={problem} />}
+      {fault && <ProblemNotice problem={fault} />}
       <div class="dialog-actions">
         <button class="button" type="button" onClick={onClose} autofocus={how === 'drop'}>
           Cancel
@@ -54,14 +58,22 @@ export function SettleDialog({ intent: { how, which, count }, settle, onClose, o
         <button
           class={how === 'drop' ? 'button is-danger' : 'button is-primary'}
           type="button"
-          disabled={pending}
+          disabled={pending || number === undefined}
           onClick={run}
         >
-          {pending ? 'Working …' : `${how === 'drop' ? 'Drop' : 'Redrive'} ${formatCount(count)}`}
+          {number === undefined ? 'Counting …' : pending ? 'Working …' : `${verb} ${number}`}
         </button>
       </div>
     </Dialog>
   );
+}
+
+function useCount({ which, count }: Intent): { counted: Count | undefined; problem: Problem | undefined } {
+  const filter = 'filter' in which ? which.filter : undefined;
+  const { value, problem } = useAnswer(count === undefined ? JSON.stringify(filter) : undefined, (signal) =>
+    countLetters(filter ?? {}, signal),
+  );
+  return count === undefined ? { counted: value, problem } : { counted: { count, more: false }, problem };
 }
 
 function FilterWords({ filter }: { readonly filter: Partial<LetterFilter> }): JSX.Element {

@@ -5,6 +5,7 @@ import {
   borderPoint,
   type Box,
   layOutClusters,
+  placeOnLine,
   pushApart,
 } from '../../../node/dashboard/model/graph-layout.ts';
 
@@ -52,6 +53,19 @@ test('a line leaves a box at its border', () => {
   assert.deepEqual(borderPoint(box, { x: 300, y: 100 }), { x: 120, y: 100 });
   assert.deepEqual(borderPoint(box, { x: 100, y: 0 }), { x: 100, y: 90 });
   assert.deepEqual(borderPoint(box, { x: 100, y: 100 }), { x: 100, y: 100 });
+});
+
+test('a label stands in the middle of its line, else near it, else nowhere, but never over another', () => {
+  const [from, to] = [
+    { x: 0, y: 0 },
+    { x: 400, y: 0 },
+  ];
+  const size = { width: 60, height: 26 };
+  const middle = { x: 200, y: 0, width: 80, height: 40 };
+  assert.equal(placeOnLine(from, to, size, [])?.x, 200);
+  const aside = placeOnLine(from, to, size, [middle]);
+  assert.equal(aside && Math.abs(aside.x - 200), 80);
+  assert.equal(placeOnLine(from, to, size, [{ ...middle, width: 500 }]), undefined);
 });
 
 test('boxes that want the same place are pushed apart, and stay within the drawing', () => {
