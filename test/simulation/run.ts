@@ -15,6 +15,7 @@ import {
   checkMemory,
   checkNothingLost,
   checkOrder,
+  checkReasons,
   isAtRest,
   routeDifferences,
   unrest,
@@ -252,6 +253,7 @@ class World {
     while (!isAtRest(this.#meshers) && this.schedule.now < until)
       this.schedule.runUntil(this.schedule.now + 1_000);
     checkNothingLost(found);
+    checkReasons(found);
     checkDuplicates(found);
     checkOrder(found);
     checkCrossings(found);
