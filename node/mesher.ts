@@ -5,6 +5,7 @@
 // The member record needs the addresses that the network and HTTP really got, so the core comes last.
 
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
@@ -47,6 +48,7 @@ import {
 } from './lost-journal.ts';
 import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
+import { Traces } from './observe/history/traces.ts';
 import { Observatory } from './observe/observatory.ts';
 import { TraceCounts } from './observe/otel/trace-counts.ts';
 import type { Tracing } from './observe/otel/tracing.ts';
@@ -73,6 +75,8 @@ export interface Mesher {
 
 const READY_POLL_MS = 25;
 const INCARNATION = 'incarnation';
+/** Folder of what is noted of refused and dead-lettered events, in the data folder. */
+const TRACE = 'trace';
 const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
@@ -128,6 +132,11 @@ async function build(
     { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
   );
+  const questions = new Questions();
+  const traces = new Traces(
+    { events: config.trace.events, folder: join(config.data, TRACE) },
+    { questions, log, random, now: () => nowOf(clock) },
+  );
   let stopCopiesWatch = (): void => undefined;
   const abort = new AbortController();
   // Stops after HTTP and network, which are started later: what they brought in is committed, and no more comes.
@@ -135,6 +144,7 @@ async function build(
     disk.stop();
     stopCopiesWatch();
     await started.driver?.stop();
+    await traces.close();
     abort.abort();
     if (!started.driver) return;
     await registry
@@ -143,7 +153,6 @@ async function build(
   });
   const { incarnation, rejoining } = await takeIncarnation(journal, registry, revision, log);
 
-  const questions = new Questions();
   const network = new Libp2pNetwork(
     {
       federation,
@@ -173,6 +182,7 @@ async function build(
     { node, cluster, federation, limits },
     () => current().core,
     () => current().driver,
+    traces,
   );
   const { host, port } = splitHostPort(config.http.listen);
   const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise };
@@ -191,7 +201,10 @@ async function build(
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
     return started.observatory;
   };
-  const view = viewOf(() => started.core, heirless, registry, families, limits);
+  const view: MesherView = {
+    ...viewOf(() => started.core, heirless, registry, families, limits),
+    trace: (event) => traces.trace(event),
+  };
   const server = await startHttpServer(
     { host, port, version, limits },
     {
@@ -228,7 +241,7 @@ async function build(
   );
   const topics = new TopicCounts();
   const driver = new Driver(core, {
-    observers: [topics, ...(tracing ? [tracing.observer] : [])],
+    observers: [topics, traces.start(core), tracing?.observer].filter((one) => one !== undefined),
     journal,
     copies: copyStore,
     network,
@@ -431,7 +444,7 @@ function viewOf(
   registry: Registry,
   families: () => MetricFamily[],
   limits: Config['limits'],
-): MesherView {
+): Omit<MesherView, 'trace'> {
   const core = (): MesherCore => {
     const found = running();
     if (!found) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');

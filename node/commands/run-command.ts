@@ -20,6 +20,7 @@ const loaders: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   top: () => import('./top.ts'),
   status: () => import('./status.ts'),
   routes: () => import('./routes.ts'),
+  trace: () => import('./trace.ts'),
 };
 
 /** Resolves with the exit code; never rejects. `argv`: what follows `causeway`. */

@@ -161,18 +161,7 @@ function wrapped(text: string, columns: number, indent: number): string[] {
 }
 
 function mesherLines({ meshers }: Overview, columns: number): Line[] {
-  const head = [
-    'cluster',
-    'mesher',
-    'state',
-    'pub/s',
-    'dlv/s',
-    'p99',
-    'queued',
-    'late',
-    'memory',
-    'disk',
-  ];
+  const head = ['cluster', 'mesher', 'state', 'pub/s', 'dlv/s', 'p99', 'queued', 'late', 'memory', 'disk'];
   const rows = [...meshers]
     .sort((a, b) => (a.cluster < b.cluster ? -1 : a.cluster > b.cluster ? 1 : 0))
     .map((mesher): Cell[] => {

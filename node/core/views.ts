@@ -2,6 +2,7 @@
 // /v1/routes, and what `causeway status` and `causeway routes` print. Plain data, JSON-safe.
 
 import type { NodeId } from './event.ts';
+import type { TraceView } from './overview.ts';
 
 export type MemberStatus = 'alive' | 'suspect' | 'dead';
 
@@ -132,6 +133,8 @@ export interface MesherView {
   routes(topic: string): RoutesView;
   /** As core/metric-catalogue.ts lists them. */
   metrics(): readonly MetricFamily[];
+  /** What became of an event, as all meshers that can be asked know it. Rejects with `not-found` where nothing is remembered. */
+  trace(event: { readonly source: string; readonly id: string }): Promise<TraceView>;
   /** Undefined: ready. Else the reasons, one sentence each. */
   notReady(): readonly string[];
 }
