@@ -278,8 +278,10 @@ async function build(
   void driver.failed.then(() => (hasFailed = true));
   stopLedger = async () => {
     reconciler.stop();
-    // of one that ended by itself nobody knows what is on disk
-    if (!hasFailed) await noteLeftOpen(config.data, node, incarnation, ledger.openPlaces());
+    if (hasFailed) return; // nobody knows what is on disk
+    await noteLeftOpen(config.data, node, incarnation, ledger.openPlaces()).catch((error: unknown) =>
+      log.warn({ err: error }, 'what waits cannot be noted; the next start takes the journal as it is'),
+    );
   };
   Object.assign(started, { core, driver });
   void journal.failed.then((error) => driver.fail(error));

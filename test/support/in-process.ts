@@ -36,6 +36,7 @@ export async function startInProcess(
     registry,
     http: '127.0.0.1:0',
     listen: '/ip4/127.0.0.1/tcp/0',
+    'canary-every-ms': '0', // probes are events, too
     ...flags,
   };
   const config = loadConfig({
