@@ -28,7 +28,6 @@ export async function startInProcess(
   flags: Readonly<Record<string, string>> = {},
 ): Promise<Mesher> {
   const data = await mkdtemp(join(tmpdir(), `causeway-${cluster}-`));
-  t.after(() => rm(data, { recursive: true }));
   const all = {
     federation: 'acme',
     cluster,
@@ -43,8 +42,12 @@ export async function startInProcess(
     flags: new Map(Object.entries(all).map(([name, text]) => [name, [text]])),
     env: {},
   });
-  const mesher = await startMesher(config, { log: pino({ level: 'silent' }), process });
-  t.after(() => mesher.stop());
+  let mesher: Mesher | undefined;
+  t.after(async () => {
+    await mesher?.stop(); // it writes to its folder until then
+    await rm(data, { recursive: true });
+  });
+  mesher = await startMesher(config, { log: pino({ level: 'silent' }), process });
   await mesher.ready;
   return mesher;
 }

@@ -76,7 +76,11 @@ test('ends with 2 for wrong use, 3 for a refusal, 4 for a failure, each one clea
       2,
       /^causeway: invalid-request: there is no command 'publsh', the nearest is 'publish'; .*\n$/,
     ],
-    [['xyzzy'], 2, /^causeway: invalid-request: there is no command 'xyzzy'; 'causeway --help' lists them\n$/],
+    [
+      ['xyzzy'],
+      2,
+      /^causeway: invalid-request: there is no command 'xyzzy'; 'causeway --help' lists them\n$/,
+    ],
     [['status', '--jsn'], 2, /^causeway: invalid-request: .*nearest is --json; .*\n$/],
     [['status', '--url', 'nonsense'], 2, /^causeway: invalid-request: --url is 'nonsense'; .*\n$/],
     [['publish'], 2, /^causeway: invalid-request: --type is missing; .*\n$/],
