@@ -294,6 +294,9 @@ export class Driver {
       case 'register':
         this.#ask(registry.register(effect.record).then(() => this.input({ kind: 'members-hint' })));
         return;
+      case 'fate':
+      case 'unread-fate':
+        return; // for observers
     }
   }
 

@@ -6,6 +6,7 @@ import { BlockClaims } from './block-claims.ts';
 import { invariant } from './errors.ts';
 import { boundMemory } from './held-memory.ts';
 import { NO_GROUPS, type Directive, type Position, type StoredEvent } from './event.ts';
+import { endingWith } from './fates.ts';
 import type { Limits } from './limits.ts';
 import type { JournalOp, QueueEntry } from './ports.ts';
 import type { Queue, QueuePorts } from './queue.ts';
@@ -175,7 +176,11 @@ export class Commits implements QueuePorts {
     // An entry dropped or rewritten in this batch is one of an earlier batch: blocks and entries are added last.
     const ops = batch.ops;
     for (const { block, events, entries } of batch.blocks) {
-      for (const [id, { queue }] of entries) if (queue.destroyed) entries.delete(id);
+      for (const [id, { queue, indices }] of entries) {
+        if (!queue.destroyed) continue;
+        entries.delete(id);
+        for (const event of pick(events, indices)) this.#emit(endingWith(queue, event));
+      }
       if (entries.size === 0) continue;
       boundMemory(events, BLOCK_MEMORY_TIMES);
       ops.push({ op: 'block', block, events });

@@ -11,6 +11,7 @@ import type { Counters } from './counters.ts';
 import { Deque } from './deque.ts';
 import { VOLATILE_BLOCK, type DeliveryToken } from './delivery-token.ts';
 import type { Delivery, Settlement } from './delivery-types.ts';
+import { fateIn, type FateKind, tellTrimmed } from './fates.ts';
 import type { Histogram } from './histogram.ts';
 import type { Limits } from './limits.ts';
 import type { DeadLettering, Redelivery } from './metric-catalogue.ts';
@@ -169,7 +170,14 @@ export class SubscriptionDelivery {
     this.#returned = new Deque();
     this.#returned.pushAllFront(returned.filter((item) => !seen.has(item)));
     this.#options.counters.add('events_settled_total', seen.size, 'resume');
-    for (const item of seen) this.#finish(item);
+    for (const item of seen) {
+      this.#tell('acked', 'resume', item);
+      this.#finish(item);
+    }
+  }
+
+  #tell(what: FateKind, reason: string, item: QueueItem): void {
+    this.#options.emit(fateIn(this.queue, what, reason, item, this.subscription.name));
   }
 
   grant(session: SessionId, count: number): void {
@@ -245,7 +253,9 @@ export class SubscriptionDelivery {
   pump(now: Now): void {
     const { queueEventsMax, whenFull } = this.subscription.delivery;
     if (queueEventsMax !== undefined && whenFull === 'drop-oldest' && this.queue.depth > queueEventsMax) {
-      this.#options.counters.add('events_dropped_total', this.queue.trim(queueEventsMax), 'queue-limit');
+      const trimmed = this.queue.trim(queueEventsMax);
+      this.#options.counters.add('events_dropped_total', trimmed.count, 'queue-limit');
+      tellTrimmed(this.#options.emit, this.queue, trimmed, this.subscription.name);
     }
     this.#pumpPulls(now);
     for (const [session, stream] of this.#sessions) {
@@ -320,6 +330,7 @@ export class SubscriptionDelivery {
       if (!item) return undefined;
       if (item.event.expiresAt !== 0 && item.event.expiresAt <= now.wall) {
         this.#options.counters.add('events_dropped_total', 1, 'expired');
+        this.#tell('dropped', 'expired', item);
         this.#finish(item);
       } else if (this.#mustPark(item)) {
         this.#park(item);
@@ -493,6 +504,7 @@ export class SubscriptionDelivery {
     }
     this.#options.counters.add('events_redelivered_total', 1, reason);
     this.#redelivered++;
+    this.#tell('retried', reason, item);
     const waitMs = delayMs ?? backoffMs(item.failures - 1, firstMs, BACKOFF_MAX_MS, this.#options.random);
     const dueAt = now.monotonic + waitMs;
     let at = 0;
@@ -508,6 +520,7 @@ export class SubscriptionDelivery {
   #deadLetter(item: QueueItem, reason: string, label: DeadLettering): void {
     this.#options.counters.add('events_dead_lettered_total', 1, label);
     this.#deadLettered++;
+    this.#tell('dead-lettered', reason, item);
     this.#options.deadLetter(this.subscription, item, reason);
     this.#finish(item);
   }

@@ -11,6 +11,7 @@ import {
   type NodeId,
   type StoredEvent,
 } from './event.ts';
+import { ending, tellDestroyed } from './fates.ts';
 import { Lane, type LandingChoice } from './lane.ts';
 import { clusterQueue, laneDestination, type LaneDestination, peerQueue } from './lane-queue.ts';
 import { LANE_WINDOW_BYTES_MAX, type Limits, LOOSE_STEP_BYTES_MAX } from './limits.ts';
@@ -181,36 +182,36 @@ export class Forwarder {
   }
 
   looseToPeer(node: NodeId, directive: Directive, event: StoredEvent): void {
-    this.#sendLoose(
-      this.#options.links.isUp(node) ? node : undefined,
-      this.#options.cluster,
-      'peer',
-      directive,
-      event,
-    );
+    this.#sendLoose(this.#options.links.isUp(node) ? node : undefined, node, 'peer', directive, event);
   }
 
   #sendLoose(
     peer: NodeId | undefined,
-    cluster: string,
+    destination: string,
     scope: LaneName['scope'],
     directive: Directive,
     event: StoredEvent,
   ): void {
+    const cluster = scope === 'cluster' ? destination : this.#options.cluster;
     const { counters, links } = this.#options;
     if (peer === undefined || links.get(peer)?.full) {
-      counters.add('events_dropped_total', 1, peer === undefined ? 'no-link' : 'slow-link');
+      this.#dropLoose(peer === undefined ? 'no-link' : 'slow-link', event, destination);
       return;
     }
     const key = `${scope}${peer}`;
     let waiting = this.#loose.get(key);
     if (!waiting) this.#loose.set(key, (waiting = { peer, scope, events: [], bytes: 0, sentBytes: 0 }));
     if (waiting.sentBytes + waiting.bytes + event.bytes > LOOSE_STEP_BYTES_MAX) {
-      counters.add('events_dropped_total', 1, 'slow-link');
+      this.#dropLoose('slow-link', event, destination);
       return;
     }
     counters.add('events_forwarded_total', 1, cluster, 'best-effort');
     this.#addLoose(waiting, { event, directive });
+  }
+
+  #dropLoose(reason: 'no-link' | 'slow-link', event: StoredEvent, destination: string): void {
+    this.#options.counters.add('events_dropped_total', 1, reason);
+    this.#options.emit(ending('dropped', reason, event, destination));
   }
 
   #addLoose(waiting: Loose, forwarded: ForwardedEvent): void {
@@ -411,6 +412,7 @@ export class Forwarder {
     let lost = 0;
     for (const [name, lane] of this.#lanes) {
       if (lane.destination !== destination) continue;
+      tellDestroyed(this.#options.emit, lane.queue, 'member-forgotten', destination);
       lost += lane.queue.destroy();
       this.#firstSequence = Math.max(this.#firstSequence, lane.nextSequence);
       this.#lanes.delete(name);

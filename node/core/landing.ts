@@ -9,6 +9,7 @@
 import type { Commits } from './commits.ts';
 import type { Counters } from './counters.ts';
 import { comparePositions, type LaneName, type NodeId, type Position, START } from './event.ts';
+import { ending } from './fates.ts';
 import type { Limits } from './limits.ts';
 import type { ForwardedEvent, LaneData, LaneOpen } from './messages.ts';
 import type { Emit } from './steps.ts';
@@ -156,6 +157,8 @@ export class Landing {
     const { events, first } = message;
     const known = Math.min(events.length, knownOf(first, inbound.accepted));
     const fresh = events.length - known;
+    for (const { event } of known === 0 ? [] : events.slice(0, known))
+      this.#options.emit(ending('dropped', 'duplicate', event, sender));
     if (fresh > 0) {
       const { incarnation, sequence } = first;
       inbound.accepted = { incarnation, sequence: sequence + events.length - 1 };

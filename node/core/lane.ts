@@ -15,6 +15,7 @@ import {
   type Position,
   START,
 } from './event.ts';
+import { fateIn } from './fates.ts';
 import type { Limits } from './limits.ts';
 import type { ForwardedEvent, LaneAck, LaneGap, LaneReady } from './messages.ts';
 import type { Queue, QueueItem } from './queue.ts';
@@ -249,7 +250,7 @@ export class Lane {
 
   /** Consecutive events of one incarnation, all in doubt or none, within a frame's bounds. Expired ones are skipped. */
   #nextFrame(now: Now): QueueItem[] | undefined {
-    const { limits, counters } = this.#options;
+    const { limits, counters, emit } = this.#options;
     const frame: QueueItem[] = [];
     let bytes = 0;
     let last: Position | undefined;
@@ -274,6 +275,7 @@ export class Lane {
       this.queue.take();
       if (expired) {
         counters.add('events_dropped_total', 1, 'expired');
+        emit(fateIn(this.queue, 'dropped', 'expired', item, this.destination));
         this.#acked = position;
         this.queue.settleUpTo(position);
         this.#options.emit({ kind: 'expired', queue: this.queue.id, first: position, count: 1 });

@@ -24,13 +24,14 @@ import {
   type NodeId,
   type StoredEvent,
 } from './event.ts';
+import { ending, fateIn, tellDestroyed } from './fates.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
 import { laneDestination } from './lane-queue.ts';
 import { isWireTopic, type Limits } from './limits.ts';
 import { Links } from './links.ts';
 import { Membership } from './membership.ts';
-import type { PublishRefusal } from './metric-catalogue.ts';
+import type { Drop, PublishRefusal } from './metric-catalogue.ts';
 import type { BestEffort, ForwardedEvent, LaneData, LinkMessage } from './messages.ts';
 import type { Keys, MemberRecord, Random, RecoveredMesher } from './ports.ts';
 import { Queue, type QueueItem } from './queue.ts';
@@ -84,6 +85,7 @@ export class MesherCore {
   readonly #announcer: Announcer;
   readonly #deadLetters;
   #effects: Effect[] = [];
+  readonly #emit: Emit = (effect) => void this.#effects.push(effect);
   #now: Now;
   #sequence = 0;
   /** Of what is published here. */
@@ -110,7 +112,7 @@ export class MesherCore {
   constructor(options: CoreOptions, recovered: RecoveredMesher, now: Now) {
     const { self, limits, timing, keys, random } = options;
     const { counters } = this;
-    const emit: Emit = (effect) => void this.#effects.push(effect);
+    const emit = this.#emit;
     this.options = options;
     this.#path = [self.cluster];
     this.startedAt = now;
@@ -270,7 +272,11 @@ export class MesherCore {
       else if (laneDestination(name)) this.forwarder.recover(queue);
       else orphans.push(queue); // its subscription went in a batch that a crash cut off from the queue's own
     }
-    for (const queue of orphans) queue.destroy(); // once it is known who else wants their blocks
+    // once it is known who else wants their blocks
+    for (const queue of orphans) {
+      tellDestroyed(this.#emit, queue, 'subscription-deleted', queue.name.slice(2));
+      queue.destroy();
+    }
     for (const block of recovered.unclaimedBlocks) this.commits.op({ op: 'drop-block', block });
     this.#landing.recover(recovered.marks);
     this.members.recover(recovered.members, now);
@@ -499,10 +505,8 @@ export class MesherCore {
     for (const event of events) {
       const record = this.#record(event, this.#now.wall, undefined);
       const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
-      if (decision.crowdedGroups > 0)
-        this.counters.add('events_dropped_total', decision.crowdedGroups, 'too-many-groups');
-      const wanted = this.#dispatch(record, decision, qos);
-      if (!wanted && !internal) this.counters.add('events_unwanted_total', 1, 'publisher');
+      if (decision.crowdedGroups > 0) this.#drop('too-many-groups', record, '', decision.crowdedGroups);
+      if (!this.#dispatch(record, decision, qos) && !internal) this.#unwanted('publisher', record);
       if (!report) continue;
       results.push({
         sequence: record.sequence,
@@ -582,19 +586,19 @@ export class MesherCore {
     sender: NodeId = this.node,
   ): boolean {
     const durable = qos === 'durable';
-    const { commits, counters, forwarder } = this;
+    const { commits, forwarder } = this;
     const { local, peers, clusters } = decision;
     commits.offer(event);
     let ephemeral: EphemeralTarget[] | undefined;
     for (const target of local) {
       if (!target.durable) (ephemeral ??= []).push(target);
       else if (this.#isFull(target.delivery.queue, target.delivery.subscription))
-        counters.add('events_dropped_total', 1, 'queue-limit');
+        this.#drop('queue-limit', event, target.name);
       else if (durable) commits.want(target.delivery.queue);
-      else this.#offerVolatile(target.delivery.queue, event);
+      else this.#offerVolatile(target.delivery.queue, event, target.name);
     }
     for (const [node, directive] of peers) {
-      if (!forwarder.takesPeer(node, sender)) counters.add('events_dropped_total', 1, 'unknown-mesher');
+      if (!forwarder.takesPeer(node, sender)) this.#drop('unknown-mesher', event, node);
       else if (durable) forwarder.toPeer(node, directive);
       else forwarder.looseToPeer(node, directive, event);
     }
@@ -617,9 +621,20 @@ export class MesherCore {
     );
   }
 
-  #offerVolatile(queue: Queue, event: StoredEvent): void {
+  #offerVolatile(queue: Queue, event: StoredEvent, subscription: string): void {
     if (queue.pushVolatile(event)) this.#pumpQueue(queue);
-    else this.counters.add('events_dropped_total', 1, 'slow-subscriber');
+    else this.#drop('slow-subscriber', event, subscription);
+  }
+
+  /** `to`: the subscription or mesher that it was for, or the mesher that it came from. */
+  #drop(reason: Drop, event: StoredEvent, to: string, times = 1): void {
+    this.counters.add('events_dropped_total', times, reason);
+    this.#effects.push(ending('dropped', reason, event, to));
+  }
+
+  #unwanted(by: 'publisher' | 'link', event: StoredEvent): void {
+    this.counters.add('events_unwanted_total', 1, by);
+    this.#effects.push(ending('not-wanted', by, event, ''));
   }
 
   /** Events that came over a link. */
@@ -644,15 +659,15 @@ export class MesherCore {
     qos: 'durable' | 'best-effort',
   ): void {
     if (scope === 'cluster' && event.path.includes(this.cluster)) {
-      this.counters.add('events_dropped_total', 1, 'loop');
+      this.#drop('loop', event, sender);
       return;
     }
     if (event.expiresAt !== 0 && event.expiresAt <= this.#now.wall) {
-      this.counters.add('events_dropped_total', 1, 'expired');
+      this.#drop('expired', event, sender);
       return;
     }
     if (!isWireTopic(event.topic)) {
-      this.counters.add('events_dropped_total', 1, 'bad-topic');
+      this.#drop('bad-topic', event, sender);
       return;
     }
     if (directive !== this.#lastDirective.given)
@@ -664,10 +679,9 @@ export class MesherCore {
       of,
     );
     const { orphanGroups, crowdedGroups } = decision;
-    if (orphanGroups.length > 0)
-      this.counters.add('events_dropped_total', orphanGroups.length, 'stale-route');
-    if (crowdedGroups > 0) this.counters.add('events_dropped_total', crowdedGroups, 'too-many-groups');
-    if (!this.#dispatch(event, decision, qos, sender)) this.counters.add('events_unwanted_total', 1, 'link');
+    if (orphanGroups.length > 0) this.#drop('stale-route', event, sender, orphanGroups.length);
+    if (crowdedGroups > 0) this.#drop('too-many-groups', event, sender, crowdedGroups);
+    if (!this.#dispatch(event, decision, qos, sender)) this.#unwanted('link', event);
   }
 
   /**
@@ -677,6 +691,9 @@ export class MesherCore {
   #deadLetter(subscription: Subscription, item: QueueItem, reason: string): void {
     if (subscription.name === DEAD_LETTERS) {
       this.counters.add('events_dropped_total', 1, 'dead-letter-rejected');
+      this.#effects.push(
+        fateIn(this.#deadLetters.queue, 'dropped', 'dead-letter-rejected', item, DEAD_LETTERS),
+      );
       return;
     }
     const { event } = item;
@@ -978,7 +995,8 @@ export class MesherCore {
       isForHeir ||= want.kind === 'heir';
       if (want.kind === 'subscription') {
         const delivery = this.subscriptions.get(want.name);
-        if (delivery) this.commits.want(delivery.queue); // else it was deleted since
+        if (delivery) this.commits.want(delivery.queue);
+        else this.#effects.push(ending('dropped', 'subscription-deleted', event, want.name));
       } else if (want.kind === 'heir') {
         this.forwarder.toPeer(want.of, { ...NO_GROUPS, subscription: want.name });
       } else if (want.to.scope === 'peer' && want.to.node === this.node) {

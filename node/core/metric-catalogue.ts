@@ -487,6 +487,7 @@ type ValueOf<L> = L extends readonly [string, infer V]
 export type LabelValues<N extends MetricName> = ValuesOf<(typeof METRICS)[N]['labels']>;
 type ValuesOf<L extends Labels> = { [I in keyof L]: ValueOf<L[I]> };
 
+export type Drop = keyof typeof DROPS;
 export type PublishRefusal = keyof typeof PUBLISH_REFUSALS;
 export type RouteRefusal = keyof typeof ROUTE_REFUSALS;
 export type Redelivery = keyof typeof REDELIVERIES;

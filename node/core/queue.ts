@@ -36,6 +36,14 @@ export interface QueueItem {
   deadline: number;
 }
 
+/** What a queue gave up. */
+export interface Trimmed {
+  readonly count: number;
+  readonly items: readonly QueueItem[];
+  /** Whole, unread. */
+  readonly blocks: readonly number[];
+}
+
 interface BlockState {
   /** Events of this block not yet settled. */
   count: number;
@@ -403,14 +411,18 @@ export class Queue {
     }
   }
 
-  /** Gives up the oldest events beyond `keep` that nobody has in hand; returns how many. Whole unread blocks go unread. */
-  trim(keep: number): number {
-    if (this.#loading) return 0; // what is being loaded is older than all that could be dropped now
+  /** Gives up the oldest events beyond `keep` that nobody has in hand. Whole unread blocks go unread. */
+  trim(keep: number): Trimmed {
+    const items: QueueItem[] = [];
+    const blocks: number[] = [];
+    // what is being loaded is older than all that could be dropped now
+    if (this.#loading) return { count: 0, items, blocks };
     const before = this.#depth;
     while (this.#depth > keep) {
       const item = this.take();
       if (item) {
         this.settle(item);
+        items.push(item);
         continue;
       }
       const { front } = this.#unloaded;
@@ -420,8 +432,9 @@ export class Queue {
       this.#unloaded.shift();
       this.#depth -= count;
       this.#drop(front.block);
+      blocks.push(front.block);
     }
-    return before - this.#depth;
+    return { count: before - this.#depth, items, blocks };
   }
 
   /** The queue goes with all it holds; returns how many events that were. */

@@ -11,6 +11,7 @@ import type { HeldEvent } from './delivery.ts';
 import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
 import type { NewEvent, NodeId, Position, StoredEvent } from './event.ts';
+import type { Fate, UnreadFate } from './fates.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
 import type { MessageRefusal } from './metric-catalogue.ts';
 import type {
@@ -229,7 +230,10 @@ export type Effect =
   | { readonly kind: 'expired'; readonly queue: number; readonly first: Position; readonly count: number }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }
-  | { readonly kind: 'register'; readonly record: MemberRecord };
+  | { readonly kind: 'register'; readonly record: MemberRecord }
+  // Nobody has to do anything: for who looks on.
+  | Fate
+  | UnreadFate;
 
 export type Reply =
   | {

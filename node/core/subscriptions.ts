@@ -10,6 +10,7 @@ import { observeAges, SubscriptionDelivery, type DeliveryOptions } from './deliv
 import type { Delivery } from './delivery-types.ts';
 import { MeshError } from './errors.ts';
 import type { NodeId, StoredEvent } from './event.ts';
+import { ending, tellDestroyed } from './fates.ts';
 import { announcedFilter } from './heirs.ts';
 import type { Limits } from './limits.ts';
 import { Queue } from './queue.ts';
@@ -250,12 +251,13 @@ export class Subscriptions {
   delete(name: string, now: Now): boolean {
     const target = this.#durable.get(name);
     if (!target || name === DEAD_LETTERS) return false;
-    const { commits, counters } = this.#options;
+    const { commits, counters, emit } = this.#options;
     for (const session of target.delivery.sessionIds()) this.#streams.delete(session);
     target.delivery.close('deleted');
     this.#drop(target, now);
     this.#durable.delete(name);
     this.#byQueue.delete(target.delivery.queue.id);
+    tellDestroyed(emit, target.delivery.queue, 'subscription-deleted', name);
     counters.add('events_dropped_total', target.delivery.queue.destroy(), 'subscription-deleted');
     commits.op({ op: 'drop-subscription', name });
     return true;
@@ -320,6 +322,8 @@ export class Subscriptions {
     const target = this.#ephemeral.get(session);
     if (!target) return;
     this.#ephemeral.delete(session);
+    for (const event of target.waiting)
+      this.#options.emit(ending('dropped', 'subscription-deleted', event, target.name));
     this.#options.router.removeLocal(target);
     this.#options.announcer.remove(target.filter, target.group, false, now);
   }
@@ -333,8 +337,11 @@ export class Subscriptions {
     target.waitingBytes += event.bytes;
     // Those that there is credit for leave with this step, and a single one is kept however large it is.
     while (target.waiting.size > Math.max(1, target.credit) && this.#isTooMuch(target)) {
-      target.waitingBytes -= target.waiting.popFront()?.bytes ?? 0;
+      const dropped = target.waiting.popFront();
+      if (!dropped) break;
+      target.waitingBytes -= dropped.bytes;
       this.#options.counters.add('events_dropped_total', 1, 'slow-subscriber');
+      this.#options.emit(ending('dropped', 'slow-subscriber', dropped, target.name));
     }
     this.#touched.add(target);
   }

@@ -89,7 +89,7 @@ export class Bench {
       settle: ([node = '', name = '', how = '', id = '']) => this.#settle(node, name, how, id),
       letters: ([node = '', how = '', ...ids]) => this.#letters(node, how === 'drop' ? 'drop' : 'redrive', ids),
       publish: ([node = '', topic = '', ...ids], given) =>
-        this.#publish(node, topic, ids, given.get('key') ?? ''),
+        this.#publish(node, topic, ids, given),
       append: ([node = '']) => this.#append(this.#stand(node)),
       deliver: ([from = '', to = '', kind = '']) => this.#deliver(from, to, kind),
       lose: ([from = '', to = '', kind = '']) => this.#lose(from, to, kind),
@@ -289,6 +289,7 @@ export class Bench {
       ordered: given.get('ordered') === 'yes',
       retries: Number(given.get('retries') ?? DELIVERY_DEFAULTS.retries),
       deadLetterTopic: given.get('dead'),
+      queueEventsMax: given.has('queue') ? Number(given.get('queue')) : undefined,
       maxInFlight: Number(given.get('inflight') ?? DELIVERY_DEFAULTS.maxInFlight),
     };
     this.#ask(node, (request) => ({
@@ -335,10 +336,12 @@ export class Bench {
     this.#ask(node, (request) => ({ kind: 'settle', request, name, settlements: [settlement] }));
   }
 
-  #publish(node: NodeId, topic: string, ids: readonly string[], key: string): void {
+  #publish(node: NodeId, topic: string, ids: readonly string[], given: ReadonlyMap<string, string>): void {
+    const key = given.get('key') ?? '';
+    const expiresInMs = given.get('expires');
     const events = ids.map((id) => ({
       topic,
-      expiresAt: 0,
+      expiresAt: expiresInMs === undefined ? 0 : this.#clock().wall + Number(expiresInMs),
       key,
       hash: hash32(key === '' ? id : key),
       cloudEvent: Buffer.from(`${id} `),

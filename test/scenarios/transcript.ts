@@ -78,7 +78,15 @@ export function describeEffect(
       return 'ask the registry who is there';
     case 'register':
       return `register, incarnation ${effect.record.incarnation}`;
+    case 'fate':
+      return `${idOf(effect.event)} is ${effect.what}: ${effect.reason}${describePlace(effect.to)}`;
+    case 'unread-fate':
+      return `${effect.blocks ? `blocks ${effect.blocks.join(', ')}` : 'all'} of ${queueName(effect.queue) ?? `queue ${effect.queue}`} are dropped unread: ${effect.reason}`;
   }
+}
+
+function describePlace(to: string): string {
+  return to === '' ? '' : ` (${to})`;
 }
 
 function describeOps(ops: readonly JournalOp[], queueName: (queue: number) => string | undefined): string {

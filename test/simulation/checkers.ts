@@ -36,7 +36,6 @@ export function checkNothingLost(found: Found): void {
   const seen = new Map<string, Set<string>>();
   for (const { name, received } of history.subscriptions.values())
     seen.set(name, new Set(received.map(({ id }) => id)));
-  const missed = new Set<string>();
   for (const event of history.events.values()) {
     if (event.qos !== 'durable') continue;
     const owed = owedBy(event);
@@ -50,9 +49,7 @@ export function checkNothingLost(found: Found): void {
           excuse(found, 'lost with the only disk that had it');
           continue;
         }
-        missed.add(event.id);
-        if (event.expires) excuse(found, 'expired');
-        else if (subscribed.limited) excuse(found, 'queue-limit');
+        if (event.expires || subscribed.limited) excuseReason(found, event, [subscribed]);
         else
           history.broken(
             'no acked event is lost',
@@ -72,8 +69,7 @@ export function checkNothingLost(found: Found): void {
         excuse(found, 'lost with the only disk that had it');
         continue;
       }
-      missed.add(event.id);
-      if (event.expires) excuse(found, 'expired');
+      if (event.expires) excuseReason(found, event, members);
       else
         history.broken(
           'no acked event is lost',
@@ -81,17 +77,37 @@ export function checkNothingLost(found: Found): void {
         );
     }
   }
-  const reasons = ['expired', 'queue-limit', 'stale-route', 'member-forgotten', 'subscription-deleted'];
-  let counted =
-    history.total('events_unwanted_total', 'link') + history.total('events_unwanted_total', 'publisher');
-  for (const reason of reasons) counted += history.total('events_dropped_total', reason);
-  // one drop may stand for several subscriptions: only events are compared
-  for (const event of history.events.values()) if (event.unknownAtLanding.size > 0) missed.delete(event.id);
-  if (missed.size > counted && history.breaches.length === 0) {
+}
+
+/** It may be let pass, if a mesher said so of this very event. */
+function excuseReason(found: Found, event: Published, members: readonly Subscribed[]): void {
+  const { history } = found;
+  const { id, expires } = event;
+  const limited = members.filter((member) => member.limited).map(({ name }) => name);
+  if (expires && history.reasons.has(id, 'expired')) excuse(found, 'expired');
+  else if (history.reasons.has(id, 'queue-limit', limited)) excuse(found, 'queue-limit');
+  else
     history.broken(
-      'every undelivered event has a counted reason',
-      `${missed.size} events not delivered, ${counted} drops counted`,
+      'every undelivered event has a reason',
+      `${lost(event)} did not come to ${members.map(({ name }) => name).join()}, and nobody said why`,
     );
+}
+
+/** What nobody got at all was acked all the same: somebody says why. */
+export function checkReasons(found: Found): void {
+  const { history } = found;
+  const got = new Set<string>();
+  for (const { received } of history.subscriptions.values()) for (const { id } of received) got.add(id);
+  for (const { received } of found.listeners) for (const { id } of received) got.add(id);
+  for (const event of history.events.values()) {
+    if (!event.attempts.some(({ acked }) => acked) || got.has(event.id) || history.reasons.any(event.id))
+      continue;
+    if (history.lostWithDisks.has(event.id)) excuse(found, 'lost with the only disk that had it');
+    else if (history.reasons.wasHanded(event.id))
+      excuse(found, 'handed to an ephemeral subscriber, and lost with its mesher');
+    else if (history.reasons.wasForHostile(event.id)) excuse(found, 'a hostile member acked it');
+    else if (event.qos === 'best-effort') excuse(found, 'best effort: lost with a link or a process');
+    else history.broken('every undelivered event has a reason', `${lost(event)} came to nobody`);
   }
 }
 

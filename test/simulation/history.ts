@@ -17,6 +17,7 @@ import { addAllTo, type Duties } from './duties.ts';
 import { HeldRoutes } from './held-routes.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
+import { Reasons } from './reasons.ts';
 import type { Schedule } from './schedule.ts';
 
 /** One try at publishing an event. */
@@ -127,6 +128,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly events = new Map<string, Published>();
   readonly subscriptions = new Map<string, Subscribed>();
   readonly breaches: Breach[] = [];
+  readonly reasons: Reasons;
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
   /** How many queues, meshers or events came into a situation that is worth to be seen. */
@@ -167,6 +169,7 @@ export class History implements MesherObserver, NetworkObserver {
   ) {
     this.#schedule = schedule;
     this.#meshers = meshers;
+    this.reasons = new Reasons(meshers);
     this.#trace = trace;
     this.#stepped = stepped;
   }
@@ -270,6 +273,7 @@ export class History implements MesherObserver, NetworkObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void {
     // More than one: an interest may have gone and come back in between, as when a freeze ends.
     const changes = core.table.revision - this.#revisionBefore;
+    this.reasons.stepped(mesher, effects);
     const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');

@@ -3,6 +3,7 @@
 
 import type { NodeId } from '../../node/core/event.ts';
 import type { Limits } from '../../node/core/limits.ts';
+import { type Fate, isFate, type UnreadFate } from '../../node/core/fates.ts';
 import { chooseIncarnation, signMember } from '../../node/core/membership.ts';
 import { MesherCore } from '../../node/core/mesher-core.ts';
 import { COPY_COMPLETE } from '../../node/core/messages.ts';
@@ -377,6 +378,7 @@ export class SimMesher implements Host, Client {
     observer.afterStep(this, core, inputs, effects);
     const { life } = this;
     for (const effect of effects) {
+      if (isFate(effect)) continue; // nothing to do: no place to die at
       this.#carryOut(effect);
       if (this.#mustDieAfter(effect)) this.crash(true, `planned, after ${effect.kind}`);
       if (this.life !== life) return;
@@ -394,7 +396,7 @@ export class SimMesher implements Host, Client {
 
   // ─────────────────────────────────────────────────────────── effects
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: Exclude<Effect, Fate | UnreadFate>): void {
     const { network, registry, observer } = this.#ports;
     switch (effect.kind) {
       case 'append':

@@ -15,6 +15,7 @@ import {
   checkMemory,
   checkNothingLost,
   checkOrder,
+  checkReasons,
   isAtRest,
   routeDifferences,
   unrest,
@@ -257,6 +258,7 @@ class World {
       this.schedule.runUntil(this.schedule.now + 1_000);
     compareLedgers(this.#meshers);
     checkNothingLost(found);
+    checkReasons(found);
     checkDuplicates(found);
     checkOrder(found);
     checkCrossings(found);

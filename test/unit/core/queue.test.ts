@@ -144,11 +144,11 @@ test('gives up each block once when it is destroyed: those loaded, those being l
 test('drops the oldest where there are too many: those at hand one by one, those on disk by the block', () => {
   const { queue, released } = makeQueue();
   for (let block = 0; block < 10; block++) queue.recover(block, 2, undefined);
-  assert.equal(queue.trim(11), 8);
+  assert.equal(queue.trim(11).count, 8);
   assert.deepEqual(released, [0, 1, 2, 3]);
   assert.equal(queue.depth, 12);
   queue.refill();
   queue.loaded([4, 5, 6, 7].map((block) => loadedEntry(block, 2)));
-  assert.equal(queue.trim(11), 1);
+  assert.equal(queue.trim(11).count, 1);
   assert.deepEqual([queue.depth, queue.ready], [11, 7]);
 });
