@@ -1,12 +1,12 @@
 // The mesher's one way in for bridges: validate, limit, encode, then hand to the core. (Authentication and
 // authorisation will stand before these.) Bridges translate; what an event or a subscription may be is decided here.
 
-import { checkCloudEvent, checkCloudEvents, invalidEvent } from './core/cloud-event-check.ts';
+import { Admission, namesInBatch } from './admission.ts';
 import { isJsonContentType, type CloudEvent } from './core/cloud-event.ts';
 import { contentTypeOf } from './core/cloud-event-json.ts';
-import { MeshError } from './core/errors.ts';
+import { type ErrorCode, MeshError } from './core/errors.ts';
 import type { DeliveryToken } from './core/delivery-token.ts';
-import { hash32, hash32Ascii, type NewEvent } from './core/event.ts';
+import type { NewEvent, StoredEvent } from './core/event.ts';
 import type { Limits } from './core/limits.ts';
 import type { MesherCore } from './core/mesher-core.ts';
 import type {
@@ -23,14 +23,23 @@ import type {
 } from './core/ports.ts';
 import type { Reply, SessionId } from './core/steps.ts';
 import { DEAD_LETTERS, type Subscription, type SubscriptionState } from './core/subscription.ts';
-import { checkFilter, checkTopic, topicOfType } from './core/topic.ts';
+import { checkFilter } from './core/topic.ts';
 import type { Neighbour } from './core/views.ts';
 import { nameHere, neighboursOf } from './core/whereabouts.ts';
 import type { Driver } from './driver.ts';
-import { eventsOfBatch } from './wire/cloud-event-batch.ts';
-import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
+import type { Named } from './observe/history/event-names.ts';
+import { decodeCloudEvent } from './wire/cloud-event-protobuf.ts';
 import { CloudEventScanner } from './wire/cloud-event-scan.ts';
-import { WireError } from './wire/wire-error.ts';
+
+/** Told of events that go no further, for whoever asks why. */
+export interface DoorWitness {
+  /** Nothing of a request was taken. The names may be those of no event: nobody has checked them. */
+  refused(events: readonly Named[], code: ErrorCode): void;
+  /** An ephemeral subscriber could not be given it. */
+  undecodable(event: StoredEvent): void;
+}
+
+const NOBODY: DoorWitness = { refused: () => undefined, undecodable: () => undefined };
 
 type SinkListener = (name: string, subscription: Subscription | undefined) => void;
 
@@ -41,14 +50,14 @@ export class MesherDoor implements FrontDoor {
   readonly #core: () => MesherCore;
   readonly #driver: () => Driver;
   readonly #limits: Limits;
+  readonly #admission: Admission;
+  readonly #witness: DoorWitness;
   #isOpen = false;
   /** Not answered yet. */
   #pulls = 0;
   readonly #scanner = new CloudEventScanner();
   /** Checked in this turn: the same events often go to many. */
   #lastGood: readonly Delivery[] = [];
-  /** Most events have the type of the one before. */
-  #lastType = { type: '', topic: '' };
   readonly #sinkListeners = new Set<SinkListener>();
 
   /** `core` and `driver` throw `not-ready` as long as the mesher is starting. */
@@ -56,49 +65,51 @@ export class MesherDoor implements FrontDoor {
     options: { node: string; cluster: string; federation: string; limits: Limits },
     core: () => MesherCore,
     driver: () => Driver,
+    witness: DoorWitness = NOBODY,
   ) {
     this.node = options.node;
     this.cluster = options.cluster;
     this.federation = options.federation;
     this.#limits = options.limits;
+    this.#admission = new Admission(options.limits);
+    this.#witness = witness;
     this.#core = core;
     this.#driver = driver;
   }
 
   async publish(events: readonly CloudEvent[], options: PublishOptions): Promise<PublishResult[]> {
-    const driver = this.#driver();
-    this.#checkCount(events.length);
-    checkCloudEvents(events);
-    if (options.topic !== undefined) checkTopic(options.topic, this.#limits);
-    const encoded = events.map((event, index) =>
-      this.#encode(event, options.topic, events.length > 1 ? index : undefined),
-    );
-    this.#checkBytes(encoded.reduce((sum, event) => sum + event.cloudEvent.length, 0));
-    const results = await this.#hand(driver, encoded, options, true);
-    return results.map(({ sequence, destinations }, i) => ({
-      source: events[i]?.source ?? '',
-      id: events[i]?.id ?? '',
-      origin: this.node,
-      sequence,
-      destinations,
-    }));
+    try {
+      const driver = this.#driver();
+      const results = await this.#hand(driver, this.#admission.admit(events, options.topic), options, true);
+      return results.map(({ sequence, destinations }, i) => ({
+        source: events[i]?.source ?? '',
+        id: events[i]?.id ?? '',
+        origin: this.node,
+        sequence,
+        destinations,
+      }));
+    } catch (error) {
+      if (error instanceof MeshError) this.#witness.refused(events, error.code);
+      throw error;
+    }
   }
 
   async publishEncoded(
-    { bytes, topics }: EncodedBatch,
+    batch: EncodedBatch,
     { report, ...asked }: Omit<PublishOptions, 'topic'> & { readonly report: boolean },
   ): Promise<PublishResult[]> {
-    const driver = this.#driver();
-    this.#checkBytes(bytes.length);
-    const places = readBatch(bytes);
-    const count = places.length / 2;
-    this.#checkCount(count);
-    const events = this.#scanAll(bytes, places, topics);
-    const results = await this.#hand(driver, events, asked, report);
-    return results.map(({ sequence, destinations }, i) => {
-      const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? bytes);
-      return { source, id, origin: this.node, sequence, destinations };
-    });
+    try {
+      const driver = this.#driver();
+      const events = this.#admission.admitEncoded(batch);
+      const results = await this.#hand(driver, events, asked, report);
+      return results.map(({ sequence, destinations }, i) => {
+        const { source, id } = decodeCloudEvent(events[i]?.cloudEvent ?? batch.bytes);
+        return { source, id, origin: this.node, sequence, destinations };
+      });
+    } catch (error) {
+      if (error instanceof MeshError) this.#witness.refused(namesInBatch(batch.bytes), error.code);
+      throw error;
+    }
   }
 
   /** Results are empty unless `report`. */
@@ -118,121 +129,6 @@ export class MesherDoor implements FrontDoor {
     }));
     if (reply.kind !== 'published') throw unexpected(reply.kind);
     return reply.results;
-  }
-
-  #scanAll(batch: Uint8Array, places: readonly number[], topics: EncodedBatch['topics']): NewEvent[] {
-    const buffer = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
-    const events: NewEvent[] = [];
-    let place = 0;
-    for (const { count, topic } of topics) {
-      if (topic !== '') checkTopic(topic, this.#limits);
-      for (let i = 0; i < count && place < places.length; i++, place += 2) {
-        const index = places.length > 2 ? place / 2 : undefined;
-        events.push(this.#scan(buffer, places[place] ?? 0, places[place + 1] ?? 0, topic, index));
-      }
-      if (events.length > places.length / 2) break;
-    }
-    const named = topics.reduce((sum, { count }) => sum + count, 0);
-    if (named !== places.length / 2)
-      throw new MeshError(
-        'invalid-request',
-        `topics for ${named} events were given with ${places.length / 2}`,
-      );
-    return events;
-  }
-
-  #scan(buffer: Buffer, start: number, end: number, topic: string, index: number | undefined): NewEvent {
-    const scanner = this.#scanner;
-    const cloudEvent = buffer.subarray(start, end);
-    if (!scanner.scan(buffer, start, end)) {
-      const event = decodeOrRefuse(cloudEvent, index);
-      checkCloudEvent(event, index);
-      return this.#newEvent(event, cloudEvent, topic === '' ? undefined : topic, index);
-    }
-    const { key, expiresAt, idStart, idEnd } = scanner;
-    this.#checkEvent(cloudEvent.length, key, index);
-    return {
-      topic: topic === '' ? this.#topicOf(scanner.type, index) : topic,
-      expiresAt,
-      key,
-      hash: key === '' ? hash32Ascii(buffer, idStart, idEnd) : hash32(key),
-      cloudEvent,
-    };
-  }
-
-  #checkCount(events: number): void {
-    const { batchEventsMax } = this.#limits;
-    if (events <= batchEventsMax) return;
-    throw new MeshError(
-      'batch-too-large',
-      `the batch has ${events} events, the limit is ${batchEventsMax}; send it in parts`,
-      { details: { limit: batchEventsMax } },
-    );
-  }
-
-  #checkBytes(bytes: number): void {
-    const { batchBytesMax } = this.#limits;
-    if (bytes <= batchBytesMax) return;
-    throw new MeshError(
-      'batch-too-large',
-      `the batch has ${bytes} bytes, the limit is ${batchBytesMax}; send it in parts`,
-      { details: { limit: batchBytesMax } },
-    );
-  }
-
-  #checkEvent(bytes: number, key: string, index: number | undefined): void {
-    const { eventBytesMax, keyBytesMax } = this.#limits;
-    if (bytes > eventBytesMax) {
-      throw new MeshError(
-        'event-too-large',
-        `${nameOf(index)} has ${bytes} bytes, the limit is ${eventBytesMax}`,
-        { details: { limit: eventBytesMax, ...(index === undefined ? {} : { index }) } },
-      );
-    }
-    if (key.length * 3 <= keyBytesMax || Buffer.byteLength(key) <= keyBytesMax) return;
-    throw invalidEvent(
-      'partitionkey',
-      `it has ${Buffer.byteLength(key)} bytes, the limit is ${keyBytesMax}`,
-      index,
-    );
-  }
-
-  #encode(event: CloudEvent, topic: string | undefined, index: number | undefined): NewEvent {
-    return this.#newEvent(event, encodeCloudEvent(event), topic, index);
-  }
-
-  #newEvent(
-    event: CloudEvent,
-    cloudEvent: Uint8Array,
-    topic: string | undefined,
-    index: number | undefined,
-  ): NewEvent {
-    const key = textAttribute(event, 'partitionkey');
-    this.#checkEvent(cloudEvent.length, key, index);
-    const expiry = Date.parse(textAttribute(event, 'expirytime'));
-    return {
-      topic: topic ?? this.#topicOf(event.type, index),
-      expiresAt: Number.isNaN(expiry) ? 0 : Math.max(1, expiry),
-      key,
-      hash: hash32(key === '' ? event.id : key),
-      cloudEvent,
-    };
-  }
-
-  #topicOf(type: string, index: number | undefined): string {
-    if (type === this.#lastType.type) return this.#lastType.topic;
-    try {
-      const topic = checkTopic(topicOfType(type), this.#limits);
-      this.#lastType = { type, topic };
-      return topic;
-    } catch (cause) {
-      const why = cause instanceof MeshError ? cause.message : String(cause);
-      throw new MeshError(
-        'invalid-topic',
-        `${nameOf(index)} names no topic, and its type ${JSON.stringify(type.slice(0, 80))} makes none (${why}); name one with ?topic=`,
-        { cause },
-      );
-    }
   }
 
   async putSubscription(subscription: Subscription): Promise<{ created: boolean; state: SubscriptionState }> {
@@ -414,9 +310,10 @@ export class MesherDoor implements FrontDoor {
   }
 
   /** Whatever the error is, the event's bytes are to blame, and others' deliveries are not to suffer from them. */
-  #reject(name: string | undefined, { token }: Delivery, error: unknown): void {
+  #reject(name: string | undefined, { event, token }: Delivery, error: unknown): void {
     if (name === undefined) {
       this.#core().counters.add('events_dropped_total', 1, 'undecodable');
+      this.#witness.undecodable(event);
       return;
     }
     const reason = error instanceof Error ? error.message : String(error);
@@ -467,34 +364,6 @@ function readContent(bytes: Uint8Array): CloudEvent {
 function handTo<T>(deliveries: readonly T[], take: (deliveries: readonly T[]) => void): number {
   if (deliveries.length > 0) take(deliveries);
   return deliveries.length;
-}
-
-function nameOf(index: number | undefined): string {
-  return index === undefined ? 'the event' : `event ${index}`;
-}
-
-function readBatch(bytes: Uint8Array): readonly number[] {
-  try {
-    return eventsOfBatch(bytes);
-  } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause;
-    throw new MeshError('invalid-event', `the batch is no CloudEventBatch: ${cause.message}`, { cause });
-  }
-}
-
-function decodeOrRefuse(bytes: Uint8Array, index: number | undefined): CloudEvent {
-  try {
-    return decodeCloudEvent(bytes);
-  } catch (cause) {
-    if (!(cause instanceof WireError)) throw cause;
-    throw invalidEvent('', `it is no CloudEvent in the Protobuf format: ${cause.message}`, index, cause);
-  }
-}
-
-/** An attribute that is text, or ''. */
-function textAttribute(event: CloudEvent, name: string): string {
-  const attribute = event.attributes.get(name);
-  return attribute && typeof attribute.value === 'string' ? attribute.value : '';
 }
 
 function unexpected(kind: string): MeshError {

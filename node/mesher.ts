@@ -5,6 +5,7 @@
 // The member record needs the addresses that the network and HTTP really got, so the core comes last.
 
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
@@ -51,6 +52,7 @@ import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 import type { Canary } from './observe/canary/canary.ts';
 import type { Reconciler } from './observe/ledger/reconciler.ts';
+import { Traces } from './observe/history/traces.ts';
 import { Observatory } from './observe/observatory.ts';
 import { TraceCounts } from './observe/otel/trace-counts.ts';
 import type { Tracing } from './observe/otel/tracing.ts';
@@ -78,6 +80,8 @@ export interface Mesher {
 
 const READY_POLL_MS = 25;
 const INCARNATION = 'incarnation';
+/** Folder of what is noted of refused and dead-lettered events, in the data folder. */
+const TRACE = 'trace';
 const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
@@ -138,6 +142,11 @@ async function build(
     { data: config.data, journal: journalIn(config.data), copies: copiesIn(config.data) },
     { log, changed: (state) => started.driver?.input({ kind: 'disk', state }) },
   );
+  const questions = new Questions();
+  const traces = new Traces(
+    { events: config.trace.events, folder: join(config.data, TRACE) },
+    { questions, log, random, now: () => nowOf(clock) },
+  );
   let stopCopiesWatch = (): void => undefined;
   let stopLedger = async (): Promise<void> => undefined;
   const abort = new AbortController();
@@ -148,6 +157,7 @@ async function build(
     await started.canary?.stop();
     await started.driver?.stop();
     await stopLedger();
+    await traces.close();
     abort.abort();
     if (!started.driver) return;
     await registry
@@ -157,7 +167,6 @@ async function build(
   const { incarnation, before, rejoining } = await takeIncarnation(journal, registry, revision, log);
   const leftOpen = await takeLeftOpen(config.data, node, before);
 
-  const questions = new Questions();
   const network = new Libp2pNetwork(
     {
       federation,
@@ -193,6 +202,7 @@ async function build(
     { node, cluster, federation, limits },
     () => current().core,
     () => current().driver,
+    traces,
   );
   const { host, port } = splitHostPort(config.http.listen);
   const webhook = { origin: `${cluster}.${federation}`, publicUrl: config.http.advertise };
@@ -213,7 +223,10 @@ async function build(
       throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
     return started.observatory;
   };
-  const view = viewOf(() => started.core, heirless, registry, reconciler, families, limits);
+  const view: MesherView = {
+    ...viewOf(() => started.core, heirless, registry, reconciler, families, limits),
+    trace: (event) => traces.trace(event),
+  };
   const server = await startHttpServer(
     { host, port, version, limits },
     {
@@ -252,7 +265,7 @@ async function build(
   ledger.read(recovered);
   ledger.begin(leftOpen);
   const driver = new Driver(core, {
-    observers: [topics, ledger, ...(tracing ? [tracing.observer] : [])],
+    observers: [topics, ledger, traces.start(core), tracing?.observer].filter((one) => one !== undefined),
     journal,
     copies: copyStore,
     network,
@@ -467,7 +480,7 @@ function viewOf(
   reconciler: Reconciler,
   families: () => MetricFamily[],
   limits: Config['limits'],
-): MesherView {
+): Omit<MesherView, 'trace'> {
   const core = (): MesherCore => {
     const found = running();
     if (!found) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');

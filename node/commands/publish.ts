@@ -1,12 +1,15 @@
 // `causeway publish`: one event from flags, or many from NDJSON or a JSON array on stdin or in a file.
 
 import { createReadStream, statSync } from 'node:fs';
+import type { PublishReport } from '../../sdk/typescript/client.ts';
 import type { Arguments } from './arguments.ts';
 import { usage } from './arguments.ts';
 import { Api, urlFlag } from './api.ts';
 import { interrupted, printLine } from './command.ts';
 import type { Command, Terminal } from './command.ts';
+import { DryRun } from './dry-run.ts';
 import { eventFromFlags } from './event-from-flags.ts';
+import { followTrace } from './follow-trace.ts';
 import { splitInput, toCloudEvent } from './publish-input.ts';
 import type { InputText, Wrapping } from './publish-input.ts';
 import { encodeJson, Publisher } from './publisher.ts';
@@ -46,11 +49,20 @@ export const command: Command = {
       value: 'n',
       description: 'Batches under way at once; else 1, which keeps the order of the input.',
     },
+    trace: {
+      value: undefined,
+      description: 'Follows the event and prints its way, hop by hop. For one event only.',
+    },
+    'dry-run': {
+      value: undefined,
+      description: 'Sends nothing: checks the events, and shows who would get them.',
+    },
     json: { value: undefined, description: 'Prints one line of JSON for each event published.' },
     url: urlFlag,
   },
   examples: [
     `causeway publish --topic orders/eu --type com.example.order.created --data '{"order": 7}'`,
+    'causeway publish --type com.example.order.created --trace',
     'causeway publish --file events.ndjson --json',
     `seq 1000 | causeway publish --type com.example.number`,
   ],
@@ -64,6 +76,7 @@ export const command: Command = {
       await run.close();
     }
     await run.summary();
+    await run.follow();
     return terminal.stop.aborted ? interrupted : 0;
   },
 };
@@ -71,7 +84,10 @@ export const command: Command = {
 class PublishRun {
   readonly #args: Arguments;
   readonly #terminal: Terminal;
-  readonly #publisher: Publisher;
+  readonly #publisher: Publisher | DryRun;
+  readonly #api: Api;
+  /** Of the event that is to be followed. */
+  #report: PublishReport | undefined;
   readonly #startedMs = performance.now();
   readonly #clusters = new Set<string>();
   #bar: ProgressBar | undefined;
@@ -81,7 +97,20 @@ class PublishRun {
   constructor(args: Arguments, terminal: Terminal) {
     this.#args = args;
     this.#terminal = terminal;
-    this.#publisher = new Publisher(Api.at(args.text('url'), terminal.env), {
+    this.#api = Api.at(args.text('url'), terminal.env);
+    this.#publisher = args.has('dry-run') ? this.#dryRun() : this.#realRun();
+  }
+
+  #dryRun(): DryRun {
+    const { stdout, stop } = this.#terminal;
+    const [topic, json] = [this.#args.text('topic'), this.#args.has('json')];
+    return new DryRun(this.#api, { topic, json, output: stdout, signal: stop });
+  }
+
+  #realRun(): Publisher {
+    const args = this.#args;
+    const terminal = this.#terminal;
+    return new Publisher(this.#api, {
       topic: args.text('topic'),
       qos: args.choice('qos', ['durable', 'best-effort']) ?? 'durable',
       replicas: args.integer('replicas', 1),
@@ -90,6 +119,7 @@ class PublishRun {
       signal: terminal.stop,
       published: async (results) => {
         this.#published += results.length;
+        this.#report = results[0];
         for (const { destinations } of results) {
           for (const cluster of destinations.clusters) this.#clusters.add(cluster);
           if (destinations.subscriptions + destinations.meshers.length + destinations.clusters.length === 0)
@@ -104,6 +134,8 @@ class PublishRun {
   }
 
   async all(): Promise<void> {
+    if (this.#args.has('trace') && this.#args.has('dry-run'))
+      throw usage('--dry-run sends nothing that --trace could follow; give one or the other');
     const path = this.#args.text('file');
     const { stdin } = this.#terminal;
     if (path === undefined && (this.#args.has('data') || this.#args.has('id') || stdin.isTty))
@@ -111,6 +143,8 @@ class PublishRun {
     if (path !== undefined && (this.#args.has('data') || this.#args.has('id'))) {
       throw usage('--data and --id are for one event, --file is for many; give one or the other');
     }
+    if (this.#args.has('trace') && path !== undefined)
+      throw usage('--trace follows one event, --file is for many; give one or the other');
     const texts = await this.#many(path);
     // `causeway publish --type x.y </dev/null`, as in a script without a terminal, means one event without data.
     if (texts === 0 && path === undefined && this.#args.has('type')) await this.#one();
@@ -189,7 +223,16 @@ class PublishRun {
     this.#bar = undefined;
   }
 
+  /** Prints the way of the event. */
+  async follow(): Promise<void> {
+    if (!this.#args.has('trace') || !this.#report || this.#terminal.stop.aborted) return;
+    if (this.#published > 1)
+      throw usage('--trace follows one event, and more were piped in; trace one with causeway trace');
+    await followTrace(this.#api, this.#report, this.#terminal);
+  }
+
   async summary(): Promise<void> {
+    if (this.#args.has('dry-run')) return;
     const seconds = (performance.now() - this.#startedMs) / 1_000;
     const rate =
       this.#published > 1

@@ -25,8 +25,7 @@ export const command: Command = {
   },
 };
 
-/** Exported for its test. */
-function routesText({ topic, subscriptions, destinations, others }: RoutesView): string {
+export function routesText({ topic, subscriptions, destinations, others }: RoutesView): string {
   const parts: string[] = [];
   if (subscriptions.length + destinations.length === 0)
     parts.push(`nobody would get an event on ${printable(topic)}`);

@@ -21,6 +21,7 @@ const loaders: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
   status: () => import('./status.ts'),
   links: () => import('./links.ts'),
   routes: () => import('./routes.ts'),
+  trace: () => import('./trace.ts'),
 };
 
 /** Resolves with the exit code; never rejects. `argv`: what follows `causeway`. */

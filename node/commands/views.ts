@@ -4,9 +4,16 @@
 import type Type from 'typebox';
 import { Value } from 'typebox/value';
 import { MeshError } from '../core/errors.ts';
-import type { LedgerView } from '../core/overview.ts';
+import type { LedgerView, TraceView } from '../core/overview.ts';
 import type { FederationView, LinksView, QueueView, RoutesView } from '../core/views.ts';
-import { FederationSchema, LedgerSchema, LinksSchema, QueuesSchema, RoutesSchema } from '../http/schemas.ts';
+import {
+  FederationSchema,
+  LedgerSchema,
+  LinksSchema,
+  QueuesSchema,
+  RoutesSchema,
+  TraceSchema,
+} from '../http/schemas.ts';
 import type { Api } from './api.ts';
 
 export async function fetchFederation(api: Api, signal: AbortSignal): Promise<FederationView> {
@@ -28,6 +35,15 @@ export async function fetchQueues(api: Api, signal: AbortSignal): Promise<readon
 
 export async function fetchRoutes(api: Api, topic: string, signal: AbortSignal): Promise<RoutesView> {
   return read(api, `/v1/routes?topic=${encodeURIComponent(topic)}`, RoutesSchema, signal);
+}
+
+export async function fetchTrace(
+  api: Api,
+  source: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<TraceView> {
+  return read(api, `/v1/trace?${new URLSearchParams({ source, id }).toString()}`, TraceSchema, signal);
 }
 
 /** A test of the HTTP API holds the schemas against the types of core/views.ts. */

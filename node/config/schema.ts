@@ -245,6 +245,15 @@ export const configSchema = Type.Object({
         'Part of the events without a trace context that is traced, 0 to 1. The same in the whole federation.',
     }),
   }),
+  trace: Type.Object({
+    events: Type.Integer({
+      minimum: 0,
+      maximum: 10_000_000,
+      default: 200_000,
+      description:
+        'Events whose way `causeway trace` can tell, the last ones: up to 120 bytes of memory each. 0: none, and no refused or dead-lettered event is noted on disk.',
+    }),
+  }),
   limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),
   timing: Type.Object(timing, { description: 'Durations; see node/core/timing.ts for the reasons.' }),
 });

@@ -122,6 +122,11 @@ class EventRecord implements StoredEvent {
     return (this.#cloudEvent ?? this.record).buffer;
   }
 
+  lookAt(look: (bytes: Uint8Array, start: number, end: number) => void): void {
+    if (this.#record) look(this.#record, this.#at, this.#record.length);
+    else if (this.#cloudEvent) look(this.#cloudEvent, 0, this.#cloudEvent.length);
+  }
+
   detach(): void {
     const record = Buffer.allocUnsafe(this.bytes);
     this.writeTo(record, 0);

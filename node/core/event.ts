@@ -44,6 +44,8 @@ export interface StoredEvent extends NewEvent {
   readonly bytes: number;
   /** What it keeps from being freed: all of the buffer that it is a view of, mostly that of a frame or a batch. */
   readonly memory: ArrayBufferLike;
+  /** Where `cloudEvent` lies: no view of it is made for that, which would cost more than a look at it. */
+  lookAt(look: (bytes: Uint8Array, start: number, end: number) => void): void;
   /** Takes memory of its own, for it alone. */
   detach(): void;
   /** Writes `record` to `target` from `at` on. */

@@ -54,6 +54,16 @@ export function fateIn(queue: Queue, what: FateKind, reason: string, item: Queue
   return { kind: 'fate', what, reason, to, event, queue: queue.id, block, index, attempt };
 }
 
+/** Of a dead letter that somebody threw away. */
+export function droppedLetter(
+  queue: Queue,
+  { event, block, index }: { readonly event: StoredEvent; readonly block: number; readonly index: number },
+  to: string,
+): Fate {
+  const reason = 'dead-letter-dropped';
+  return { kind: 'fate', what: 'dropped', reason, to, event, queue: queue.id, block, index, attempt: 0 };
+}
+
 /** Of an event that was to come into a queue which is gone. */
 export function endingWith({ name }: Queue, event: StoredEvent): Fate {
   const lane = laneDestination(name);

@@ -24,7 +24,7 @@ import {
   type NodeId,
   type StoredEvent,
 } from './event.ts';
-import { ending, fateIn, tellDestroyed } from './fates.ts';
+import { droppedLetter, ending, fateIn, tellDestroyed } from './fates.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
 import { laneDestination } from './lane-queue.ts';
@@ -726,7 +726,9 @@ export class MesherCore {
     const left = new Map<string, number>();
     const leave = (why: string): void => void left.set(why, (left.get(why) ?? 0) + 1);
     if (how === 'drop') {
-      const done = dead.takeOut(letters).length;
+      const dropped = dead.takeOut(letters);
+      const done = dropped.length;
+      for (const letter of dropped) this.#effects.push(droppedLetter(dead.queue, letter, name));
       this.counters.add('events_dropped_total', done, 'dead-letter-dropped');
       for (let i = done; i < letters.length; i++) leave(NOT_HELD);
       dead.pump(this.#now);

@@ -225,34 +225,38 @@ export interface TraceView {
   readonly hops: readonly TraceHop[];
   /** One sentence for people: where it is, or why it stopped. */
   readonly verdict: string;
+  /** Where it still lies, and why: `why` ends a sentence that begins "it waits at …". */
+  readonly waits: readonly { readonly mesher: NodeId; readonly cluster: string; readonly why: string }[];
   /** Meshers that were asked, and had nothing to say, and why. */
   readonly silent: readonly { readonly mesher: NodeId; readonly why: string }[];
 }
 
-export type HopKind =
-  | 'published'
-  | 'committed'
-  | 'forwarded'
-  | 'landed'
-  | 'forward-acked'
-  | 'delivered'
-  | 'acked'
-  | 'retried'
-  | 'dead-lettered'
-  | 'dropped'
-  | 'refused'
-  | 'not-wanted';
+export const HOP_KINDS = [
+  'published',
+  'committed',
+  'forwarded',
+  'landed',
+  'forward-acked',
+  'delivered',
+  'acked',
+  'retried',
+  'dead-lettered',
+  'dropped',
+  'refused',
+  'not-wanted',
+] as const;
+export type HopKind = (typeof HOP_KINDS)[number];
 
 export interface TraceHop {
   readonly at: number;
   readonly mesher: NodeId;
   readonly cluster: string;
   readonly what: HopKind;
-  /** Where to or from: a mesher; '' where there is none. */
+  /** Where to or from: a mesher, or, of what was dropped on its way, the cluster that it was for; '' where there is none. */
   readonly peer: NodeId;
   /** '' where it is none's. */
   readonly subscription: string;
-  /** Of a drop, a refusal, a retry, a dead letter: as metrics name it. '' else. */
+  /** Of a drop, a refusal, a retry, a dead letter: as metrics name it. Of what nobody wanted: its topic. '' else. */
   readonly reason: string;
   /** Times that it was handed out by then; 0: not a delivery. */
   readonly attempt: number;

@@ -411,6 +411,15 @@ export class Queue {
     }
   }
 
+  /** Whether this event, which it once had, is still to be settled; of a block that is not loaded, whether any is. */
+  stillHas(block: number, index: number): boolean {
+    const state = this.#blocks.get(block) ?? this.#touched.get(block);
+    if (state?.remaining) return state.remaining.has(index);
+    if (state) return true;
+    for (const listed of this.#unloaded) if (listed.block === block) return true;
+    return false;
+  }
+
   /** Gives up the oldest events beyond `keep` that nobody has in hand. Whole unread blocks go unread. */
   trim(keep: number): Trimmed {
     const items: QueueItem[] = [];

@@ -2,7 +2,7 @@
 // /v1/routes, and what `causeway status` and `causeway routes` print. Plain data, JSON-safe.
 
 import type { NodeId } from './event.ts';
-import type { LedgerView } from './overview.ts';
+import type { LedgerView, TraceView } from './overview.ts';
 
 export type MemberStatus = 'alive' | 'suspect' | 'dead';
 
@@ -135,6 +135,8 @@ export interface MesherView {
   ledger(): Promise<LedgerView>;
   /** As core/metric-catalogue.ts lists them. */
   metrics(): readonly MetricFamily[];
+  /** What became of an event, as all meshers that can be asked know it. Rejects with `not-found` where nothing is remembered. */
+  trace(event: { readonly source: string; readonly id: string }): Promise<TraceView>;
   /** Undefined: ready. Else the reasons, one sentence each. */
   notReady(): readonly string[];
 }

@@ -6,7 +6,17 @@ import { MeshError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
 import { checkTopic } from '../core/topic.ts';
 import type { MesherView } from '../core/views.ts';
-import { FederationSchema, LedgerSchema, LinksSchema, QueuesSchema, RoutesSchema } from './schemas.ts';
+import {
+  FederationSchema,
+  LedgerSchema,
+  LinksSchema,
+  QueuesSchema,
+  RoutesSchema,
+  TraceSchema,
+} from './schemas.ts';
+
+/** Characters of a source or an id: longer ones fit into no line of a request. */
+const NAME_MAX = 8_192;
 
 interface AdminOptions {
   readonly view: MesherView;
@@ -67,6 +77,29 @@ export const adminRoutes: FastifyPluginAsync<AdminOptions> = async (app, { view,
   };
   app.get<{ Querystring: { topic: string } }>('/v1/routes', { schema: routes }, async ({ query }) =>
     view.routes(checkTopic(query.topic, limits)),
+  );
+
+  const trace = {
+    operationId: 'getTrace',
+    summary: 'What became of an event, hop by hop, as all meshers that can be asked know it',
+    tags: ['federation'],
+    querystring: Type.Object(
+      {
+        source: Type.String({ maxLength: NAME_MAX, description: "The event's source", examples: ['/shop'] }),
+        id: Type.String({ maxLength: NAME_MAX, description: "The event's id", examples: ['1'] }),
+      },
+      { additionalProperties: false },
+    ),
+    response: {
+      200: json('Its hops, none where nobody remembers it; `verdict` says it in one sentence', TraceSchema),
+      400: problem('invalid-request'),
+      404: problem('not-found: this mesher is set to remember nothing'),
+    },
+  };
+  app.get<{ Querystring: { source: string; id: string } }>(
+    '/v1/trace',
+    { schema: trace },
+    async ({ query }) => view.trace(query),
   );
 
   const health = {

@@ -2,6 +2,7 @@
 // the two against each other.
 
 import Type from 'typebox';
+import { HOP_KINDS, type HopKind } from '../core/overview.ts';
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 const NodeId = Type.String({
@@ -152,4 +153,29 @@ export const RoutesSchema = Type.Object({
     }),
   ),
   others: Type.Array(Type.Object({ destination: Type.String(), cluster: Type.String(), why: Type.String() })),
+});
+
+export const TraceSchema = Type.Object({
+  source: Type.String(),
+  id: Type.String(),
+  hops: Type.Array(
+    Type.Object({
+      at: Millis("When, by that mesher's clock, since the epoch"),
+      mesher: NodeId,
+      cluster: Cluster,
+      what: Type.Unsafe<HopKind>({ type: 'string', enum: HOP_KINDS }),
+      peer: Type.String({ description: "Where to or from: a mesher, or a cluster; '' for none" }),
+      subscription: Type.String({ description: "'' for none; an ephemeral one goes by its filter" }),
+      reason: Type.String({ description: 'As metrics name it; of what nobody wanted, the topic' }),
+      attempt: Count('Times that it was handed out by then'),
+    }),
+    { description: 'In the order in which they happened: by cause, then by the clocks' },
+  ),
+  verdict: Type.String({ description: 'One sentence: where it is, or why it stopped' }),
+  waits: Type.Array(Type.Object({ mesher: NodeId, cluster: Cluster, why: Type.String() }), {
+    description: 'Where it still lies, and why',
+  }),
+  silent: Type.Array(Type.Object({ mesher: NodeId, why: Type.String() }), {
+    description: 'Meshers that could not be asked, or did not answer',
+  }),
 });

@@ -12,4 +12,5 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./matching/scenario.ts'),
   () => import('./growth/scenario.ts'),
   () => import('./routing/scenario.ts'),
+  () => import('./history/scenario.ts'),
 ];

@@ -523,6 +523,7 @@ export function traceAt(at: number, source: string, id: string): TraceView {
       hops: [],
       verdict:
         'No mesher that answered knows of this event: it was never published here, or it is longer ago than they remember.',
+      waits: [],
       silent: [{ mesher: NODES.gcp2, why: 'It did not answer within 2 s.' }],
     };
   }
@@ -541,6 +542,7 @@ export function traceAt(at: number, source: string, id: string): TraceView {
       id,
       hops: [...way, hop(191, 'aws1', 'acked', { subscription: 'invoices', attempt: 1 })],
       verdict: `It arrived: subscription invoices in ${AWS} acked it 191 ms after it was published.`,
+      waits: [],
       silent: [],
     };
   }
@@ -556,6 +558,7 @@ export function traceAt(at: number, source: string, id: string): TraceView {
       hop(31_300, 'aws1', 'dead-lettered', { ...retry, attempt: 5 }),
     ],
     verdict: `It stopped in ${AWS}: subscription invoices was handed it 5 times, and its webhook answered 422 each time. It is a dead letter.`,
+    waits: [],
     silent: [{ mesher: NODES.gcp2, why: 'It did not answer within 2 s.' }],
   };
 }

@@ -87,9 +87,9 @@ export class Bench {
         this.#ask(node, (request) => ({ kind: 'delete-subscription', request, name })),
       attach: ([node = '', name = '', credit = '10']) => this.#attach(node, name, Number(credit)),
       settle: ([node = '', name = '', how = '', id = '']) => this.#settle(node, name, how, id),
-      letters: ([node = '', how = '', ...ids]) => this.#letters(node, how === 'drop' ? 'drop' : 'redrive', ids),
-      publish: ([node = '', topic = '', ...ids], given) =>
-        this.#publish(node, topic, ids, given),
+      letters: ([node = '', how = '', ...ids]) =>
+        this.#letters(node, how === 'drop' ? 'drop' : 'redrive', ids),
+      publish: ([node = '', topic = '', ...ids], given) => this.#publish(node, topic, ids, given),
       append: ([node = '']) => this.#append(this.#stand(node)),
       deliver: ([from = '', to = '', kind = '']) => this.#deliver(from, to, kind),
       lose: ([from = '', to = '', kind = '']) => this.#lose(from, to, kind),

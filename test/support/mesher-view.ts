@@ -97,6 +97,24 @@ export function fakeView(notReady: readonly string[] = []): MesherView {
       family('events_published_total', [{ labels: { qos: 'durable' }, value: 5 }]),
       family('link_up', [{ labels: { peer: 'n2', cluster: 'b' }, value: 0 }]),
     ],
+    trace: async (event) => ({
+      ...event,
+      hops: [
+        {
+          at: 1_750_000_000_000,
+          mesher: 'n1',
+          cluster: 'a',
+          what: 'published',
+          peer: '',
+          subscription: '',
+          reason: '',
+          attempt: 0,
+        },
+      ],
+      verdict: 'waits at n1 in a for cluster b',
+      waits: [{ mesher: 'n1', cluster: 'a', why: 'for cluster b' }],
+      silent: [{ mesher: 'n2', why: 'there is no link to it' }],
+    }),
     notReady: () => notReady,
   };
 }

@@ -46,6 +46,7 @@ test('says what there is, and which exit code means what', async () => {
     'status',
     'links',
     'routes',
+    'trace',
   ]) {
     assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
     const help = await run([name, '--help']);
@@ -75,7 +76,11 @@ test('ends with 2 for wrong use, 3 for a refusal, 4 for a failure, each one clea
       2,
       /^causeway: invalid-request: there is no command 'publsh', the nearest is 'publish'; .*\n$/,
     ],
-    [['xyzzy'], 2, /^causeway: invalid-request: there is no command 'xyzzy'; 'causeway --help' lists them\n$/],
+    [
+      ['xyzzy'],
+      2,
+      /^causeway: invalid-request: there is no command 'xyzzy'; 'causeway --help' lists them\n$/,
+    ],
     [['status', '--jsn'], 2, /^causeway: invalid-request: .*nearest is --json; .*\n$/],
     [['status', '--url', 'nonsense'], 2, /^causeway: invalid-request: --url is 'nonsense'; .*\n$/],
     [['publish'], 2, /^causeway: invalid-request: --type is missing; .*\n$/],
@@ -392,4 +397,46 @@ test('leaves the delivery settings of an existing subscription alone', async (t)
   await run(['publish', '--topic', 'a/b', '--type', 'x.y', '--data', '1', '--url', url]);
   assert.equal((await run(['subscribe', 'a/#', '--name', 'mine', '--count', '1', '--url', url])).code, 0);
   assert.equal(door.subscription('mine')?.subscription.delivery.retries, 3);
+});
+
+test('traces an event: its hops in their order, who was silent, and the verdict; 3 where nobody remembers it', async (t) => {
+  const { url } = await startHttpMesher(t);
+  const { code, stdout } = await run(['trace', '/shop', '1', '--url', url]);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    stdout.split('\n').map((line) => line.replace(/ +/g, ' ').replace(/12D3KooW\w+/g, 'N')),
+    [
+      '15:06:40.000 +0 ms eu N published',
+      '15:06:40.040 +40 ms eu N sent to N',
+      '15:06:40.030 +30 ms us N came from N',
+      '15:06:40.200 +200 ms us N settled by bil\\x1bling',
+      'N says nothing: there is no link to it',
+      'delivered to billing',
+      '',
+    ],
+  );
+  const unknown = await run(['trace', '/shop', 'unknown', '--json', '--url', url]);
+  assert.equal(unknown.code, 3);
+  assert.equal((lines(unknown.stdout)[0] as { verdict: string }).verdict, 'no mesher remembers it');
+  assert.equal((await run(['trace', '/shop', '--url', url])).code, 2);
+});
+
+test('a dry run sends nothing: it checks as the door does, and shows who would get it', async (t) => {
+  const { url, door } = await startHttpMesher(t);
+  const flags = ['publish', '--type', 'x.y', '--url', url, '--dry-run'];
+  const { code, stdout } = await run([...flags, '--topic', 'orders/eu', '--data', '1']);
+  assert.equal(code, 0);
+  assert.match(stdout, /^1 event on orders\/eu would go:\n\nSUBSCRIPTION HERE[^]*audit[^]*GOES TO/);
+  assert.match((await run([...flags, '--data', '1'])).stdout, /^1 event on x\/y would go:/);
+  for (const [more, refused, line] of [
+    [['--data', JSON.stringify('x'.repeat(2 * 1024 * 1024))], 3, /event-too-large/],
+    [['--data', '1', '--topic', 'a/#'], 2, /invalid-topic/],
+    [['--data', '1', '--source', 'no uri'], 3, /invalid-event/],
+    [['--data', '1', '--trace'], 2, /--dry-run sends nothing/],
+  ] as const) {
+    const failed = await run([...flags, ...more]);
+    assert.equal(failed.code, refused, failed.stderr);
+    assert.match(failed.stderr, line);
+  }
+  assert.equal(door.published.length, 0);
 });

@@ -4,12 +4,28 @@ import type { TestContext } from 'node:test';
 import { httpBridge } from '../../../bridge/http/bridge.ts';
 import { wsBridge } from '../../../bridge/ws/bridge.ts';
 import { LIMITS } from '../../../node/core/limits.ts';
+import type { TraceHop } from '../../../node/core/overview.ts';
 import type { MesherView } from '../../../node/core/views.ts';
 import { startHttpServer } from '../../../node/http/server.ts';
 import { FakeFrontDoor } from '../../support/front-door.ts';
 
 const node = '12D3KooWGC6TvWhfagifX6nvqfk8rBiWBxkhnkRJtFqpeWBqkPBm';
 const peer = '12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X';
+
+const none = { peer: '', subscription: '', reason: '', attempt: 0 };
+const way: readonly TraceHop[] = [
+  { ...none, at: 1_750_000_000_000, mesher: node, cluster: 'eu', what: 'published' },
+  { ...none, at: 1_750_000_000_040, mesher: node, cluster: 'eu', what: 'forwarded', peer },
+  { ...none, at: 1_750_000_000_030, mesher: peer, cluster: 'us', what: 'landed', peer: node },
+  {
+    ...none,
+    at: 1_750_000_000_200,
+    mesher: peer,
+    cluster: 'us',
+    what: 'acked',
+    subscription: 'bil\u001bling',
+  },
+];
 
 export const view: MesherView = {
   federation: () => ({
@@ -86,6 +102,14 @@ export const view: MesherView = {
       },
     ],
     others: [{ destination: 'ap', cluster: 'ap', why: 'no interest' }],
+  }),
+  trace: async ({ source, id }) => ({
+    source,
+    id,
+    hops: id === 'unknown' ? [] : way,
+    verdict: id === 'unknown' ? 'no mesher remembers it' : 'delivered to billing',
+    waits: [],
+    silent: [{ mesher: peer, why: 'there is no link to it' }],
   }),
   metrics: () => [],
   notReady: () => [],

@@ -37,6 +37,7 @@ suite('/openapi.json', () => {
       'GET /v1/subscriptions/{name}',
       'DELETE /v1/subscriptions/{name}',
       'GET /v1/subscriptions/{name}/events',
+      'GET /v1/trace',
       'POST /v1/subscriptions/{name}/pull',
       'POST /v1/subscriptions/{name}/settle',
       'GET /v1/stream',

@@ -1,0 +1,90 @@
+// The history against a naive one, in simulated federations with all their faults: what it tells of an event is what happened.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { MesherCore } from '../../../../node/core/mesher-core.ts';
+import { EventHash } from '../../../../node/observe/history/event-hash.ts';
+import { EventHistory } from '../../../../node/observe/history/event-history.ts';
+import { type LocalHop, recall } from '../../../../node/observe/history/recall.ts';
+import { run } from '../../../simulation/run.ts';
+import { NaiveHistory } from './naive-history.ts';
+
+/** Events of the simulator carry their id as their first word, and are no Protobuf. */
+class FirstWords extends EventHash {
+  override readonly ofBytes = (bytes: Uint8Array, start: number, end: number): void => {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+    this.ofTexts('', text.split(' ', 1)[0] ?? '');
+  };
+}
+
+interface Twins {
+  readonly history: EventHistory;
+  readonly naive: NaiveHistory;
+}
+
+/** One pair for each life of each mesher of the run. */
+function runWith(seed: number, events: number): readonly Twins[] {
+  const lives = new Map<MesherCore, Twins>();
+  run({
+    seed,
+    stepped: (mesher, inputs, effects) => {
+      const { core } = mesher;
+      if (!core) return;
+      let twins = lives.get(core);
+      if (!twins) {
+        const { node, incarnation } = core;
+        const clusterOf = (peer: string): string | undefined => core.members.clusterOf(peer);
+        const hash = new FirstWords(() => 0.3);
+        const history = new EventHistory({ node, incarnation, events, hash, clusterOf });
+        const naive = new NaiveHistory({ node, incarnation, clusterOf });
+        const queues = [...core.subscriptions.all().map(({ queue }) => queue), ...core.forwarder.queues()];
+        for (const { id, name } of queues) {
+          history.named(id, name);
+          naive.queues.set(id, name);
+        }
+        lives.set(core, (twins = { history, naive }));
+      }
+      twins.history.stepped(inputs, effects, mesher.now());
+      twins.naive.stepped(inputs, effects, mesher.now());
+    },
+  });
+  return [...lives.values()];
+}
+
+/** In any order, and once: what happens in one ms has none, and what happens twice in it is told once. */
+function sorted(hops: readonly LocalHop[]): string[] {
+  return [...new Set(hops.map((hop) => JSON.stringify(hop)))].sort();
+}
+
+const SEEDS = [1, 2, 3, 5, 6, 7, 9, 10, 11, 13];
+
+test('tells of each event what happened to it, all of it, as long as it need not forget', () => {
+  let [events, hops] = [0, 0];
+  for (const seed of SEEDS) {
+    for (const { history, naive } of runWith(seed, 1_000_000)) {
+      for (const [id, happened] of naive.hops) {
+        assert.deepEqual(sorted(recall(history, '', id).hops), sorted(happened), `${id} of seed ${seed}`);
+        events++;
+        hops += happened.length;
+      }
+    }
+  }
+  assert.ok(events > 5_000 && hops > 3 * events, `${events} events, ${hops} hops`);
+});
+
+test('forgets the oldest, and then tells less, but nothing that did not happen to this event', () => {
+  let [told, forgotten] = [0, 0];
+  for (const seed of SEEDS.slice(0, 5)) {
+    for (const { history, naive } of runWith(seed, 40)) {
+      for (const [id, happened] of naive.hops) {
+        const all = new Set(sorted(happened));
+        const recalled = sorted(recall(history, '', id).hops);
+        for (const hop of recalled)
+          assert.ok(all.has(hop), `${id} of seed ${seed}: ${hop}\n${[...all].join('\n')}`);
+        if (recalled.length > 0) told++;
+        else forgotten++;
+      }
+    }
+  }
+  assert.ok(told > 100 && forgotten > 1_000, `${told} told, ${forgotten} forgotten`);
+});
