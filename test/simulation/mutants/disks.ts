@@ -1,8 +1,8 @@
 // Bugs of what rests on the disk: acks, settlements, blocks and incarnations.
 
+import { MesherCore } from '../../../node/core/mesher-core.ts';
 import { BlockClaims } from '../../../node/core/block-claims.ts';
 import { Commits } from '../../../node/core/commits.ts';
-import { Counters } from '../../../node/core/counters.ts';
 import type { CopyAck } from '../../../node/core/messages.ts';
 import type { JournalOp } from '../../../node/core/ports.ts';
 import { Queue } from '../../../node/core/queue.ts';
@@ -159,15 +159,16 @@ export const OF_DISKS: readonly Mutant[] = [
       ),
   },
   {
-    name: 'takes what expired for delivered, and counts nothing',
-    caughtBy: ['every undelivered event has a counted reason'],
+    name: 'takes what expired for delivered, and says nothing of it',
+    caughtBy: ['every undelivered event has a reason'],
     infect: () =>
       replace(
-        Counters.prototype,
-        'add',
+        MesherCore.prototype,
+        'step',
         (right) =>
-          function add(this: Counters, ...given) {
-            if (given[2] !== 'expired') Reflect.apply(right, this, given);
+          function step(this: MesherCore, inputs, now) {
+            const effects = right.call(this, inputs, now);
+            return effects.filter((effect) => effect.kind !== 'fate' || effect.reason !== 'expired');
           },
       ),
   },
