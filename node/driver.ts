@@ -285,8 +285,6 @@ export class Driver {
           'the copy of a lost mesher was lost before all that was claimed of it had moved; what is left is free for others with a copy, and lost where nobody has one',
         );
         return;
-      case 'expired':
-        return;
       case 'list-members':
         this.#ask(registry.members().then((list) => this.input({ kind: 'members', list })));
         if (this.#core.replication.replicas > 1) this.#ask(this.#checkClaims());

@@ -4,7 +4,7 @@
 // It changes nothing of what the core does, and costs nothing where nothing happens to an event.
 
 import { VOLATILE_BLOCK } from './delivery-token.ts';
-import type { StoredEvent } from './event.ts';
+import type { Position, StoredEvent } from './event.ts';
 import { laneDestination } from './lane-queue.ts';
 import type { Queue, QueueItem, Trimmed } from './queue.ts';
 import type { Effect, Emit } from './steps.ts';
@@ -29,6 +29,8 @@ export interface Fate {
   /** Its place in the queue; VOLATILE_BLOCK: it has none on disk. */
   readonly block: number;
   readonly index: number;
+  /** Its place on the lane; undefined: the queue is no lane's. */
+  readonly position: Position | undefined;
   /** Times that it was handed out by then. */
   readonly attempt: number;
 }
@@ -45,13 +47,14 @@ export interface UnreadFate {
 
 /** Of an event that is in no queue. */
 export function ending(what: 'dropped' | 'not-wanted', reason: string, event: StoredEvent, to: string): Fate {
-  return { kind: 'fate', what, reason, to, event, queue: 0, block: VOLATILE_BLOCK, index: 0, attempt: 0 };
+  const nowhere = { queue: 0, block: VOLATILE_BLOCK, index: 0, position: undefined, attempt: 0 };
+  return { kind: 'fate', what, reason, to, event, ...nowhere };
 }
 
 /** Of an event of a queue. */
 export function fateIn(queue: Queue, what: FateKind, reason: string, item: QueueItem, to: string): Fate {
-  const { event, block, index, attempt } = item;
-  return { kind: 'fate', what, reason, to, event, queue: queue.id, block, index, attempt };
+  const { event, block, index, position, attempt } = item;
+  return { kind: 'fate', what, reason, to, event, queue: queue.id, block, index, position, attempt };
 }
 
 /** Of a dead letter that somebody threw away. */
@@ -60,8 +63,8 @@ export function droppedLetter(
   { event, block, index }: { readonly event: StoredEvent; readonly block: number; readonly index: number },
   to: string,
 ): Fate {
-  const reason = 'dead-letter-dropped';
-  return { kind: 'fate', what: 'dropped', reason, to, event, queue: queue.id, block, index, attempt: 0 };
+  const place = { queue: queue.id, block, index, position: undefined, attempt: 0 };
+  return { kind: 'fate', what: 'dropped', reason: 'dead-letter-dropped', to, event, ...place };
 }
 
 /** Of an event that was to come into a queue which is gone. */

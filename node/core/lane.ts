@@ -278,7 +278,6 @@ export class Lane {
         emit(fateIn(this.queue, 'dropped', 'expired', item, this.destination));
         this.#acked = position;
         this.queue.settleUpTo(position);
-        this.#options.emit({ kind: 'expired', queue: this.queue.id, first: position, count: 1 });
         continue;
       }
       frame.push(item);

@@ -506,8 +506,7 @@ export class MesherCore {
       const record = this.#record(event, this.#now.wall, undefined);
       const decision = this.#decide(record, 'anywhere', EVERY_GROUP);
       if (decision.crowdedGroups > 0) this.#drop('too-many-groups', record, '', decision.crowdedGroups);
-      const wanted = this.#dispatch(record, decision, qos);
-      if (!wanted && !internal) this.#unwanted('publisher', record);
+      if (!this.#dispatch(record, decision, qos) && !internal) this.#unwanted('publisher', record);
       if (!report) continue;
       results.push({
         sequence: record.sequence,

@@ -10,7 +10,7 @@ import type { DeliveryToken } from './delivery-token.ts';
 import type { HeldEvent } from './delivery.ts';
 import type { Delivery, Destinations, Settlement } from './delivery-types.ts';
 import type { MeshError } from './errors.ts';
-import type { NewEvent, NodeId, Position, StoredEvent } from './event.ts';
+import type { NewEvent, NodeId, StoredEvent } from './event.ts';
 import type { Fate, UnreadFate } from './fates.ts';
 import type { ControlMessage, DataMessage, LinkMessage } from './messages.ts';
 import type { MessageRefusal } from './metric-catalogue.ts';
@@ -226,8 +226,6 @@ export type Effect =
       readonly owner: NodeId;
       readonly left: readonly BlockRange[];
     }
-  /** Events of a lane's queue that were never sent, since their time had passed. Nothing is to be done: for who looks on. */
-  | { readonly kind: 'expired'; readonly queue: number; readonly first: Position; readonly count: number }
   /** Asks for a `members` input. */
   | { readonly kind: 'list-members' }
   | { readonly kind: 'register'; readonly record: MemberRecord }

@@ -72,8 +72,6 @@ export function describeEffect(
       return `load block ${effect.block} of the copy of ${effect.owner}`;
     case 'takeover-cut-short':
       return `the copy of ${effect.owner} is lost, blocks ${effect.left.map(({ from, upTo }) => `${from} to ${upTo}`).join(', ')} have not moved`;
-    case 'expired':
-      return `${effect.count} expired in ${queueName(effect.queue) ?? `queue ${effect.queue}`} from ${effect.first.incarnation}.${effect.first.sequence} on`;
     case 'list-members':
       return 'ask the registry who is there';
     case 'register':

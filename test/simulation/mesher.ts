@@ -427,7 +427,6 @@ export class SimMesher implements Host, Client {
       }
       case 'sink':
       case 'takeover-cut-short':
-      case 'expired':
         return;
       case 'connect':
         network().connect(this.node, effect.peer);

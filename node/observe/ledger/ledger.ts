@@ -120,8 +120,8 @@ export class Ledger {
       const queue =
         scope === 'peer' ? peerQueue(of ?? peer) : clusterQueue(this.#ports.clusterOf(peer) ?? '', lane);
       this.#sent.get(queue)?.sent(peer, message.first, message.events.length);
-    } else if (effect.kind === 'expired')
-      this.#sentByQueue.get(effect.queue)?.expire(effect.first, effect.count);
+    } else if (effect.kind === 'fate' && effect.reason === 'expired' && effect.position)
+      this.#sentByQueue.get(effect.queue)?.expire(effect.position);
   }
 
   #written(op: JournalOp): void {

@@ -154,9 +154,9 @@ export class SentLane {
     this.#dealWith(peer).sent += count;
   }
 
-  expire(first: Position, count: number): void {
-    this.#expired += count;
-    this.#open.delete(rangeFrom(first, count));
+  expire(position: Position): void {
+    this.#expired++;
+    this.#open.delete(rangeFrom(position, 1));
   }
 
   /** `life`: incarnation of the mesher that says that it has all up to there. */

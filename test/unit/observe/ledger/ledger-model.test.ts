@@ -7,13 +7,13 @@ import {
   ack,
   at,
   entry,
+  expired,
   frame,
   Kept,
   LANE,
   LIFE,
   linkUp,
   opened,
-  QUEUE,
   SENDER,
   sequencesIn,
 } from './ledgers.ts';
@@ -104,8 +104,10 @@ class Model {
     if (this.#cursor > this.#acked) return;
     const last = Math.min(this.#given, this.#acked + many);
     if (last <= this.#acked) return;
-    this.s.did({ kind: 'expired', queue: QUEUE, first: at(this.#acked + 1), count: last - this.#acked });
-    for (let i = this.#acked + 1; i <= last; i++) this.#expired.add(i);
+    for (let i = this.#acked + 1; i <= last; i++) {
+      this.s.did(expired(i));
+      this.#expired.add(i);
+    }
     this.#acked = this.#cursor = last;
   }
 

@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BlockList } from '../../../../node/core/block-list.ts';
-import { ack, at, entry, frame, Kept, LANE, LIFE, linkUp, opened, QUEUE, SENDER } from './ledgers.ts';
+import {
+  ack,
+  at,
+  entry,
+  expired,
+  frame,
+  Kept,
+  LANE,
+  LIFE,
+  linkUp,
+  opened,
+  QUEUE,
+  SENDER,
+} from './ledgers.ts';
 
 /** A sender that has given places 1 to `to`, and a receiver, linked. */
 function pair(to: number): { s: Kept; r: Kept } {
@@ -58,7 +71,7 @@ test('an event that a lane goes past is missing when what follows is acked, not 
   const { s, r } = pair(6);
   sends(s, 1, 2);
   s.heard(ack('r1', 2));
-  s.did({ kind: 'expired', queue: QUEUE, first: at(3), count: 1 });
+  s.did(expired(3));
   sends(s, 5, 6);
   assert.deepEqual(kinds(s), []);
   s.heard(ack('r1', 6));

@@ -84,6 +84,11 @@ export function frame(from: number, to: number): Extract<Effect, { kind: 'data' 
   return { kind: 'data', ...LANE, previous: START, first: at(from), doubt: false, events };
 }
 
+export function expired(sequence: number): Effect {
+  const place = { queue: QUEUE, block: 1, index: 0, position: at(sequence), attempt: 0 };
+  return { kind: 'fate', what: 'dropped', reason: 'expired', to: 'b', event: EVENT, ...place };
+}
+
 /** The ledger never looks into one. */
 const EVENT = {} as StoredEvent;
 const NO_DIRECTIVE = { groups: 'only', names: [] } as const;
