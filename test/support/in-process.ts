@@ -42,12 +42,13 @@ export async function startInProcess(
     flags: new Map(Object.entries(all).map(([name, text]) => [name, [text]])),
     env: {},
   });
-  let mesher: Mesher | undefined;
+  const starting = startMesher(config, { log: pino({ level: 'silent' }), process });
   t.after(async () => {
-    await mesher?.stop(); // it writes to its folder until then
+    const started = await starting.catch(() => undefined); // the test has heard of it
+    await started?.stop(); // it writes to its folder until then
     await rm(data, { recursive: true });
   });
-  mesher = await startMesher(config, { log: pino({ level: 'silent' }), process });
+  const mesher = await starting;
   await mesher.ready;
   return mesher;
 }
