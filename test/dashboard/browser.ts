@@ -1,4 +1,4 @@
-// A real browser on the dashboard of a fake mesher. Whatever the page writes to its console as an error, throws, or asks of another
+// A real browser on the dashboard of a fake mesher, or of a real one. Whatever the page writes to its console as an error, throws, or asks of another
 // origin fails the test.
 
 import assert from 'node:assert/strict';
@@ -34,13 +34,16 @@ export interface Looks {
   readonly height?: number;
 }
 
-export interface Opened {
+export interface OpenedPage {
   readonly page: Page;
-  readonly mesher: FakeMesher;
   /** `#/…` of the dashboard, shown anew. */
   readonly open: (hash: string) => Promise<void>;
   /** Fails with what the page did wrong so far, but for what was excused. */
   readonly check: (excused?: RegExp) => void;
+}
+
+export interface Opened extends OpenedPage {
+  readonly mesher: FakeMesher;
 }
 
 interface Options extends Looks {
@@ -83,7 +86,17 @@ export async function openDashboard(t: TestContext, hash = '', options: Options 
   await builtDashboard();
   const mesher = await startFakeMesher(options);
   t.after(() => mesher.close());
-  const { context, close } = await openBrowser(options);
+  return { ...(await openPageOf(t, mesher.url, hash, options)), mesher };
+}
+
+/** The dashboard of a mesher that is there. */
+export async function openPageOf(
+  t: TestContext,
+  origin: string,
+  hash = '',
+  looks: Looks = {},
+): Promise<OpenedPage> {
+  const { context, close } = await openBrowser(looks);
   t.after(close);
   const page = context.pages()[0] ?? (await context.newPage());
   const faults: string[] = [];
@@ -92,16 +105,15 @@ export async function openDashboard(t: TestContext, hash = '', options: Options 
     if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()}`);
   });
   context.on('request', (request) => {
-    if (!request.url().startsWith(`${mesher.url}/`)) faults.push(`asked ${request.url()}`);
+    if (!request.url().startsWith(`${origin}/`)) faults.push(`asked ${request.url()}`);
   });
   const open = async (to: string): Promise<void> => {
-    await page.goto(`${mesher.url}/${to}`);
+    await page.goto(`${origin}/${to}`);
     await page.locator('main h1').waitFor();
   };
   await open(hash);
   return {
     page,
-    mesher,
     open,
     check: (excused) => {
       const rest = faults.filter((fault) => excused?.test(fault) !== true);
