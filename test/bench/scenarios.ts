@@ -13,4 +13,5 @@ export const scenarios: readonly (() => Promise<{ readonly scenario: Scenario }>
   () => import('./growth/scenario.ts'),
   () => import('./routing/scenario.ts'),
   () => import('./history/scenario.ts'),
+  () => import('./observing/scenario.ts'),
 ];

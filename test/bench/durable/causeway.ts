@@ -1,6 +1,7 @@
 // The subject: a mesher in each of two clusters, a publisher at A's and a durable subscriber at B's, both by the streaming client.
 
 import { join } from 'node:path';
+import type { Federation } from '../../support/federation.ts';
 import { type Run, withRun } from '../harness/run.ts';
 import type { Subject } from '../harness/scenario.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
@@ -8,17 +9,34 @@ import { type Disk, slowerFsync } from './slower-fsync.ts';
 import { type Ends, measureThroughput } from './throughput.ts';
 import { SUBSCRIPTION, TOPIC } from './topic.ts';
 
-export function causeway(payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Subject {
+/** What else is there during a run of Causeway. */
+export interface Beside {
+  /** In tables. */
+  readonly name: string;
+  /** Further flags of both meshers. */
+  readonly flags?: readonly string[];
+  /** Called when they are ready; returns how it ends. */
+  readonly begin?: (federation: Federation) => Promise<() => void>;
+}
+
+export function causeway(
+  payloadBytes: number,
+  { fsyncSlowerMs }: Disk = {},
+  { name, flags = [], begin }: Beside = { name: 'Causeway' },
+): Subject {
   return {
-    name: 'Causeway',
+    name,
     ready: async () => {
       if (fsyncSlowerMs !== undefined) await slowerFsync(fsyncSlowerMs);
     },
     run: (size) =>
       withRun('durable', async (run) => {
         const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);
-        const { ends, whenSettled } = await openCauseway(run, payloadBytes, wrapper);
+        const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper, flags });
+        const { ends, whenSettled } = await openCauseway(run, payloadBytes, federation);
+        const end = await begin?.(federation);
         const sample = await measureThroughput(run, size, ends, { countsSyncs: true });
+        end?.();
         await whenSettled();
         return sample;
       }),
@@ -29,9 +47,8 @@ export function causeway(payloadBytes: number, { fsyncSlowerMs }: Disk = {}): Su
 async function openCauseway(
   run: Run,
   payloadBytes: number,
-  wrapper: readonly string[],
+  federation: Federation,
 ): Promise<{ readonly ends: Ends; readonly whenSettled: () => Promise<void> }> {
-  const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper });
   const [a, b] = [federation.mesher('a'), federation.mesher('b')];
   const publisher = run.role<PublisherRole>('client', join(import.meta.dirname, 'publisher.ts'));
   const subscriber = run.role<SubscriberRole>('client', join(import.meta.dirname, 'subscriber.ts'));

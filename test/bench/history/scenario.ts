@@ -1,4 +1,4 @@
-// Scenario 10: what it costs to remember what became of each event (node/observe/history), beside the cores' own steps.
+// Scenario 11: what it costs to remember what became of each event (node/observe/history), beside the cores' own steps.
 
 import { EventHash } from '../../../node/observe/history/event-hash.ts';
 import { EventHistory } from '../../../node/observe/history/event-history.ts';
@@ -42,7 +42,7 @@ async function run(size: Size, perRequest: number): Promise<Sample> {
 
 function row(perRequest: number, what: string): Row & { readonly short: boolean } {
   return {
-    id: `10.requests-of-${perRequest}`,
+    id: `11.requests-of-${perRequest}`,
     what,
     unit: 'ns of CPU/event',
     better: 'lower',
@@ -56,7 +56,7 @@ function row(perRequest: number, what: string): Row & { readonly short: boolean 
 
 export const scenario: Scenario = {
   name: 'history',
-  number: 10,
+  number: 11,
   title: 'Remembering what became of each event',
   rows: [
     row(400, 'published, sent to another cluster, delivered and acked there, 400 at a time'),
