@@ -1,5 +1,6 @@
 // Where the regions of clouds are, so that a map can be drawn of clusters that are named after them. To a tenth of a degree at best: of
-// most regions the provider says a city, or a state, and no more. Positions are those of the places that these pages name, of 2025:
+// most regions the provider says a city, or a state, and no more. The positions were put down by hand and not checked against a table; where
+// regions are, and which there are, is for their providers to say:
 //   AWS      docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
 //   GCP      cloud.google.com/compute/docs/regions-zones
 //   Azure    learn.microsoft.com/azure/reliability/regions-list (and, for coordinates, `az account list-locations`)

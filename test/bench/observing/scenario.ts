@@ -10,7 +10,7 @@ import type { Row, Scenario } from '../harness/scenario.ts';
 const BYTES = SIZES['256 B'];
 /** No slower than this. */
 const RATIO_MIN = 0.97;
-const SAMPLED = 0.01;
+const SAMPLED = 0.001;
 const OFF: Beside = { name: 'Causeway, unwatched', flags: ['--trace-events', '0', '--canary-every-ms', '0'] };
 const CANARY = ['--canary-every-ms', '5000'];
 
