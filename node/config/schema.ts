@@ -196,7 +196,7 @@ export const configSchema = Type.Object({
   canary: Type.Object({
     everyMs: Type.Integer({
       minimum: 0,
-      maximum: 2 ** 31,
+      maximum: 24 * 60 * 60 * 1000,
       default: 5_000,
       description:
         'How often each other cluster is probed with a small event over the real path, ms, by one mesher of this cluster. 0: never, and probes of others are not answered.',
