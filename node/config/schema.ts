@@ -251,7 +251,7 @@ export const configSchema = Type.Object({
       maximum: 10_000_000,
       default: 200_000,
       description:
-        'Events whose way `causeway trace` can tell, the last ones: up to 120 bytes of memory each. 0: none, and no refused or dead-lettered event is noted on disk.',
+        'Events whose way `causeway trace` can tell, the last ones: up to 145 bytes of memory each. 0: none, and no refused or dead-lettered event is noted on disk.',
     }),
   }),
   limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),

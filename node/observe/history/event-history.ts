@@ -19,7 +19,7 @@ import { Rows, Texts } from './rings.ts';
 export interface HistoryOptions {
   readonly node: NodeId;
   readonly incarnation: number;
-  /** Events remembered, about 120 bytes each at most, and a tenth of that where many come at a time. */
+  /** Events remembered, about 145 bytes each at most, and a tenth of that where many come at a time. */
   readonly events: number;
   readonly hash: Pick<EventHash, 'low' | 'high' | 'ofTexts' | 'ofBytes'>;
   readonly clusterOf: (node: NodeId) => string | undefined;
