@@ -196,7 +196,7 @@ export const configSchema = Type.Object({
   canary: Type.Object({
     everyMs: Type.Integer({
       minimum: 0,
-      maximum: 2 ** 31,
+      maximum: 24 * 60 * 60 * 1000,
       default: 5_000,
       description:
         'How often each other cluster is probed with a small event over the real path, ms, by one mesher of this cluster. 0: never, and probes of others are not answered.',
@@ -251,7 +251,7 @@ export const configSchema = Type.Object({
       maximum: 10_000_000,
       default: 200_000,
       description:
-        'Events whose way `causeway trace` can tell, the last ones: up to 120 bytes of memory each. 0: none, and no refused or dead-lettered event is noted on disk.',
+        'Events whose way `causeway trace` can tell, the last ones: up to 145 bytes of memory each. 0: none, and no refused or dead-lettered event is noted on disk.',
     }),
   }),
   limits: Type.Object(limits, { description: 'Bounds; see node/core/limits.ts for the reasons.' }),

@@ -314,7 +314,8 @@ export class Queue {
   /** Blocks of which it holds something, from the number `from` on, in order. Subscriptions only. */
   *blocksFrom(from: number): Generator<number> {
     for (const block of this.#blocks.keys()) if (block >= from) yield block;
-    for (const { block } of this.#unloaded) if (block >= from) yield block;
+    const unloaded = this.#unloaded.from(from);
+    for (let listed = unloaded.next(); listed; listed = unloaded.next()) yield listed.block;
   }
 
   /** False where it is known that this event, which the journal has for the queue, is settled already. Subscriptions only. */
@@ -416,8 +417,7 @@ export class Queue {
     const state = this.#blocks.get(block) ?? this.#touched.get(block);
     if (state?.remaining) return state.remaining.has(index);
     if (state) return true;
-    for (const listed of this.#unloaded) if (listed.block === block) return true;
-    return false;
+    return this.#unloaded.from(block).next()?.block === block;
   }
 
   /** Gives up the oldest events beyond `keep` that nobody has in hand. Whole unread blocks go unread. */

@@ -59,6 +59,7 @@ export function overviewRoutes(source: () => OverviewSource): FastifyPluginAsync
     app.get(
       '/v1/overview/stream',
       {
+        exposeHeadRoute: false, // it would be a stream that nobody reads, and that keeps the place of one that somebody does
         schema: {
           operationId: 'streamOverview',
           summary: 'The same, again every two seconds',

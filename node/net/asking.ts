@@ -18,6 +18,10 @@ export const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const PATIENCE_MS = 15_000;
 /** Of one peer, answered at the same time. More are refused: each may cost a look through a queue. */
 const UNDER_WAY_MAX = 8;
+/** Asked of one peer at the same time: below what it takes, which counts a question until its stream is closed. The others wait. */
+const ASKED_MAX = 6;
+/** Questions to one peer that wait for their turn. More are not asked. */
+const WAITING_MAX = 256;
 const LENGTH_BYTES = 4;
 /** Sent at a time, so that acks and keep-alives get their turn on the connection. */
 const PIECE_BYTES = 32 * 1024;
@@ -26,6 +30,7 @@ export class Asking {
   readonly #protocol: string;
   readonly #answer: Answer;
   readonly #underWay = new Map<NodeId, number>();
+  readonly #asked = new Map<NodeId, { underWay: number; readonly waiting: (() => void)[] }>();
 
   constructor(protocol: string, answer: Answer) {
     this.#protocol = protocol;
@@ -55,6 +60,23 @@ export class Asking {
   /** Rejects with `Unanswered`. */
   async ask(connection: Connection, question: Uint8Array): Promise<Uint8Array> {
     const signal = AbortSignal.timeout(PATIENCE_MS);
+    const peer = connection.remotePeer.toString();
+    const asked = this.#asked.get(peer) ?? { underWay: 0, waiting: [] };
+    this.#asked.set(peer, asked);
+    if (asked.waiting.length >= WAITING_MAX) throw new Unanswered('too many questions to it wait already');
+    if (asked.underWay < ASKED_MAX) asked.underWay++;
+    else await new Promise<void>((resolve) => asked.waiting.push(resolve));
+    try {
+      return await this.#askNow(connection, question, signal);
+    } finally {
+      const next = asked.waiting.shift();
+      if (next)
+        next(); // in the same place
+      else if (--asked.underWay === 0) this.#asked.delete(peer);
+    }
+  }
+
+  async #askNow(connection: Connection, question: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     let stream: Stream | undefined;
     try {
       stream = await connection.newStream(this.#protocol, { signal });

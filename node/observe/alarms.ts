@@ -92,9 +92,9 @@ function time(wall: number): string {
     : `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** People's own words end without a full stop here: the sentence has one. */
+/** People's own words end without a full stop here: the sentence has one. Peers say them: each run of blanks is looked at once. */
 function clause(text: string): string {
-  return text.replace(/[.\s]+$/, '');
+  return text.replace(/(?<![.\s])[.\s]+$/, '');
 }
 
 function capital(text: string): string {

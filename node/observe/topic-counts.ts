@@ -2,6 +2,7 @@
 // table, from each publish that is taken: one look-up for a batch of one topic. Topics that are seldom published on make room.
 
 import { TOLD_MAX } from './bounds.ts';
+import { refusedIn } from './refused-requests.ts';
 import { hash32 } from '../core/event.ts';
 import { rounded } from './samples.ts';
 import type { Effect, Input } from '../core/steps.ts';
@@ -42,7 +43,7 @@ export class TopicCounts {
     let refused: ReadonlySet<number> | undefined;
     for (const input of inputs) {
       if (input.kind !== 'publish' || isInternal(input.events[0]?.topic ?? '')) continue;
-      refused ??= refusedOf(effects);
+      refused ??= refusedIn(effects);
       if (refused.has(input.request)) continue;
       let [topic, count] = ['', 0];
       for (const event of input.events) {
@@ -128,14 +129,4 @@ export class TopicCounts {
     this.#bits = 0;
     for (const topic of this.#counts.keys()) this.#note(topic);
   }
-}
-
-const NONE: ReadonlySet<number> = new Set();
-
-function refusedOf(effects: readonly Effect[]): ReadonlySet<number> {
-  let refused: Set<number> | undefined;
-  for (const effect of effects)
-    if (effect.kind === 'reply' && effect.reply.kind === 'failed')
-      (refused ??= new Set()).add(effect.request);
-  return refused ?? NONE;
 }

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { Connection, Stream } from '@libp2p/interface';
 import { LIMITS } from '../../node/core/limits.ts';
-import { ANSWER_BYTES_MAX, type Answer } from '../../node/net/asking.ts';
+import { ANSWER_BYTES_MAX, type Answer, Asking } from '../../node/net/asking.ts';
 import { ephemeralKeys } from '../../node/net/keys.ts';
 import { Libp2pNetwork } from '../../node/net/network.ts';
 import { join, Node } from '../contracts/network-harness.ts';
@@ -37,10 +38,10 @@ test('a peer answers over its link, also much and to many at once, and the link 
     Buffer.from(await a.network.ask(b.node.id, Buffer.from(text))).toString();
   assert.equal(await ask('this'), `${a.node.id} asked this`);
   assert.deepEqual(await a.network.ask(b.node.id, Buffer.alloc(0)), large);
-  const answers = await Promise.all(['1', '2', '3', '4', '5'].map(ask));
+  const many = Array.from({ length: 40 }, (_, i) => `${i}`);
   assert.deepEqual(
-    answers,
-    [1, 2, 3, 4, 5].map((i) => `${a.node.id} asked ${i}`),
+    await Promise.all(many.map(ask)),
+    many.map((i) => `${a.node.id} asked ${i}`),
   );
   assert(a.node.up.has(b.node.id) && b.node.up.has(a.node.id), 'the link is as it was');
 });
@@ -61,20 +62,29 @@ test('a question that cannot be answered fails alone, and says why', async (t) =
   assert(a.node.up.has(b.node.id) && b.node.up.has(a.node.id), 'the link is as it was');
 });
 
-test('more questions at once than a peer may ask are refused, and the next are answered', async (t) => {
-  let release = (): void => undefined;
-  const held = new Promise<void>((resolve) => (release = resolve));
-  const a = await start(t);
-  const b = await start(t, async () => {
-    await held;
-    return Buffer.from('there');
-  });
-  await join(a.node, b.node);
-  const asked = Array.from({ length: 12 }, () => a.network.ask(b.node.id, Buffer.from('?')));
-  const early = await Promise.race(asked.map((one) => one.then(() => 'answered').catch(() => 'refused')));
-  assert.equal(early, 'refused');
-  release();
-  const outcomes = await Promise.allSettled(asked);
-  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 8);
-  assert.equal(Buffer.from(await a.network.ask(b.node.id, Buffer.from('?'))).toString(), 'there');
+/** A stream of a peer that has asked, and what became of it. */
+class AskedStream {
+  end: 'open' | 'answered' | 'refused' = 'open';
+  send = (): boolean => true;
+  close = async (): Promise<void> => void (this.end = 'answered');
+  abort = (): void => void (this.end = 'refused');
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    yield Buffer.from([0, 0, 0, 1, 63]);
+  }
+}
+
+test('more questions at once than a peer may ask are refused, and the next are answered', async () => {
+  const held = Promise.withResolvers<Uint8Array>();
+  const asking = new Asking('questions', () => held.promise);
+  const connection = { remotePeer: { toString: () => 'peer' } } as Connection;
+  const streams = Array.from({ length: 12 }, () => new AskedStream());
+  const taken = streams.map((stream) => asking.take(stream as unknown as Stream, connection));
+  assert.equal(streams.filter(({ end }) => end === 'refused').length, 4);
+  held.resolve(Buffer.from('there'));
+  await Promise.all(taken);
+  assert.equal(streams.filter(({ end }) => end === 'answered').length, 8);
+  const next = new AskedStream();
+  await asking.take(next as unknown as Stream, connection);
+  assert.equal(next.end, 'answered');
 });

@@ -12,13 +12,14 @@ import { clusterQueue, peerQueue } from '../../core/lane-queue.ts';
 import type { BestEffort, LaneAck, LaneData, LaneReady, LinkMessage } from '../../core/messages.ts';
 import type { JournalOp, LoadedEntry, QueueEntry } from '../../core/ports.ts';
 import type { Effect, Input, Now, RequestId, SessionId } from '../../core/steps.ts';
+import { refusedIn } from '../refused-requests.ts';
 import type { EventHash } from './event-hash.ts';
 import { Rows, Texts } from './rings.ts';
 
 export interface HistoryOptions {
   readonly node: NodeId;
   readonly incarnation: number;
-  /** Events remembered, about 120 bytes each at most, and a tenth of that where many come at a time. */
+  /** Events remembered, about 145 bytes each at most, and a tenth of that where many come at a time. */
   readonly events: number;
   readonly hash: Pick<EventHash, 'low' | 'high' | 'ofTexts' | 'ofBytes'>;
   readonly clusterOf: (node: NodeId) => string | undefined;
@@ -162,7 +163,8 @@ export class EventHistory {
   stepped(inputs: readonly Input[], effects: readonly Effect[], now: Now): void {
     const at = now.wall;
     if (this.since === 0) this.since = at;
-    for (const input of inputs) this.#input(input, effects, at);
+    const refused = refusedIn(effects);
+    for (const input of inputs) this.#input(input, refused, at);
     let appends = false;
     for (const effect of effects) {
       switch (effect.kind) {
@@ -195,7 +197,7 @@ export class EventHistory {
     this.#handed = undefined;
   }
 
-  #input(input: Input, effects: readonly Effect[], at: number): void {
+  #input(input: Input, refused: ReadonlySet<RequestId>, at: number): void {
     switch (input.kind) {
       case 'messages':
         for (const message of input.messages) this.#message(input.peer, message, at);
@@ -204,7 +206,8 @@ export class EventHistory {
         this.#acks(input.settlements, at);
         break;
       case 'publish':
-        if (input.qos === 'best-effort' && isTaken(input.request, effects))
+        // one that keeps to memory is answered in the same step
+        if (input.qos === 'best-effort' && !refused.has(input.request))
           this.#publishedLoose(input.events, at);
         break;
       case 'appended':
@@ -592,11 +595,4 @@ export class EventHistory {
       cells[row + UNREAD.at] = at;
     }
   }
-}
-
-/** A request that keeps to memory is answered in the same step. */
-function isTaken(request: RequestId, effects: readonly Effect[]): boolean {
-  return !effects.some(
-    (effect) => effect.kind === 'reply' && effect.request === request && effect.reply.kind === 'failed',
-  );
 }

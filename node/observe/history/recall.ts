@@ -57,11 +57,15 @@ export function recall(history: EventHistory, source: string, id: string): Recal
   const open: OpenEntry[] = [];
   const sightings = find(history, source, id);
   const ended = factsOf(history, sightings, hops);
-  for (const number of sightings) {
-    const block = blockOf(history, number);
-    if (!block) continue;
-    if (block.committedAt > 0) hops.push(hop(block.committedAt, 'committed'));
-    open.push(...queuesOf(history, block, ended, hops));
+  const blocks = sightings.flatMap((number) => blockOf(history, number) ?? []);
+  const wanted = new Set(blocks.map(({ block }) => block));
+  const entries = rowsOf(history.entries, ENTRY.block, wanted);
+  const handlings = rowsOf(history.handlings, HANDLING.block, wanted);
+  for (const found of blocks) {
+    const { block, committedAt } = found;
+    if (committedAt > 0) hops.push(hop(committedAt, 'committed'));
+    const rows = { entries: entries.get(block) ?? [], handlings: handlings.get(block) ?? [] };
+    open.push(...queuesOf(history, found, rows, ended, hops));
   }
   hops.sort((a, b) => a.at - b.at || RANK[a.what] - RANK[b.what] || a.attempt - b.attempt);
   return { hops, open };
@@ -197,16 +201,32 @@ function indexAt({ indices }: EventHistory, start: number, from: number, offset:
   return start + offset < indices.start ? undefined : indices.cell(start + offset, 0);
 }
 
+/** Numbers of rows, the oldest first. */
+interface BlockRows {
+  readonly entries: readonly number[];
+  readonly handlings: readonly number[];
+}
+
+/**
+ * Rows with these blocks in a column, by block. In one pass: an event that was published again and again to many subscriptions has
+ * thousands of entries, and a pass for each would hold the event loop for seconds.
+ */
+function rowsOf(rows: Rows, column: number, blocks: ReadonlySet<number>): Map<number, number[]> {
+  const found = new Map([...blocks].map((block): [number, number[]] => [block, []]));
+  for (let row = rows.start; row < rows.end; row++) found.get(rows.cell(row, column))?.push(row);
+  return found;
+}
+
 function queuesOf(
   history: EventHistory,
   { block, index }: FoundBlock,
+  rows: BlockRows,
   ended: ReadonlySet<string>,
   hops: LocalHop[],
 ): OpenEntry[] {
   const { entries } = history;
   const open: OpenEntry[] = [];
-  for (let row = entries.start; row < entries.end; row++) {
-    if (entries.cell(row, ENTRY.block) !== block) continue;
+  for (const row of rows.entries) {
     const offset = offsetOf(history, row, index);
     if (offset === undefined) continue;
     const queue = entries.cell(row, ENTRY.queue);
@@ -221,7 +241,7 @@ function queuesOf(
     const hasEnded = ended.has(placeIn(queue, block, index));
     const isDone = position
       ? travelsOf(history, name, position, since, hasEnded, hops)
-      : handlingsOf(history, entry, since, hasEnded, hops);
+      : handlingsOf(history, entry, rows, since, hasEnded, hops);
     const isDropped = !isDone && !hasEnded && droppedUnread(history, entry, hops);
     if (!isDone && !isDropped && !hasEnded) open.push(entry);
   }
@@ -270,16 +290,16 @@ function travelsOf(
 /** Adds when it was handed out and acked; true: it was acked. What is acked after its end was nobody's any more. */
 function handlingsOf(
   { handlings }: EventHistory,
-  { queue, name, block, index }: OpenEntry,
+  { queue, name, index }: OpenEntry,
+  rows: BlockRows,
   since: number,
   hasEnded: boolean,
   hops: LocalHop[],
 ): boolean {
   const subscription = name.replace(/^s:/, '');
   const knowsFirst = since >= handlings.start;
-  for (let row = Math.max(since, handlings.start); row < handlings.end; row++) {
-    if (handlings.cell(row, HANDLING.block) !== block || handlings.cell(row, HANDLING.queue) !== queue)
-      continue;
+  for (const row of rows.handlings) {
+    if (row < since || handlings.cell(row, HANDLING.queue) !== queue) continue;
     if (index < handlings.cell(row, HANDLING.from) || index >= handlings.cell(row, HANDLING.end)) continue;
     const at = handlings.cell(row, HANDLING.at);
     const attempt = handlings.cell(row, HANDLING.attempt);

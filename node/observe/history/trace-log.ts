@@ -8,6 +8,7 @@ import { appendFile, mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Named } from './event-names.ts';
 import type { LocalHop } from './recall.ts';
+import { NAME_MAX } from './trace-question.ts';
 
 export interface TraceLogPorts {
   readonly log: { warn(fields: object, message: string): void };
@@ -42,7 +43,8 @@ export class TraceLog {
   }
 
   add({ source, id }: Named, hop: LocalHop): void {
-    if (id === '' && source === '') return; // nobody could ask for it
+    // nobody could ask for it
+    if ((id === '' && source === '') || id.length > NAME_MAX || source.length > NAME_MAX) return;
     const second = Math.floor(hop.at / 1_000);
     if (second !== this.#second) {
       this.#second = second;

@@ -4,8 +4,8 @@ import Type, { type Static } from 'typebox';
 import { HOP_KINDS, type HopKind } from '../../core/overview.ts';
 import type { Question } from '../questions.ts';
 
-/** Characters of a source or an id: far more than makes sense, and a question still fits. */
-const NAME_MAX = 8_192;
+/** Characters of a source or an id that may be asked for: far more than makes sense, and a question still fits. */
+export const NAME_MAX = 8_192;
 const TEXT_MAX = 2_048;
 /** Hops that one mesher tells of one event, the newest. */
 export const HOPS_TOLD_MAX = 256;

@@ -170,6 +170,8 @@ test('refuses what does not fit, with its place and what would', (t) => {
     [{ flags: { 'registry-lease-ttl-ms': '1' } }, />= 1000/],
     [{ flags: { label: 'zone' } }, /key=value/],
     [{ file: yamlFile(t, 'http: 7400\n') }, /'http' must hold keys such as 'listen', 'advertise'/],
+    // a timer cannot wait longer than 2^31 ms: it would go off every ms
+    [{ flags: { 'canary-every-ms': '2000000000' } }, /canary\.everyMs is .*, it must be /],
     [{ file: yamlFile(t, 'data: 7\n') }, /:1: data is 7, it must be text/],
     [{ file: yamlFile(t, 'data: [1\n') }, /causeway\.yaml:\d: not valid YAML/],
     [{ file: yamlFile(t, 'data: a\ndata: b\n') }, /not valid YAML.*unique/],

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MesherCore } from '../../../../node/core/mesher-core.ts';
+import type { Effect } from '../../../../node/core/steps.ts';
+import type { Settlement } from '../../../../node/core/delivery-types.ts';
 import { EventHash } from '../../../../node/observe/history/event-hash.ts';
 import { EventHistory } from '../../../../node/observe/history/event-history.ts';
 import { type LocalHop, recall } from '../../../../node/observe/history/recall.ts';
@@ -87,4 +89,33 @@ test('forgets the oldest, and then tells less, but nothing that did not happen t
     }
   }
   assert.ok(told > 100 && forgotten > 1_000, `${told} told, ${forgotten} forgotten`);
+});
+
+test('reads what consumers did once, however often and for how many subscriptions an event was published', (t) => {
+  const hash = new FirstWords(() => 0.3);
+  const [events, queues, times] = [4_000, 20, 64];
+  const history = new EventHistory({ node: 'n', incarnation: 1, events, hash, clusterOf: () => undefined });
+  const bytes = Buffer.from('again');
+  const event = {
+    origin: 'n',
+    incarnation: 1,
+    lookAt: (look: (bytes: Uint8Array, start: number, end: number) => void) => look(bytes, 0, bytes.length),
+  };
+  const now = { wall: 1, monotonic: 1 };
+  const append = (block: number): Effect => {
+    const ops: unknown[] = [{ op: 'block', block, events: [event] }];
+    for (let queue = 1; queue <= queues; queue++)
+      ops.push({ op: 'entry', queue, block, entry: { indices: [0], directives: [], first: undefined } });
+    return { kind: 'append', batch: block, ops, sync: true } as Effect;
+  };
+  for (let block = 1; block <= times; block++) history.stepped([], [append(block)], now);
+  const acked = (block: number): Settlement => ({
+    kind: 'ack',
+    token: { queue: 1, block, index: 0, attempt: 1, session: undefined },
+  });
+  const settlements = Array.from({ length: events / 2 }, (_, i) => acked(1_000 + 2 * i));
+  history.stepped([{ kind: 'settle', request: 1, name: 'q', settlements }], [], now);
+  const read = t.mock.method(history.handlings, 'cell');
+  assert.equal(recall(history, '', 'again').open.length, queues * times);
+  assert.ok(read.mock.callCount() <= events, `${read.mock.callCount()} cells`);
 });

@@ -60,6 +60,19 @@ test('keeps to its bounds: two files, and so many lines in a second', async (t) 
   assert.equal((await noted.of({ source: '/a', id: '0.0' })).length, 0, 'the oldest are gone');
 });
 
+test('notes nothing whose names are longer than can be asked for', async (t) => {
+  const path = await folder(t);
+  const noted = new TraceLog(path, { log });
+  const long = 'x'.repeat(8_193);
+  noted.add({ source: '/a', id: long }, refused(1));
+  noted.add({ source: long, id: '1' }, refused(2));
+  noted.add({ source: '/a', id: long.slice(1) }, refused(3));
+  await noted.close();
+  assert.deepEqual(await noted.of({ source: '/a', id: long }), []);
+  assert.deepEqual(await noted.of({ source: long, id: '1' }), []);
+  assert.deepEqual(await noted.of({ source: '/a', id: long.slice(1) }), [refused(3)]);
+});
+
 test('a disk that takes nothing is told of once, and ends nothing', async () => {
   let warned = 0;
   const noted = new TraceLog('/dev/null/nowhere', { log: { warn: () => void warned++ } });
