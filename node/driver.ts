@@ -39,7 +39,7 @@ export interface DriverPorts {
 
 /**
  * Looks on: all that a mesher hears and does is in its steps. It changes nothing, keeps none of what it is given (an event keeps the
- * memory of its whole batch), and what it costs is paid for every event. What it throws is a bug, and ends the mesher.
+ * memory of its whole batch), and what it costs is paid for every event. What it throws is a bug, and the last that it is told of.
  */
 export interface StepObserver {
   stepped(inputs: readonly Input[], effects: readonly Effect[], now: Now): void;
@@ -86,6 +86,7 @@ export class Driver {
   /** Resolves when no question about claims is under way. */
   #claimsAsked: Promise<void> = Promise.resolve();
   /** Batches as copies get them: one for all. */
+  readonly #observers: Set<StepObserver>;
   readonly #encoded = new WeakMap<readonly JournalOp[], readonly Uint8Array[]>();
   /** What the log said last of the registry, and when (monotonic ms). */
   #registryLog: { readonly state: 'up' | 'unreached' | 'refused'; readonly at: number } | undefined;
@@ -93,6 +94,7 @@ export class Driver {
   constructor(core: MesherCore, ports: DriverPorts) {
     this.#core = core;
     this.#ports = ports;
+    this.#observers = new Set(ports.observers);
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
@@ -185,9 +187,24 @@ export class Driver {
       const now = this.now();
       const effects = this.#core.step(inputs, now);
       for (const effect of effects) this.#carryOut(effect);
-      for (const observer of this.#ports.observers ?? []) observer.stepped(inputs, effects, now);
+      this.#tellObservers(inputs, effects, now);
     } catch (error) {
       this.#abort(error, 'internal');
+    }
+  }
+
+  /** They read what peers and publishers wrote: custody must not hang on what looks on. One that throws is told nothing any more. */
+  #tellObservers(inputs: readonly Input[], effects: readonly Effect[], now: Now): void {
+    for (const observer of this.#observers) {
+      try {
+        observer.stepped(inputs, effects, now);
+      } catch (error) {
+        this.#observers.delete(observer);
+        this.#ports.log.error(
+          { err: error, observer: observer.constructor.name },
+          'an observer failed, and is left out until the next start: what it shows ends here',
+        );
+      }
     }
   }
 

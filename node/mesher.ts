@@ -288,7 +288,7 @@ async function build(
   copyStore.scrub(({ owner, error, aside }) => {
     log.error(
       { err: error, owner, aside },
-      'a copy is damaged: it is put aside, and its owner sends it anew; one that is being taken over is moved as far as it can be read',
+      'a copy is damaged: where its owner is linked it is put aside, and sent anew; else it is moved as far as it can be read',
     );
     driver.input({ kind: 'copy-damaged', owner });
   });
@@ -304,7 +304,11 @@ async function build(
     disk: () => disk.figures(),
     rssBytes: () => figures.memoryUsage().rss,
     operators: config.dashboard.operators,
-    load: (queue, blocks) => journal.load(queue, blocks),
+    load: (queue, blocks) =>
+      journal.load(queue, blocks).catch((error: unknown) => {
+        driver.fail(error); // as where a delivery reads it
+        throw error;
+      }),
     request: (make) => driver.request(make),
     ledger: (peer) => reconciler.verdictOf(peer),
     canaries: () => started.canary?.overviews() ?? [],

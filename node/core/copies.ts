@@ -177,15 +177,15 @@ export class Copies {
   }
 
   /**
-   * It cannot be relied on: its owner, if it is there, sends it anew. One that is being taken over is moved as far as it can be read:
-   * nothing that is sound is given up, and there may be no other.
+   * It cannot be relied on: its owner, who is there, sends it anew. One whose owner is away, or that is being taken over, stays, and is
+   * moved as far as it can be read: nothing that is sound is given up, and there may be no other.
    */
   damaged(owner: NodeId, isLinked: boolean): void {
     const copy = this.#copies.get(owner);
-    if (!copy || copy.isSealed) return;
+    if (!copy || copy.isSealed || !isLinked) return;
     this.#copies.delete(owner);
     this.#options.emit({ kind: 'copy-aside', owner });
-    if (isLinked) this.open(owner);
+    this.open(owner);
   }
 
   drop(owner: NodeId): void {

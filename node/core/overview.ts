@@ -161,6 +161,7 @@ export interface TopicOverview {
 export interface CanaryOverview {
   readonly from: string;
   readonly to: string;
+  /** When the last one arrived; 0: none did. */
   readonly lastAt: number;
   readonly hour: CanaryFigures;
   readonly day: CanaryFigures;

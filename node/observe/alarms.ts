@@ -128,7 +128,7 @@ function meshersAway(facts: AlarmFacts): Found[] {
     if (isAway(mesher))
       return [
         {
-          severity: 'warning',
+          severity: 'critical',
           code: 'mesher-suspect',
           text: `${capital(name(node))} is suspect${when}: the registry does not list it any more, and ${clause(silent)}.`,
           help: 'See whether its process runs, and whether it reaches the registry; what is meant for it waits.',

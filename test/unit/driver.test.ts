@@ -61,6 +61,31 @@ function scripted(...steps: Effect[][]): Driver {
   } as unknown as DriverPorts);
 }
 
+test('an observer that throws is left out, and said so; the mesher and the others go on', async () => {
+  const told: string[] = [];
+  const [failing, sound] = [{ steps: 0 }, { steps: 0 }];
+  const core = { step: () => [], commits: { idle: true } } as unknown as MesherCore;
+  const driver = new Driver(core, {
+    clock: { wall: () => 0, monotonic: () => 0 },
+    log: { error: (_fields: object, message: string) => void told.push(message) },
+    observers: [
+      {
+        stepped: () => {
+          failing.steps++;
+          throw new Error('a bug of an observer');
+        },
+      },
+      { stepped: () => void sound.steps++ },
+    ],
+  } as unknown as DriverPorts);
+  for (let step = 0; step < 3; step++) {
+    driver.input({ kind: 'tick' });
+    await turn();
+  }
+  assert.deepEqual([failing.steps, sound.steps, told.length], [1, 3, 1]);
+  assert.match(told[0] ?? '', /^an observer failed, and is left out/);
+});
+
 test('a session that throws ends the mesher, with the error, and all others are told', async () => {
   const bug = new Error('a bug of a bridge');
   const driver = scripted([

@@ -193,6 +193,12 @@ function Clusters({ overview }: { readonly overview: Overview }): JSX.Element {
         const own = new Set(cluster.meshers);
         const links = overview.links.filter(({ from, to }) => own.has(from) && !own.has(to));
         const bad = links.filter(({ state }) => state !== 'up').length;
+        if (links.length === 0 && overview.clusters.length > 1)
+          return (
+            <State tone="bad" icon="down">
+              none is known
+            </State>
+          );
         return bad === 0 ? (
           <State tone="good" icon="up">
             {links.length} up

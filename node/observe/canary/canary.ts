@@ -250,13 +250,13 @@ export class Canary {
   overviews(): CanaryOverview[] {
     const now = this.#ports.clock.wall();
     return [...this.#targets]
-      .filter(([, { record }]) => record.lastAt > 0)
       .map(([to, { record }]) => ({
         from: this.#options.cluster,
         to,
         lastAt: record.lastAt,
         ...record.figures(now),
-      }));
+      }))
+      .filter(({ month }) => month.sent > 0);
   }
 
   metrics(): MetricFamily[] {

@@ -91,6 +91,7 @@ export class PairRecord {
   }
 
   /** Wall clock, ms, of the last result; 0: none. */
+  /** When the last one arrived; 0: none did. */
   get lastAt(): number {
     return this.#lastAt;
   }
@@ -101,7 +102,7 @@ export class PairRecord {
 
   /** `ms`: one way; undefined: it did not arrive in time. */
   note(at: number, ms: number | undefined): void {
-    this.#lastAt = at;
+    if (ms !== undefined) this.#lastAt = at;
     for (const slot of [this.#minutes.now(at), this.#hours.now(at)]) {
       slot.sent++;
       if (ms === undefined) continue;

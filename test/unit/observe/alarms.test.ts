@@ -51,7 +51,7 @@ const CASES: readonly (readonly [
       meshers: [mesher('a1', 'a'), silentMesher('b1', 'b', 'suspect', 'there is no link to it')],
       links: [link('a1', 'b1', down)],
     }),
-    'warning',
+    'critical',
     'mesher-suspect',
     /^Mesher b1 of b is suspect: .* and there is no link to it\.$/,
   ],
