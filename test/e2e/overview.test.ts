@@ -55,11 +55,16 @@ test('a link that is cut is named from elsewhere, and so is its end', async (t) 
   const ends = new Set([nodeOf('a'), nodeOf('b')]);
   const isBoth = ({ about: { mesher = '', peer = '' } }: Alarm): boolean =>
     ends.has(mesher) && ends.has(peer);
-  const alarm = await until('c names the link between a and b', async () => {
-    const { alarms, links } = await overviewOf(c);
-    const down = links.filter(({ state }) => state === 'down');
-    return down.length === 2 ? alarms.find((one) => one.code === 'link-down' && isBoth(one)) : undefined;
-  });
+  let seen = '';
+  const alarm = await until(
+    () => `c names the link between a and b; it shows ${seen}`,
+    async () => {
+      const { alarms, links } = await overviewOf(c);
+      seen = JSON.stringify([alarms.map(({ text }) => text), links.map(({ state, why }) => [state, why])]);
+      const down = links.filter(({ state }) => state === 'down');
+      return down.length === 2 ? alarms.find((one) => one.code === 'link-down' && isBoth(one)) : undefined;
+    },
+  );
   assert.match(
     alarm.text,
     /The link between mesher …\w{6} of [ab] and mesher …\w{6} of [ab] is down since \d{4}-/,

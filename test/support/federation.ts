@@ -297,7 +297,10 @@ export class Federation {
       const relay = this.#relay((pid) => {
         const dialler = this.#clusterOf(pid);
         return (
-          this.#cut.has(cluster) !== this.#cut.has(dialler) || this.#cutLinks.has(pair(cluster, dialler))
+          this.#cut.has(cluster) !== this.#cut.has(dialler) ||
+          this.#cutLinks.has(pair(cluster, dialler)) ||
+          // who dialled was not found out: it may be the one, and whoever it is dials again
+          (dialler === '' && [...this.#cutLinks].some((one) => one.split(' ').includes(cluster)))
         );
       });
       const port = await relay.listen();
