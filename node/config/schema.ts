@@ -190,7 +190,7 @@ export const configSchema = Type.Object({
     operators: Type.Union([Type.Literal('federation'), Type.Literal('cluster'), Type.Literal('nobody')], {
       default: 'cluster',
       description:
-        'Who may redrive and drop dead letters of this mesher: its own HTTP API and meshers of its cluster, or of the whole federation; or nobody. All members may read them.',
+        'Who may redrive and drop dead letters of this mesher: its own HTTP API and meshers of its cluster, or of the whole federation; or nobody. All members may read them. Clients of the API are not authenticated, and which cluster a mesher is of is what it says in the registry.',
     }),
   }),
   canary: Type.Object({
