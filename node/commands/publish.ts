@@ -93,6 +93,7 @@ class PublishRun {
   #bar: ProgressBar | undefined;
   #published = 0;
   #nowhere = 0;
+  #hasTold = false;
 
   constructor(args: Arguments, terminal: Terminal) {
     this.#args = args;
@@ -129,8 +130,19 @@ class PublishRun {
           await terminal.stdout.write(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
         await this.#bar?.count(results.length);
       },
-      waiting: ({ code }) => void this.#bar?.say(`${code}, trying again`),
+      waiting: (error) => this.#tellWaiting(error),
     });
+  }
+
+  /** Once, where no bar shows it all the time: whoever waits is to know what for. */
+  #tellWaiting({ code, message }: MeshError): void {
+    if (this.#bar) void this.#bar.say(`${code}, trying again`);
+    else if (!this.#hasTold)
+      void printLine(
+        this.#terminal.stderr,
+        `causeway publish: ${message}; trying again for up to ${patienceMs / 1_000} s`,
+      );
+    this.#hasTold = true;
   }
 
   async all(): Promise<void> {

@@ -8,7 +8,7 @@ import { checkCloudEvent } from '../core/cloud-event-check.ts';
 import { parseJsonEvent } from '../core/cloud-event-json.ts';
 import type { MeshError } from '../core/errors.ts';
 import { encodeCloudEvent } from '../wire/cloud-event-protobuf.ts';
-import type { Api } from './api.ts';
+import { type Api, unreachable } from './api.ts';
 import { asMeshErrors, connectMesh, meshErrorOf } from './mesh.ts';
 
 export interface PublisherOptions {
@@ -29,6 +29,8 @@ export interface PublisherOptions {
 // Well under every limit a mesher has by default, and large enough that the fsync of each batch does not show.
 const callEventsMax = 1_000;
 const callBytesMax = 256 * 1024;
+/** A connection that takes longer is told of. */
+const lateMs = 2_000;
 /** What is under way may still be answered when the command is told to stop. */
 const closeTimeoutMs = 2_000;
 
@@ -86,13 +88,17 @@ export class Publisher {
   /** Later, so that wrong input is told of without a mesher. */
   async #connect(): Promise<Mesh> {
     const { patienceMs, parallel, signal, waiting } = this.#options;
+    const late = setTimeout(
+      () => waiting?.(unreachable(this.#api.url, new Error('no connection yet'))),
+      lateMs,
+    );
     const mesh = await connectMesh(this.#api, {
       connectTimeoutMs: patienceMs,
       publishTimeoutMs: patienceMs,
       closeTimeoutMs,
       batchesInFlightMax: parallel,
       signal,
-    });
+    }).finally(() => clearTimeout(late));
     this.#inDoubt = () => mesh.inDoubt;
     signal.addEventListener('abort', () => void mesh.close(), { once: true });
     const tell = (error: CausewayError): void => waiting?.(meshErrorOf(this.#api.url, error));
