@@ -103,7 +103,7 @@ async function survives(
   t: TestContext,
   mesher: RunningMesher,
   url: string,
-  disturb: () => Promise<void>,
+  disturb: (publisher: Mesh) => Promise<void>,
 ): Promise<void> {
   const [publisher, subscriber] = [await connected(t, url), await connected(t, url)];
   let downs = 0;
@@ -113,7 +113,7 @@ async function survives(
   const consumer = new Consumer();
   const consuming = consumer.run(subscription);
   let isOver = false;
-  const disturbing = disturb().finally(() => (isOver = true));
+  const disturbing = disturb(publisher).finally(() => (isOver = true));
   const acked = await publishUntil(publisher, () => isOver);
   await disturbing;
   await until(
@@ -137,12 +137,14 @@ async function survives(
 
 test('a mesher that is killed and started again loses nothing that was acked, and doubles nothing that was answered', async (t) => {
   const mesher = await oneMesher(t);
-  await survives(t, mesher, mesher.http, async () => {
+  await survives(t, mesher, mesher.http, async (publisher) => {
     for (let round = 0; round < 3; round++) {
       await sleep(300 + Math.random() * 500);
       await mesher.kill();
       mesher.start();
       await mesher.whenReady();
+      // it has a connection again that can be lost
+      await publisher.publish({ source: '/test', type: TYPE }, { topic: 'nobody/wants' });
     }
   });
 });
