@@ -79,16 +79,12 @@ test('each way that an event can end is told, from whichever mesher is asked, an
       'delivered',
       /^delivered to billing on 12D3….{6} in b \d.* after it was published$/,
     );
-    assert.deepEqual(kinds(told), [
-      'a published',
-      'a committed',
-      'a forwarded',
-      'b landed',
-      'b committed',
-      ...kinds(told).slice(5, -1), // the ack goes back while it is delivered
-      'b acked',
-    ]);
-    assert.ok(kinds(told).includes('a forward-acked') && kinds(told).includes('b delivered'));
+    // the ack goes back while it is delivered, and what comes in one millisecond has no order
+    assert.deepEqual(
+      kinds(told).filter((kind) => kind !== 'a forward-acked'),
+      ['a published', 'a committed', 'a forwarded', 'b landed', 'b committed', 'b delivered', 'b acked'],
+    );
+    assert.ok(kinds(told).includes('a forward-acked'));
     assert.deepEqual(kinds(await trace(b, 'delivered')), kinds(told), 'whoever is asked');
     assert.deepEqual(told.silent, []);
   });
