@@ -15,7 +15,7 @@ const WORDS: Readonly<Record<TraceHop['what'], string>> = {
   'dead-lettered': 'dead letter of',
   dropped: 'dropped',
   refused: 'refused',
-  'not-wanted': 'wanted by nobody:',
+  'not-wanted': 'wanted by nobody',
 };
 
 /** `start`: when the way began, ms. */

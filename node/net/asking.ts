@@ -12,7 +12,7 @@ export type Answer = (peer: NodeId, question: Uint8Array) => Promise<Uint8Array>
 export class Unanswered extends Error {}
 
 const QUESTION_BYTES_MAX = 64 * 1024;
-/** Bytes of an answer. An answer that would be longer is cut by whoever gives it. */
+/** Bytes of an answer. A longer one is no answer to whoever asked: lists are cut, far below it, by whoever gives them. */
 export const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** From the question's first byte to the answer's last. */
 const PATIENCE_MS = 15_000;

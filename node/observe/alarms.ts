@@ -371,7 +371,7 @@ function deadLetters(facts: AlarmFacts): Found[] {
           severity: 'warning',
           code: 'dead-letters',
           text: `${figures.deadLetters === 1 ? '1 event is a dead letter' : `${figures.deadLetters} events are dead letters`} on ${name}: consumers rejected them, or failed with them too often.`,
-          help: 'Look at them (GET /v1/dead-letters), mend the consumer, and redrive or drop them.',
+          help: 'Look at them (on the dashboard, or by GET /v1/dead-letters), mend the consumer, and redrive or drop them.',
         },
   );
 }

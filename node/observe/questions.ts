@@ -78,7 +78,7 @@ export class Questions {
     return reply['told'];
   }
 
-  /** For the network: answers the bytes of a peer's question. Never rejects. */
+  /** For the network: answers the bytes of a peer's question. Rejects only with a bug. */
   readonly answer = async (peer: NodeId, bytes: Uint8Array): Promise<Uint8Array> => {
     return Buffer.from(JSON.stringify(await this.#reply(peer, parse(bytes))));
   };
