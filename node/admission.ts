@@ -8,7 +8,7 @@ import { hash32, hash32Ascii, type NewEvent } from './core/event.ts';
 import type { Limits } from './core/limits.ts';
 import type { EncodedBatch } from './core/ports.ts';
 import { checkTopic, topicOfType } from './core/topic.ts';
-import { type Named, namesIn } from './observe/history/event-names.ts';
+import { type Named, namesIn } from './wire/event-names.ts';
 import { eventsOfBatch } from './wire/cloud-event-batch.ts';
 import { decodeCloudEvent, encodeCloudEvent } from './wire/cloud-event-protobuf.ts';
 import { CloudEventScanner } from './wire/cloud-event-scan.ts';

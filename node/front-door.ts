@@ -27,7 +27,7 @@ import { checkFilter } from './core/topic.ts';
 import type { Neighbour } from './core/views.ts';
 import { nameHere, neighboursOf } from './core/whereabouts.ts';
 import type { Driver } from './driver.ts';
-import type { Named } from './observe/history/event-names.ts';
+import type { Named } from './wire/event-names.ts';
 import { decodeCloudEvent } from './wire/cloud-event-protobuf.ts';
 import { CloudEventScanner } from './wire/cloud-event-scan.ts';
 

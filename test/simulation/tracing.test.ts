@@ -6,29 +6,28 @@ import { test } from 'node:test';
 import { TraceObserver } from '../../node/observe/otel/observer.ts';
 import type { Span } from '../../node/observe/otel/span.ts';
 import type { Finder } from '../../node/observe/otel/traced-event.ts';
-import type { NodeId, StoredEvent } from '../../node/core/event.ts';
+import type { NewEvent, NodeId, StoredEvent } from '../../node/core/event.ts';
 import { run } from './run.ts';
 
 const PUBLISHER = '00f067aa0ba902b7';
 
 /** Of simulated events, which are no CloudEvents: each has a trace of its own, below a publisher's span. */
-const finder: Finder = {
-  find: (cloudEvent, deadLetter?: StoredEvent['deadLetter']) => {
-    const id = Buffer.from(cloudEvent).toString('latin1').split(' ', 1)[0] ?? '';
-    const key = hash('sha256', id, 'hex');
-    return {
-      traceId: key.slice(0, 32),
-      parentId: PUBLISHER,
-      tracestate: '',
-      source: '/simulated',
-      id,
-      type: 't',
-      bytes: cloudEvent.length,
-      key: deadLetter ? hash('sha256', `${key} ${deadLetter.subscription}`, 'hex') : key,
-      formerKey: deadLetter && key,
-    };
-  },
+const find = ({ cloudEvent, deadLetter }: NewEvent & Partial<StoredEvent>): ReturnType<Finder['find']> => {
+  const id = Buffer.from(cloudEvent).toString('latin1').split(' ', 1)[0] ?? '';
+  const key = hash('sha256', id, 'hex');
+  return {
+    traceId: key.slice(0, 32),
+    parentId: PUBLISHER,
+    tracestate: '',
+    source: '/simulated',
+    id,
+    type: 't',
+    bytes: cloudEvent.length,
+    key: deadLetter ? hash('sha256', `${key} ${deadLetter.subscription}`, 'hex') : key,
+    formerKey: deadLetter && key,
+  };
 };
+const finder: Finder = { find, findNew: find };
 
 interface Told extends Span {
   readonly node: NodeId;

@@ -4,7 +4,7 @@
 // Invariant: the same source and id have the same hashes, in whatever order the event's fields were encoded, as long as none comes
 // twice. Two different ones share both with a probability of 2^-64: 10^-14 for one question to a history of 200,000 events.
 
-import { EventNames } from './event-names.ts';
+import { EventNames } from '../../wire/event-names.ts';
 
 export class EventHash {
   /** Of the event looked at last. */

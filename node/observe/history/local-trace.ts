@@ -3,7 +3,7 @@
 import type { MesherCore } from '../../core/mesher-core.ts';
 import type { Now } from '../../core/steps.ts';
 import type { EventHistory } from './event-history.ts';
-import type { Named } from './event-names.ts';
+import type { Named } from '../../wire/event-names.ts';
 import { type LocalHop, recall } from './recall.ts';
 import type { TraceLog } from './trace-log.ts';
 import { HOPS_TOLD_MAX, type LocalTrace, WAITS_TOLD_MAX } from './trace-question.ts';

@@ -6,7 +6,7 @@
 
 import { appendFile, mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Named } from './event-names.ts';
+import type { Named } from '../../wire/event-names.ts';
 import type { LocalHop } from './recall.ts';
 import { NAME_MAX } from './trace-question.ts';
 

@@ -6,7 +6,7 @@ import type { MesherCore } from '../../core/mesher-core.ts';
 import type { TraceHop, TraceView } from '../../core/overview.ts';
 import type { Now } from '../../core/steps.ts';
 import type { Questions } from '../questions.ts';
-import type { Named } from './event-names.ts';
+import type { Named } from '../../wire/event-names.ts';
 import { orderHops } from './hop-order.ts';
 import { type LocalTrace, traceQuestion } from './trace-question.ts';
 import { verdictOf } from './verdict.ts';

@@ -8,7 +8,7 @@ import type { Effect, Input, Now } from '../../core/steps.ts';
 import type { Questions } from '../questions.ts';
 import { EventHash } from './event-hash.ts';
 import { EventHistory } from './event-history.ts';
-import { type Named, namesOf } from './event-names.ts';
+import { type Named, namesOf } from '../../wire/event-names.ts';
 import { traceHere } from './local-trace.ts';
 import { TraceLog, type TraceLogPorts } from './trace-log.ts';
 import { Tracer } from './tracer.ts';

@@ -56,7 +56,7 @@ export class HttpCarrier implements TraceCarrier {
     const sw8 = textOf(content, 'sw8');
     const headers: Record<string, string> = {};
     if (sw8 !== undefined && parseSw8(sw8)) headers['sw8'] = sw8;
-    const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+    const traced = this.#tracer.find(event);
     const carried = traced ?? contextOf(content, () => undefined);
     if (!carried) return headers;
     const { traceId, tracestate } = carried;

@@ -20,10 +20,9 @@ const VALUE = new Uint8Array([VALUE_TAG, 57, TEXT_TAG, 55]);
 /** Of the second digit of the flags, from where the value begins. */
 const FLAG_AT = VALUE.length + 54;
 
-export function lookForContext(bytes: Uint8Array): Sight {
-  const end = bytes.length;
+export function lookForContext(bytes: Uint8Array, start = 0, end = bytes.length): Sight {
   let sight: Sight = 'none';
-  let at = 0;
+  let at = start;
   while (at < end) {
     const tag = bytes[at++] ?? 0;
     if ((tag & 7) !== BYTES || tag >= 0x80) return 'perhaps'; // fields that others may have added

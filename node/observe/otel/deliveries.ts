@@ -21,7 +21,7 @@ export interface Consumer {
 }
 
 interface Handed {
-  readonly attempt: number;
+  readonly token: DeliveryToken;
   readonly session: SessionId | undefined;
   readonly span: OpenSpan;
 }
@@ -32,8 +32,7 @@ export class Deliveries {
   readonly #node: NodeId;
   readonly #tracer: Finder;
   readonly #spans: OpenSpans;
-  /** By where the event stands, the oldest first. */
-  readonly #handed = new Map<string, Handed>();
+  readonly #handed = new HandedOut();
 
   constructor(node: NodeId, tracer: Finder, spans: OpenSpans) {
     this.#node = node;
@@ -49,7 +48,7 @@ export class Deliveries {
     startMs: number,
   ): void {
     for (const { event, token, attempt } of deliveries) {
-      const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+      const traced = this.#tracer.find(event);
       if (!traced) continue;
       this.#end(token, 'timed-out', startMs); // nobody had settled it, and now it is handed out again
       const span = this.#spans.begin({
@@ -63,7 +62,7 @@ export class Deliveries {
       });
       if (!span) continue;
       if (token === NO_TOKEN) this.#spans.end(span, startMs, outcome('sent'));
-      else this.#handed.set(placeOf(token), { attempt: token.attempt, session, span });
+      else this.#handed.add({ token, session, span });
     }
   }
 
@@ -71,44 +70,80 @@ export class Deliveries {
     if (this.#handed.size === 0) return;
     for (const { kind, token } of settlements) {
       // an ack counts whichever attempt it is for; all else only for the one it names
-      if (kind === 'ack' || this.#handed.get(placeOf(token))?.attempt === token.attempt)
+      if (kind === 'ack' || this.#handed.get(token)?.token.attempt === token.attempt)
         this.#end(token, kind, atMs);
     }
   }
 
   /** What the session had and did not settle goes back to its queue. */
   closed(session: SessionId, atMs: number): void {
-    for (const [place, handed] of this.#handed) {
+    for (const handed of this.#handed.all()) {
       if (handed.session !== session) continue;
-      this.#handed.delete(place);
+      this.#handed.delete(handed.token);
       this.#spans.end(handed.span, atMs, outcome('returned'));
     }
   }
 
   expire(atMs: number): void {
-    for (const [place, { span }] of this.#handed) {
-      if (atMs - span.startMs < SETTLE_WAIT_MS) return;
-      this.#handed.delete(place);
+    for (const { token, span } of this.#handed.all()) {
+      if (atMs - span.startMs < SETTLE_WAIT_MS) continue;
+      this.#handed.delete(token);
       this.#spans.end(span, atMs, outcome('unsettled'));
     }
   }
 
   #end(token: DeliveryToken, how: Outcome, atMs: number): void {
     if (this.#handed.size === 0) return;
-    const place = placeOf(token);
-    const handed = this.#handed.get(place);
+    const handed = this.#handed.get(token);
     if (!handed) return;
-    this.#handed.delete(place);
+    this.#handed.delete(token);
     const isFault = how === 'reject' || how === 'retry' || how === 'timed-out';
     this.#spans.end(handed.span, atMs, outcome(how), isFault ? how : undefined);
   }
 }
 
-function outcome(how: Outcome): { 'causeway.outcome': Outcome } {
-  return { 'causeway.outcome': how };
+/** By where the event stands in its queue, whatever the attempt: by numbers, as every settlement of a mesher is looked for here. */
+class HandedOut {
+  /** By queue, block and index. */
+  readonly #queues = new Map<number, Map<number, Map<number, Handed>>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get({ queue, block, index }: DeliveryToken): Handed | undefined {
+    return this.#queues.get(queue)?.get(block)?.get(index);
+  }
+
+  /** Nothing may stand there yet. */
+  add(handed: Handed): void {
+    const { queue, block, index } = handed.token;
+    let blocks = this.#queues.get(queue);
+    if (!blocks) this.#queues.set(queue, (blocks = new Map<number, Map<number, Handed>>()));
+    let indices = blocks.get(block);
+    if (!indices) blocks.set(block, (indices = new Map<number, Handed>()));
+    indices.set(index, handed);
+    this.#size++;
+  }
+
+  /** It must be there. */
+  delete({ queue, block, index }: DeliveryToken): void {
+    this.#size--;
+    const blocks = this.#queues.get(queue);
+    const indices = blocks?.get(block);
+    indices?.delete(index);
+    if (indices?.size === 0) blocks?.delete(block);
+    if (blocks?.size === 0) this.#queues.delete(queue);
+  }
+
+  /** May be deleted meanwhile. */
+  *all(): Iterable<Handed> {
+    for (const blocks of this.#queues.values())
+      for (const indices of blocks.values()) yield* indices.values();
+  }
 }
 
-/** Of an event in its queue, whatever the attempt. */
-function placeOf({ queue, block, index }: DeliveryToken): string {
-  return `${queue}.${block}.${index}`;
+function outcome(how: Outcome): { 'causeway.outcome': Outcome } {
+  return { 'causeway.outcome': how };
 }

@@ -4,7 +4,7 @@
 // What is staged in a step is in the next `append`, which comes in the same step where none is under way: an event that is not in it was
 // not kept (nobody here wants it on disk, or it came twice).
 
-import type { NodeId, StoredEvent } from '../../core/event.ts';
+import type { NewEvent, NodeId, StoredEvent } from '../../core/event.ts';
 import type { ForwardedEvent } from '../../core/messages.ts';
 import type { Effect, Input, Reply, RequestId } from '../../core/steps.ts';
 import { OPEN_SPANS_MAX, type OpenSpan, type OpenSpans, type Parent } from './open-spans.ts';
@@ -28,6 +28,8 @@ export class Entries {
   readonly #publishes = new Map<RequestId, { readonly index: number; readonly span: OpenSpan }[]>();
   /** Not known yet to be in a batch, by the event's key; with the span that ends with it, if any. */
   readonly #entered = new Map<string, OpenSpan | undefined>();
+  /** What their routing headers have: of a batch, only events with one of these are looked at closely. */
+  readonly #enteredHashes = new Set<number>();
   readonly #recent = new Set<string>();
   /** Of the batch that is being written. */
   #writing:
@@ -48,12 +50,12 @@ export class Entries {
 
   published({ request, events, qos }: Extract<Input, { kind: 'publish' }>, atMs: number): void {
     let spans: { index: number; span: OpenSpan }[] | undefined;
-    for (const [index, { cloudEvent, topic }] of events.entries()) {
-      const traced = this.#tracer.find(cloudEvent, undefined, true);
+    for (const [index, event] of events.entries()) {
+      const traced = this.#tracer.findNew(event);
       if (!traced) continue;
       const parent = { id: traced.parentId, isRemote: true };
-      const span = this.#enter('publish', traced, topic, parent, atMs, { 'causeway.qos': qos });
-      if (qos === 'durable') this.#waitForBatch(traced.key, undefined);
+      const span = this.#enter('publish', traced, event.topic, parent, atMs, { 'causeway.qos': qos });
+      if (qos === 'durable') this.#waitForBatch(event, traced, undefined);
       if (span) (spans ??= []).push({ index, span });
     }
     if (spans) this.#publishes.set(request, spans);
@@ -88,7 +90,7 @@ export class Entries {
     atMs: number,
   ): void {
     for (const { event } of events) {
-      const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+      const traced = this.#tracer.find(event);
       if (!traced) continue;
       const { key } = traced;
       const isAgain = this.#recent.has(key);
@@ -97,7 +99,7 @@ export class Entries {
       const span = isAgain
         ? undefined
         : this.#enter('receive', traced, event.topic, parent, atMs, attributes);
-      if (qos === 'durable') this.#waitForBatch(key, span);
+      if (qos === 'durable') this.#waitForBatch(event, traced, span);
       else if (span) this.#spans.end(span, atMs);
     }
   }
@@ -105,11 +107,12 @@ export class Entries {
   /** Of the copy of a lost mesher's journal. */
   takenOver(owner: NodeId, events: readonly StoredEvent[], atMs: number): void {
     for (const event of events) {
-      const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+      const traced = this.#tracer.find(event);
       if (!traced || this.#recent.has(traced.key)) continue;
       const parent = { id: entrySpanId(traced.key, owner), isRemote: true };
       const from = { 'causeway.peer.node': owner };
-      this.#waitForBatch(traced.key, this.#enter('take over', traced, event.topic, parent, atMs, from));
+      const span = this.#enter('take over', traced, event.topic, parent, atMs, from);
+      this.#waitForBatch(event, traced, span);
     }
   }
 
@@ -129,9 +132,11 @@ export class Entries {
   }
 
   /** `span`: ends with the batch. While the disk stalls, no more of them than spans may be open. */
-  #waitForBatch(key: string, span: OpenSpan | undefined): void {
-    if (!this.#entered.has(key) && this.#entered.size < OPEN_SPANS_MAX) this.#entered.set(key, span);
-    else if (span) this.#spans.forget('too-many-open');
+  #waitForBatch({ hash }: NewEvent, { key }: TracedEvent, span: OpenSpan | undefined): void {
+    if (!this.#entered.has(key) && this.#entered.size < OPEN_SPANS_MAX) {
+      this.#entered.set(key, span);
+      this.#enteredHashes.add(hash);
+    } else if (span) this.#spans.forget('too-many-open');
   }
 
   appending({ batch, ops, sync }: Extract<Effect, { kind: 'append' }>, atMs: number): void {
@@ -141,16 +146,15 @@ export class Entries {
       if (op.op !== 'block') continue;
       events += op.events.length;
       for (const event of op.events) {
-        if (this.#entered.size > 0 || event.deadLetter) this.#stored(event, spans, atMs);
+        if (this.#enteredHashes.has(event.hash) || event.deadLetter) this.#stored(event, spans, atMs);
       }
     }
-    for (const span of this.#entered.values()) if (span) this.#notKept(span, atMs);
-    this.#entered.clear();
+    this.#noneKept(atMs);
     this.#writing = { batch, spans, events, sync };
   }
 
   #stored(event: StoredEvent, spans: OpenSpan[], atMs: number): void {
-    const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+    const traced = this.#tracer.find(event);
     if (!traced) return;
     const { key, formerKey } = traced;
     const isNew = !this.#entered.has(key);
@@ -191,7 +195,7 @@ export class Entries {
   /** Handed to an ephemeral subscriber: where nobody else wants it, a dead letter never gets to the disk, and is seen here first. */
   handedOut(event: StoredEvent, atMs: number): void {
     if (!event.deadLetter || event.origin !== this.#node) return;
-    const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+    const traced = this.#tracer.find(event);
     if (!traced || this.#recent.has(traced.key)) return;
     const entry = this.#deadLetter(event, traced, traced.formerKey, atMs);
     if (entry) this.#notKept(entry, atMs);
@@ -207,9 +211,14 @@ export class Entries {
 
   /** All effects of the step were seen: what came in, and waits for no write, was not kept. */
   stepped(atMs: number): void {
-    if (this.#writing || this.#entered.size === 0) return;
+    if (!this.#writing && this.#entered.size > 0) this.#noneKept(atMs);
+  }
+
+  /** Of those that are left. */
+  #noneKept(atMs: number): void {
     for (const span of this.#entered.values()) if (span) this.#notKept(span, atMs);
     this.#entered.clear();
+    this.#enteredHashes.clear();
   }
 
   #notKept(span: OpenSpan, atMs: number): void {

@@ -35,7 +35,7 @@ export class Forwards {
     atMs: number,
   ): void {
     for (const [index, { event }] of message.events.entries()) {
-      const traced = this.#tracer.find(event.cloudEvent, event.deadLetter);
+      const traced = this.#tracer.find(event);
       if (!traced) continue;
       const spanId = forwardSpanId(traced.key, this.#node, to);
       const lane = message.kind === 'data' ? this.#lane(to, message) : undefined;

@@ -2,17 +2,19 @@
 // mesher comes to the same trace, and can name a span of another mesher as a parent without having been told of it.
 //
 // - An event with a trace context (`traceparent`, else `sw8`) is traced where that says `sampled`.
-// - One without is traced where the CRC of its bytes falls below `sampleRatio`; its trace then begins here.
+// - One without is traced where a hash of its id falls below `sampleRatio`; its trace then begins here.
+//
+// Each event of a mesher with tracing comes by here several times: what says no must cost nearly nothing.
 
 import { hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { CloudEvent } from '../../core/cloud-event.ts';
 import { formatToken, type DeliveryToken } from '../../core/delivery-token.ts';
-import type { NodeId, StoredEvent } from '../../core/event.ts';
+import { hash32Ascii, type NewEvent, type NodeId, type StoredEvent } from '../../core/event.ts';
 import type { ContextIgnoral } from '../../core/metric-catalogue.ts';
 import { decodeCloudEvent } from '../../wire/cloud-event-protobuf.ts';
 import { WireError } from '../../wire/wire-error.ts';
-import { lookForContext } from './context-scan.ts';
+import { EventNames } from '../../wire/event-names.ts';
+import { lookForContext, type Sight } from './context-scan.ts';
 import { contextOfSw8, parseSw8 } from './skywalking.ts';
 import { isTracestate, parseTraceparent, type TraceContext } from './trace-context.ts';
 
@@ -33,45 +35,60 @@ export interface TracedEvent {
   readonly formerKey: string | undefined;
 }
 
-const CRC_RANGE = 2 ** 32;
+const HASH_RANGE = 2 ** 32;
 
 export class Tracer {
   readonly #ratio: number;
   readonly #ignored: (why: ContextIgnoral) => void;
+  readonly #names = new EventNames();
+  /** Of the event looked at last; the hash, where it has a key. */
+  #sight: Sight = 'none';
+  #idHash = 0;
+  readonly #look = (bytes: Uint8Array, start: number, end: number): void => {
+    this.#sight = lookForContext(bytes, start, end);
+  };
+  readonly #lookAtKeyed = (bytes: Uint8Array, start: number, end: number): void => {
+    this.#look(bytes, start, end);
+    this.#names.find(bytes, start, end);
+    this.#idHash = hash32Ascii(bytes, this.#names.idStart, this.#names.idEnd);
+  };
 
-  /** `ignored` is told only of what `read` is asked to complain about. */
+  /** `ignored`: told of what publishers gave. */
   constructor(sampleRatio: number, ignored: (why: ContextIgnoral) => void) {
     this.#ratio = sampleRatio;
     this.#ignored = ignored;
   }
 
-  /** Undefined for an event that is not traced: for nearly all, and at nearly no cost. */
-  find(
-    cloudEvent: Uint8Array,
-    deadLetter?: StoredEvent['deadLetter'],
-    complains = false,
-  ): TracedEvent | undefined {
-    const sight = lookForContext(cloudEvent);
-    if (sight === 'unsampled' || (sight === 'none' && !this.#isChosen(cloudEvent))) return undefined;
-    try {
-      return this.#read(cloudEvent, deadLetter, complains);
-    } catch (error) {
-      if (error instanceof WireError) return undefined; // it is no event: others say so
-      throw error;
-    }
+  /** Undefined for an event that is not traced. */
+  find(event: StoredEvent): TracedEvent | undefined {
+    event.lookAt(event.key === '' ? this.#look : this.#lookAtKeyed);
+    return this.#isSeen(event) ? this.#read(event, event.deadLetter, () => undefined) : undefined;
+  }
+
+  /** The same of one that comes from its publisher, who may have given it a context that breaks the rules. */
+  findNew(event: NewEvent): TracedEvent | undefined {
+    const { key, cloudEvent } = event;
+    const look = key === '' ? this.#look : this.#lookAtKeyed;
+    look(cloudEvent, 0, cloudEvent.length);
+    return this.#isSeen(event) ? this.#read(event, undefined, this.#ignored) : undefined;
+  }
+
+  #isSeen(event: NewEvent): boolean {
+    return this.#sight === 'perhaps' || (this.#sight === 'none' && this.#isChosen(event));
   }
 
   #read(
-    bytes: Uint8Array,
+    newEvent: NewEvent,
     deadLetter: StoredEvent['deadLetter'],
-    complains: boolean,
+    ignored: (why: ContextIgnoral) => void,
   ): TracedEvent | undefined {
-    const event = decodeCloudEvent(bytes);
+    const { cloudEvent } = newEvent;
+    const event = decoded(cloudEvent);
+    if (!event) return undefined;
     const { source, id, type } = event;
-    const ignored = complains ? this.#ignored : () => undefined;
     const carried = contextOf(event, ignored);
     if (carried && !carried.sampled) return undefined;
-    if (!carried && !this.#isChosen(bytes)) return undefined;
+    if (!carried && !this.#isChosen(newEvent)) return undefined;
     const { traceId, parentId } = carried ?? newTrace(source, id);
     const key = digest(traceId, parentId ?? '', source, id);
     return {
@@ -81,15 +98,32 @@ export class Tracer {
       source,
       id,
       type,
-      bytes: bytes.length,
+      bytes: cloudEvent.length,
       key: deadLetter ? digest(key, deadLetter.subscription) : key,
       formerKey: deadLetter && key,
     };
   }
 
-  #isChosen(bytes: Uint8Array): boolean {
-    return this.#ratio > 0 && crc32(bytes) < this.#ratio * CRC_RANGE;
+  /** The routing header has the id's hash already, but where a key took its place. */
+  #isChosen({ key, hash }: NewEvent): boolean {
+    return spread(key === '' ? hash : this.#idHash) < this.#ratio * HASH_RANGE;
   }
+}
+
+/** Undefined: it is no event, and others say so. */
+function decoded(bytes: Uint8Array): CloudEvent | undefined {
+  try {
+    return decodeCloudEvent(bytes);
+  } catch (error) {
+    if (error instanceof WireError) return undefined;
+    throw error;
+  }
+}
+
+/** Lanes and members of groups are chosen by the same hash: what is sampled is to come from all of them. */
+function spread(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
 /** The context that an event carries, sampled or not; undefined: none, or none that follows the rules. */
@@ -131,7 +165,7 @@ function digest(...texts: readonly string[]): string {
 }
 
 /** Finds out whether an event is traced. */
-export type Finder = Pick<Tracer, 'find'>;
+export type Finder = Pick<Tracer, 'find' | 'findNew'>;
 
 // ───────────────────────────────────────────────────────────── ids of spans: 16 hex digits
 

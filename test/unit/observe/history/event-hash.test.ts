@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { EventHash } from '../../../../node/observe/history/event-hash.ts';
-import { namesIn } from '../../../../node/observe/history/event-names.ts';
+import { namesIn } from '../../../../node/wire/event-names.ts';
 import { encodeCloudEvent } from '../../../../node/wire/cloud-event-protobuf.ts';
 
 function encoded(source: string, id: string): Uint8Array {

@@ -179,16 +179,16 @@ test('events without a sampled context leave nothing', () => {
   assert.deepEqual(seen.ignored, ['malformed-traceparent'], 'once, though it came by several times');
 });
 
-test('a ratio chooses events by their bytes, the same ones on every mesher, and begins traces', () => {
-  const publishAll = (seen: Seen): Span[] => {
+test('a ratio chooses events by their ids, the same ones on every mesher, with a key or without, and begins traces', () => {
+  const publishAll = (seen: Seen, key = ''): Span[] => {
     for (let i = 0; i < 1_000; i++) {
-      const event = storedEvent({ cloudEvent: bytesOf(`id-${i}`) });
+      const event = storedEvent({ cloudEvent: bytesOf(`id-${i}`), sequence: i, key });
       seen.step([publish(event)], [append(i, event)]);
       seen.step([{ kind: 'appended', batch: i }], [answered()]);
     }
     return seen.spans.filter(({ name }) => name === 'publish');
   };
-  const [some, again] = [publishAll(new Seen('a', 0.25)), publishAll(new Seen('b', 0.25))];
+  const [some, again] = [publishAll(new Seen('a', 0.25)), publishAll(new Seen('b', 0.25), 'k')];
   assert.ok(some.length > 150 && some.length < 350, `${some.length} of 1000`);
   assert.deepEqual(
     some.map(({ traceId }) => traceId),

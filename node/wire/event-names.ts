@@ -1,6 +1,6 @@
 // Finds an event's `id` and `source` in its Protobuf bytes without decoding the rest, which may be broken.
 
-import type { StoredEvent } from '../../core/event.ts';
+import type { StoredEvent } from '../core/event.ts';
 
 /** Fields of io.cloudevents.v1.CloudEvent; both have the wire type 2. */
 const ID = 0x0a;
