@@ -89,7 +89,7 @@ export class Admission {
       checkCloudEvent(event, index);
       return this.#newEvent(event, cloudEvent, topic === '' ? undefined : topic, index);
     }
-    const { key, expiresAt, idStart, idEnd } = scanner;
+    const { key, expiresAt, hasTraceContext, idStart, idEnd } = scanner;
     this.#checkEvent(cloudEvent.length, key, index);
     return {
       topic: topic === '' ? this.#topicOf(scanner.type, index) : topic,
@@ -97,6 +97,7 @@ export class Admission {
       key,
       hash: key === '' ? hash32Ascii(buffer, idStart, idEnd) : hash32(key),
       cloudEvent,
+      noTraceContext: !hasTraceContext,
     };
   }
 
@@ -152,6 +153,7 @@ export class Admission {
       key,
       hash: hash32(key === '' ? event.id : key),
       cloudEvent,
+      noTraceContext: !event.attributes.has('traceparent') && !event.attributes.has('sw8'),
     };
   }
 

@@ -59,6 +59,7 @@ class EventRecord implements StoredEvent {
   readonly path: readonly string[];
   readonly deadLetter: DeadLetter | undefined;
   readonly bytes: number;
+  noTraceContext: boolean;
   /** Where the CloudEvent begins in the record. */
   readonly #at: number;
   #record: Buffer | undefined;
@@ -78,6 +79,7 @@ class EventRecord implements StoredEvent {
     this.path = from.path;
     this.deadLetter = from.deadLetter;
     this.bytes = bytes;
+    this.noTraceContext = event.noTraceContext ?? false;
     this.#at = at;
   }
 

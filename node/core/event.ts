@@ -25,6 +25,8 @@ export interface NewEvent {
   readonly hash: number;
   /** The CloudEvent in Protobuf format (io.cloudevents.v1.CloudEvent). */
   readonly cloudEvent: Uint8Array;
+  /** Somebody looked, and it carries no trace context (`traceparent`, `sw8`): nobody need look again. */
+  readonly noTraceContext?: boolean;
 }
 
 /** An event with its routing header; `record` is the encoded whole (see event-record.ts). What it says never changes. */
@@ -44,6 +46,8 @@ export interface StoredEvent extends NewEvent {
   readonly bytes: number;
   /** What it keeps from being freed: all of the buffer that it is a view of, mostly that of a frame or a batch. */
   readonly memory: ArrayBufferLike;
+  /** As of a `NewEvent`; whoever looks and finds none says so here. No part of the record. */
+  noTraceContext: boolean;
   /** Where `cloudEvent` lies: no view of it is made for that, which would cost more than a look at it. */
   lookAt(look: (bytes: Uint8Array, start: number, end: number) => void): void;
   /** Takes memory of its own, for it alone. */

@@ -53,7 +53,7 @@ const SLASH = 0x2f;
 
 /** Names that mean something to the specification or to us, by their length: all others are alike. */
 const TOLD_APART =
-  'id source type data specversion datacontenttype dataschema subject time partitionkey expirytime'.split(
+  'id source type data specversion datacontenttype dataschema subject time partitionkey expirytime traceparent sw8'.split(
     ' ',
   );
 const LENGTHS_TOLD_APART = new Set(TOLD_APART.map((name) => name.length));
@@ -65,6 +65,8 @@ export class CloudEventScanner {
   key = '';
   /** Its `expirytime`, ms since the epoch; 0 for none. */
   expiresAt = 0;
+  /** Whether it has an attribute that tells of a trace: `traceparent` or `sw8`. */
+  hasTraceContext = false;
   /** Where its id lies in the buffer. */
   idStart = 0;
   idEnd = 0;
@@ -79,6 +81,7 @@ export class CloudEventScanner {
     this.#buffer = buffer;
     this.key = '';
     this.expiresAt = 0;
+    this.hasTraceContext = false;
     let seen = 0;
     let attributes = 0;
     this.#at = start;
@@ -207,6 +210,10 @@ export class CloudEventScanner {
         if (!this.#isText(from, to)) return false;
         this.key = this.#buffer.toString('latin1', this.#at, to);
         return true;
+      case 'traceparent':
+      case 'sw8':
+        this.hasTraceContext = true;
+        return this.#isText(from, to);
       default:
         return this.#isText(from, to) || this.#isSimple(from, to) || this.#timestamp(from, to) >= 0;
     }

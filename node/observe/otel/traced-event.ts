@@ -41,14 +41,13 @@ export class Tracer {
   readonly #ratio: number;
   readonly #ignored: (why: ContextIgnoral) => void;
   readonly #names = new EventNames();
-  /** Of the event looked at last; the hash, where it has a key. */
+  /** Of the event looked at last. */
   #sight: Sight = 'none';
   #idHash = 0;
-  readonly #look = (bytes: Uint8Array, start: number, end: number): void => {
+  readonly #lookForContext = (bytes: Uint8Array, start: number, end: number): void => {
     this.#sight = lookForContext(bytes, start, end);
   };
-  readonly #lookAtKeyed = (bytes: Uint8Array, start: number, end: number): void => {
-    this.#look(bytes, start, end);
+  readonly #lookAtId = (bytes: Uint8Array, start: number, end: number): void => {
     this.#names.find(bytes, start, end);
     this.#idHash = hash32Ascii(bytes, this.#names.idStart, this.#names.idEnd);
   };
@@ -61,20 +60,26 @@ export class Tracer {
 
   /** Undefined for an event that is not traced. */
   find(event: StoredEvent): TracedEvent | undefined {
-    event.lookAt(event.key === '' ? this.#look : this.#lookAtKeyed);
-    return this.#isSeen(event) ? this.#read(event, event.deadLetter, () => undefined) : undefined;
+    if (!event.noTraceContext) {
+      event.lookAt(this.#lookForContext);
+      if (this.#sight === 'unsampled') return undefined;
+      if (this.#sight === 'perhaps') return this.#read(event, event.deadLetter, () => undefined);
+      event.noTraceContext = true;
+    }
+    if (this.#ratio === 0) return undefined;
+    if (event.key !== '') event.lookAt(this.#lookAtId);
+    return this.#isChosen(event) ? this.#read(event, event.deadLetter, () => undefined) : undefined;
   }
 
   /** The same of one that comes from its publisher, who may have given it a context that breaks the rules. */
   findNew(event: NewEvent): TracedEvent | undefined {
-    const { key, cloudEvent } = event;
-    const look = key === '' ? this.#look : this.#lookAtKeyed;
-    look(cloudEvent, 0, cloudEvent.length);
-    return this.#isSeen(event) ? this.#read(event, undefined, this.#ignored) : undefined;
-  }
-
-  #isSeen(event: NewEvent): boolean {
-    return this.#sight === 'perhaps' || (this.#sight === 'none' && this.#isChosen(event));
+    const { key, cloudEvent, noTraceContext = false } = event;
+    this.#sight = noTraceContext ? 'none' : lookForContext(cloudEvent);
+    if (this.#sight === 'unsampled') return undefined;
+    if (this.#sight === 'perhaps') return this.#read(event, undefined, this.#ignored);
+    if (this.#ratio === 0) return undefined;
+    if (key !== '') this.#lookAtId(cloudEvent, 0, cloudEvent.length);
+    return this.#isChosen(event) ? this.#read(event, undefined, this.#ignored) : undefined;
   }
 
   #read(
@@ -88,7 +93,10 @@ export class Tracer {
     const { source, id, type } = event;
     const carried = contextOf(event, ignored);
     if (carried && !carried.sampled) return undefined;
-    if (!carried && !this.#isChosen(newEvent)) return undefined;
+    if (!carried) {
+      this.#lookAtId(cloudEvent, 0, cloudEvent.length);
+      if (!this.#isChosen(newEvent)) return undefined;
+    }
     const { traceId, parentId } = carried ?? newTrace(source, id);
     const key = digest(traceId, parentId ?? '', source, id);
     return {

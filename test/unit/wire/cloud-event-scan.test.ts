@@ -30,6 +30,7 @@ const plainEvent: fc.Arbitrary<CloudEvent> = fc.record({
           .map((text) => attribute('string', text)),
         partitionkey: fc.stringMatching(/^[ -~]{1,9}$/).map((text) => attribute('string', text)),
         traceparent: fc.stringMatching(/^[0-9a-f-]{0,55}$/).map((text) => attribute('string', text)),
+        sw8: fc.constant(attribute('string', '0-x')),
         flag: fc.boolean().map((value): AttributeValue => ({ type: 'boolean', value })),
       },
       { requiredKeys: [] },
@@ -49,6 +50,7 @@ interface Seen {
   readonly key: string;
   readonly expiresAt: number;
   readonly hash: number;
+  readonly hasTraceContext: boolean;
 }
 
 const scanner = new CloudEventScanner();
@@ -57,8 +59,9 @@ const scanner = new CloudEventScanner();
 function scan(bytes: Uint8Array): Seen | undefined {
   const buffer = Buffer.concat([Buffer.from([0x2a, 0x7f]), bytes, Buffer.from([0x0a, 0x01, 0x41])]);
   if (!scanner.scan(buffer, 2, 2 + bytes.length)) return undefined;
-  const { type, key, expiresAt, idStart, idEnd } = scanner;
-  return { type, key, expiresAt, hash: key === '' ? hash32Ascii(buffer, idStart, idEnd) : hash32(key) };
+  const { type, key, expiresAt, hasTraceContext, idStart, idEnd } = scanner;
+  const hash = key === '' ? hash32Ascii(buffer, idStart, idEnd) : hash32(key);
+  return { type, key, expiresAt, hash, hasTraceContext };
 }
 
 /** The same by decoding; throws what the front door would answer. */
@@ -75,6 +78,7 @@ function decoded(bytes: Uint8Array): Seen {
     key,
     expiresAt: Number.isNaN(expiry) ? 0 : Math.max(1, expiry),
     hash: hash32(key === '' ? id : key),
+    hasTraceContext: attributes.has('traceparent') || attributes.has('sw8'),
   };
 }
 
