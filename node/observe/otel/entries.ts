@@ -50,8 +50,9 @@ export class Entries {
 
   published({ request, events, qos }: Extract<Input, { kind: 'publish' }>, atMs: number): void {
     let spans: { index: number; span: OpenSpan }[] | undefined;
-    for (const [index, event] of events.entries()) {
-      const traced = this.#tracer.findNew(event);
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index];
+      const traced = event && this.#tracer.findNew(event);
       if (!traced) continue;
       const parent = { id: traced.parentId, isRemote: true };
       const span = this.#enter('publish', traced, event.topic, parent, atMs, { 'causeway.qos': qos });

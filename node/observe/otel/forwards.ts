@@ -34,8 +34,10 @@ export class Forwards {
     peer: Readonly<Record<string, AttributeValue>>,
     atMs: number,
   ): void {
-    for (const [index, { event }] of message.events.entries()) {
-      const traced = this.#tracer.find(event);
+    const { events } = message;
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index]?.event;
+      const traced = event && this.#tracer.find(event);
       if (!traced) continue;
       const spanId = forwardSpanId(traced.key, this.#node, to);
       const lane = message.kind === 'data' ? this.#lane(to, message) : undefined;

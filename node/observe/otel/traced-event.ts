@@ -38,7 +38,8 @@ export interface TracedEvent {
 const HASH_RANGE = 2 ** 32;
 
 export class Tracer {
-  readonly #ratio: number;
+  /** Below this a hash is sampled. */
+  readonly #sampledBelow: number;
   readonly #ignored: (why: ContextIgnoral) => void;
   readonly #names = new EventNames();
   /** Of the event looked at last. */
@@ -54,7 +55,7 @@ export class Tracer {
 
   /** `ignored`: told of what publishers gave. */
   constructor(sampleRatio: number, ignored: (why: ContextIgnoral) => void) {
-    this.#ratio = sampleRatio;
+    this.#sampledBelow = sampleRatio * HASH_RANGE;
     this.#ignored = ignored;
   }
 
@@ -66,7 +67,7 @@ export class Tracer {
       if (this.#sight === 'perhaps') return this.#read(event, event.deadLetter, () => undefined);
       event.noTraceContext = true;
     }
-    if (this.#ratio === 0) return undefined;
+    if (this.#sampledBelow === 0) return undefined;
     if (event.key !== '') event.lookAt(this.#lookAtId);
     return this.#isChosen(event) ? this.#read(event, event.deadLetter, () => undefined) : undefined;
   }
@@ -77,7 +78,7 @@ export class Tracer {
     this.#sight = noTraceContext ? 'none' : lookForContext(cloudEvent);
     if (this.#sight === 'unsampled') return undefined;
     if (this.#sight === 'perhaps') return this.#read(event, undefined, this.#ignored);
-    if (this.#ratio === 0) return undefined;
+    if (this.#sampledBelow === 0) return undefined;
     if (key !== '') this.#lookAtId(cloudEvent, 0, cloudEvent.length);
     return this.#isChosen(event) ? this.#read(event, undefined, this.#ignored) : undefined;
   }
@@ -114,7 +115,7 @@ export class Tracer {
 
   /** The routing header has the id's hash already, but where a key took its place. */
   #isChosen({ key, hash }: NewEvent): boolean {
-    return spread(key === '' ? hash : this.#idHash) < this.#ratio * HASH_RANGE;
+    return spread(key === '' ? hash : this.#idHash) < this.#sampledBelow;
   }
 }
 

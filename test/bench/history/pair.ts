@@ -143,6 +143,7 @@ export class Pair {
       key: '',
       hash: hash32(String(i)),
       cloudEvent,
+      noTraceContext: true,
     }));
     this.#tell('a', { kind: 'publish', request: ++this.#request, qos: 'durable', report: false, events });
     this.#settle();
