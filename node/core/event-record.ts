@@ -59,7 +59,8 @@ class EventRecord implements StoredEvent {
   readonly path: readonly string[];
   readonly deadLetter: DeadLetter | undefined;
   readonly bytes: number;
-  noTraceContext: boolean;
+  readonly noTraceContext: boolean;
+  isTraced: boolean | undefined;
   /** Where the CloudEvent begins in the record. */
   readonly #at: number;
   #record: Buffer | undefined;
@@ -80,6 +81,7 @@ class EventRecord implements StoredEvent {
     this.deadLetter = from.deadLetter;
     this.bytes = bytes;
     this.noTraceContext = event.noTraceContext ?? false;
+    this.isTraced = undefined;
     this.#at = at;
   }
 

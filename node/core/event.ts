@@ -46,8 +46,8 @@ export interface StoredEvent extends NewEvent {
   readonly bytes: number;
   /** What it keeps from being freed: all of the buffer that it is a view of, mostly that of a frame or a batch. */
   readonly memory: ArrayBufferLike;
-  /** As of a `NewEvent`; whoever looks and finds none says so here. No part of the record. */
-  noTraceContext: boolean;
+  /** For whoever traces events: what was found when it was looked at first; undefined: nobody has looked. No part of the record. */
+  isTraced: boolean | undefined;
   /** Where `cloudEvent` lies: no view of it is made for that, which would cost more than a look at it. */
   lookAt(look: (bytes: Uint8Array, start: number, end: number) => void): void;
   /** Takes memory of its own, for it alone. */

@@ -42,6 +42,8 @@ export class Tracer {
   readonly #sampledBelow: number;
   readonly #ignored: (why: ContextIgnoral) => void;
   readonly #names = new EventNames();
+  /** Of events that are still in memory. */
+  readonly #found = new WeakMap<StoredEvent, TracedEvent>();
   /** Of the event looked at last. */
   #sight: Sight = 'none';
   #idHash = 0;
@@ -61,11 +63,20 @@ export class Tracer {
 
   /** Undefined for an event that is not traced. */
   find(event: StoredEvent): TracedEvent | undefined {
+    if (event.isTraced === false) return undefined;
+    const known = event.isTraced && this.#found.get(event);
+    if (known) return known;
+    const found = this.#look(event);
+    event.isTraced = found !== undefined;
+    if (found) this.#found.set(event, found);
+    return found;
+  }
+
+  #look(event: StoredEvent): TracedEvent | undefined {
     if (!event.noTraceContext) {
       event.lookAt(this.#lookForContext);
       if (this.#sight === 'unsampled') return undefined;
       if (this.#sight === 'perhaps') return this.#read(event, event.deadLetter, () => undefined);
-      event.noTraceContext = true;
     }
     if (this.#sampledBelow === 0) return undefined;
     if (event.key !== '') event.lookAt(this.#lookAtId);
