@@ -94,6 +94,8 @@ class PublishRun {
   #published = 0;
   #nowhere = 0;
   #hasTold = false;
+  /** Nobody else knows it: whoever wants to trace the event is told. */
+  #hasMadeUpId = false;
 
   constructor(args: Arguments, terminal: Terminal) {
     this.#args = args;
@@ -174,6 +176,7 @@ class PublishRun {
       this.#args.text('content-type'),
     ];
     const event = eventFromFlags({ ...this.#wrapping(), type, id, data, contentType });
+    this.#hasMadeUpId = id === undefined;
     await this.#publisher.publish([encodeJson(event)]);
     await this.#publisher.flush();
   }
@@ -256,7 +259,8 @@ class PublishRun {
       this.#publisher.inDoubt === 0
         ? ''
         : `; ${formatNumber(this.#publisher.inDoubt)} sent again after a lost answer`;
-    const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}`;
+    const id = this.#hasMadeUpId && this.#report ? `; its id is ${this.#report.id}` : '';
+    const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}${id}`;
     if (!this.#args.has('json')) await printLine(this.#terminal.stdout, line);
   }
 }

@@ -18,7 +18,7 @@ import type { DeadLettering, Redelivery } from './metric-catalogue.ts';
 import type { Random } from './ports.ts';
 import type { Queue, QueueItem } from './queue.ts';
 import type { Emit, Now, RequestId, SessionId } from './steps.ts';
-import type { Subscription, SubscriptionState } from './subscription.ts';
+import { DEAD_LETTERS, isNamed, type Subscription, type SubscriptionState } from './subscription.ts';
 
 interface StreamSession {
   credit: number;
@@ -518,10 +518,17 @@ export class SubscriptionDelivery {
   }
 
   #deadLetter(item: QueueItem, reason: string, label: DeadLettering): void {
-    this.#options.counters.add('events_dead_lettered_total', 1, label);
-    this.#deadLettered++;
-    this.#tell('dead-lettered', reason, item);
-    this.#options.deadLetter(this.subscription, item, reason);
+    const { counters } = this.#options;
+    const { name, adoptedFrom } = this.subscription;
+    if (isNamed(name, DEAD_LETTERS, adoptedFrom)) {
+      counters.add('events_dropped_total', 1, 'dead-letter-rejected');
+      this.#tell('dropped', 'dead-letter-rejected', item);
+    } else {
+      counters.add('events_dead_lettered_total', 1, label);
+      this.#deadLettered++;
+      this.#tell('dead-lettered', reason, item);
+      this.#options.deadLetter(this.subscription, item, reason);
+    }
     this.#finish(item);
   }
 

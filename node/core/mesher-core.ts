@@ -24,7 +24,7 @@ import {
   type NodeId,
   type StoredEvent,
 } from './event.ts';
-import { droppedLetter, ending, fateIn, tellDestroyed } from './fates.ts';
+import { droppedLetter, ending, tellDestroyed } from './fates.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
 import { laneDestination } from './lane-queue.ts';
@@ -40,7 +40,7 @@ import { heirFilter } from './heirs.ts';
 import { RouteTable } from './route-table.ts';
 import { Router, type Decision } from './router.ts';
 import type { Effect, Emit, HeldLetter, Input, Now, Reply, RequestId } from './steps.ts';
-import { DEAD_LETTERS, type Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
 import { Subscriptions, type EphemeralTarget, type Target } from './subscriptions.ts';
 import { Takeovers } from './takeovers.ts';
 import type { Timing } from './timing.ts';
@@ -689,13 +689,6 @@ export class MesherCore {
    * for what was a dead letter already (two subscriptions might otherwise reject each other's for ever).
    */
   #deadLetter(subscription: Subscription, item: QueueItem, reason: string): void {
-    if (subscription.name === DEAD_LETTERS) {
-      this.counters.add('events_dropped_total', 1, 'dead-letter-rejected');
-      this.#effects.push(
-        fateIn(this.#deadLetters.queue, 'dropped', 'dead-letter-rejected', item, DEAD_LETTERS),
-      );
-      return;
-    }
     const { event } = item;
     const topic = event.deadLetter ? undefined : subscription.delivery.deadLetterTopic;
     const { key, hash, cloudEvent } = event;

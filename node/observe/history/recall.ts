@@ -1,6 +1,5 @@
 // Reads out of the history what this mesher knows of one event: hops, each with its time, and what the event still waits for.
 
-import { DEAD_LETTERS } from '../../core/subscription.ts';
 import type { NodeId } from '../../core/event.ts';
 import type { HopKind } from '../../core/overview.ts';
 import { BLOCK, type EventHistory, ENTRY, FACT, HANDLING, TRAVEL, UNREAD, WHAT } from './event-history.ts';
@@ -326,9 +325,4 @@ function droppedUnread(
     return true;
   }
   return false;
-}
-
-/** Whether somebody is to take it from there: dead letters lie where they are until somebody looks. */
-export function isWaiting({ name }: OpenEntry): boolean {
-  return name !== `s:${DEAD_LETTERS}`;
 }

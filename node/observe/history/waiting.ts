@@ -5,7 +5,8 @@ import { comparePositions } from '../../core/event.ts';
 import type { Lane } from '../../core/lane.ts';
 import type { MesherCore } from '../../core/mesher-core.ts';
 import type { Now } from '../../core/steps.ts';
-import { isWaiting, type LocalHop, type OpenEntry } from './recall.ts';
+import { DEAD_LETTERS, isNamed } from '../../core/subscription.ts';
+import type { LocalHop, OpenEntry } from './recall.ts';
 
 /** One sentence without its end: "for cluster b: the link to … is down since …: …". */
 export type Wait = string;
@@ -17,7 +18,6 @@ export function whyWaiting(
   hops: readonly LocalHop[],
   now: Now,
 ): Wait | undefined {
-  if (!isWaiting(entry)) return undefined;
   return entry.position ? inLane(core, entry, hops, now) : inSubscription(core, entry, hops);
 }
 
@@ -26,6 +26,8 @@ function inSubscription(core: MesherCore, entry: OpenEntry, hops: readonly Local
   const delivery = core.subscriptions.get(name);
   if (delivery?.queue.id !== entry.queue || !delivery.queue.stillHas(entry.block, entry.index))
     return undefined;
+  const { adoptedFrom } = delivery.subscription;
+  if (isNamed(name, DEAD_LETTERS, adoptedFrom)) return undefined; // it waits for people
   const { sessions, depth, inFlight } = delivery.state();
   const last = hops.findLast((hop) => hop.subscription === name);
   if (last?.what === 'retried')

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { BlockList } from '../../../node/core/block-list.ts';
 import type { JournalOp, Recovered } from '../../../node/core/ports.ts';
 import { TIMING } from '../../../node/core/timing.ts';
-import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
+import { adoptedName, DEAD_LETTERS, DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
 import { NOTHING } from '../../contracts/journal-contract.ts';
+import { storedEvent } from '../../support/events.ts';
 import { loneCore, NOW } from '../../support/lone-core.ts';
 
 /** What a mesher that finds this on its disk writes first. */
@@ -71,4 +72,44 @@ test('what waits for a mesher that is no member is given up when a dead member w
   assert.equal(droppedAt(forgetAfterMs), false);
   assert.equal(droppedAt(forgetAfterMs + 2), true);
   assert.equal(core.counters.total('events_dropped_total', 'member-forgotten'), 2);
+});
+
+test('a dead letter that was taken over from a lost mesher, and is rejected, is dropped as one of its own would be', () => {
+  const name = adoptedName(DEAD_LETTERS, 'lost');
+  const deadLetter = { subscription: 'billing', reason: 'no', attempts: 3, topic: 'orders/paid' };
+  const event = storedEvent({ deadLetter });
+  const core = loneCore({
+    ...NOTHING,
+    nextBlock: 10,
+    queues: [
+      { queue: 1, name: `s:${name}`, blocks: new BlockList([{ block: 3, count: 1, first: undefined }]) },
+    ],
+    subscriptions: [
+      {
+        name,
+        topic: '#',
+        group: undefined,
+        sink: undefined,
+        adoptedFrom: 'lost',
+        delivery: DELIVERY_DEFAULTS,
+      },
+    ],
+  });
+  const entry = { indices: [0], directives: [], first: undefined };
+  const pulled = [
+    ...core.step([{ kind: 'tick' }, { kind: 'pull', request: 1, name, max: 1, waitMs: 1_000 }], NOW),
+    ...core.step([{ kind: 'loaded', queue: 1, entries: [{ block: 3, entry, events: [event] }] }], NOW),
+  ].flatMap((effect) =>
+    effect.kind === 'reply' && effect.reply.kind === 'pulled' ? effect.reply.deliveries : [],
+  );
+  const settlements = pulled.map(({ token }) => ({ kind: 'reject', token, reason: 'no' }) as const);
+  assert.equal(settlements.length, 1);
+  const effects = core.step([{ kind: 'settle', request: 2, name, settlements }], NOW);
+  const fates = effects.flatMap((effect) => (effect.kind === 'fate' ? [effect] : []));
+  assert.deepEqual(
+    fates.map(({ what, reason, to, queue }) => ({ what, reason, to, queue })),
+    [{ what: 'dropped', reason: 'dead-letter-rejected', to: name, queue: 1 }],
+  );
+  assert.equal(core.counters.total('events_dropped_total', 'dead-letter-rejected'), 1);
+  assert.equal(core.subscriptions.get(DEAD_LETTERS)?.queue.depth, 0);
 });
