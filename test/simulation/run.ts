@@ -203,17 +203,14 @@ class World {
     const healedAt = schedule.now;
     // who dies of the last fault is taken over a grace later, which changes routes once more
     let changedAt = healedAt;
-    let guests = 0;
+    let heirs = '';
     for (;;) {
       schedule.runUntil(schedule.now + 500, failed);
       if (failed()) return;
       const after = schedule.now - Math.max(healedAt, this.#population.lostAt);
-      const guestsNow = this.#meshers.reduce(
-        (sum, { core }) => sum + (core?.takeovers.guests().length ?? 0),
-        0,
-      );
-      if (guestsNow !== guests) changedAt = schedule.now;
-      guests = guestsNow;
+      const heirsNow = this.#heirs();
+      if (heirsNow !== heirs) changedAt = schedule.now;
+      heirs = heirsNow;
       changedAt = Math.max(changedAt, this.#population.lostAt);
       const isDue = schedule.now - changedAt > ROUTES_AGREE_MS;
       const untold = after > AWAY_KNOWN_MS ? this.#absences.untold(this.#meshers, AWAY_KNOWN_MS, isDue) : [];
@@ -240,6 +237,14 @@ class World {
         return;
       }
     }
+  }
+
+  /** Who is whose heir: as one becomes that another may leave, and their number stays what it was. */
+  #heirs(): string {
+    return this.#meshers
+      .flatMap(({ node, core }) => core?.takeovers.guests().map((guest) => `${node} of ${guest}`) ?? [])
+      .sort()
+      .join();
   }
 
   #judge(): void {
