@@ -493,6 +493,10 @@ export function checkListeners(found: Found, knownBy: number): void {
       )
         continue;
       if (!first.acked) continue; // refused, or its reply was lost
+      if (event.qos === 'best-effort' && found.history.fullLinks.hasDropped(event.id, listener.home)) {
+        excuse(found, 'best effort: dropped where a link took no more for now');
+        continue;
+      }
       found.history.broken(
         'listeners get every event in quiet times',
         `${event.id} on ${event.topic} never came to ${listener.topic} on ${listener.home.node}, from ${first.mesher}`,

@@ -14,6 +14,7 @@ import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import type { Difference } from '../../node/observe/ledger/difference.ts';
 import { idOf } from './event-id.ts';
 import { addAllTo, type Duties } from './duties.ts';
+import { FullLinks } from './full-links.ts';
 import { HeldRoutes } from './held-routes.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
@@ -129,6 +130,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly subscriptions = new Map<string, Subscribed>();
   readonly breaches: Breach[] = [];
   readonly reasons: Reasons;
+  readonly fullLinks: FullLinks;
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
   /** How many queues, meshers or events came into a situation that is worth to be seen. */
@@ -170,6 +172,7 @@ export class History implements MesherObserver, NetworkObserver {
     this.#schedule = schedule;
     this.#meshers = meshers;
     this.reasons = new Reasons(meshers);
+    this.fullLinks = new FullLinks(meshers);
     this.#trace = trace;
     this.#stepped = stepped;
   }
@@ -274,6 +277,7 @@ export class History implements MesherObserver, NetworkObserver {
     // More than one: an interest may have gone and come back in between, as when a freeze ends.
     const changes = core.table.revision - this.#revisionBefore;
     this.reasons.stepped(mesher, effects);
+    this.fullLinks.stepped(core, inputs, effects);
     const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');
