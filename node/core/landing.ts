@@ -42,8 +42,8 @@ export interface LandingOptions {
 }
 
 /**
- * Publishers may stage `stagedBytesMax`, lanes by their credit about as much again; this many times it is reached by senders
- * only that mind no credit.
+ * Publishers may stage `stagedBytesMax`, lanes by their credit about as much again, or a frame or two each where they are so many that this
+ * is more. Beyond this many times it nothing is taken, of senders that mind no credit, nor of too many at once.
  */
 const OVERDRAFT = 3;
 
@@ -141,7 +141,7 @@ export class Landing {
       return;
     }
     if (pendingBytes() > limits.stagedBytesMax * OVERDRAFT) {
-      // more than all credit that was given: a sender that minds none. It is not taken, and not acked.
+      // a sender that minds no credit, or more lanes than there is room for. It is not taken, and not acked: what follows shows the gap.
       counters.add('messages_refused_total', 1, 'over-credit');
       return;
     }

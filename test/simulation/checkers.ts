@@ -425,9 +425,24 @@ export function checkJournalsEmpty(found: Found): void {
 /** No record in the workload is smaller. */
 const RECORD_BYTES_MIN = 80;
 
+/** Whatever was granted, lanes bring nothing more above so many times what may be staged (landing.ts). */
+const OVERDRAFT = 3;
+
+/**
+ * Publishers may stage `stagedBytesMax`, and lanes share as much again. But each is granted a frame at least, and begins one more as
+ * long as it has credit left: so many lanes may bring more, at once, while a slow disk takes its time.
+ */
+function pendingBytesMax({ disk, options: { limits } }: SimMesher): number {
+  const { stagedBytesMax, frameBytesMax } = limits;
+  const twoFrames = 2 * frameBytesMax; // also what a single event that is larger than a frame takes at most
+  const granted = stagedBytesMax + disk.marks.size * twoFrames;
+  return Math.max(2 * stagedBytesMax, Math.min(granted, OVERDRAFT * stagedBytesMax + twoFrames));
+}
+
 /** While it runs: what the limits say of memory. Called now and then. */
 export function checkMemory(history: History, meshers: readonly SimMesher[]): void {
-  for (const { node, core, options } of meshers) {
+  for (const mesher of meshers) {
+    const { node, core, options } = mesher;
     if (!core) continue;
     const { limits } = options;
     // A load brings whole blocks, one commit is let in while there is room, and what a lane had in flight comes back.
@@ -442,8 +457,11 @@ export function checkMemory(history: History, meshers: readonly SimMesher[]): vo
           `${node}: ${queue.ready} events in the window of ${queue.name}, expected at most ${windowMax}`,
         );
     }
-    if (core.commits.pendingBytes > limits.stagedBytesMax * 2)
-      history.broken('memory is bounded', `${node}: ${core.commits.pendingBytes} bytes wait for the disk`);
+    const { pendingBytes } = core.commits;
+    if (pendingBytes > limits.stagedBytesMax * 2)
+      history.meet('more lanes than what may be staged has room for', node);
+    if (pendingBytes > pendingBytesMax(mesher))
+      history.broken('memory is bounded', `${node}: ${pendingBytes} bytes wait for the disk`);
     for (const one of core.subscriptions.all()) {
       const { inFlight, subscription } = one.state();
       // lowered by a replacement, it holds for what is handed out next
