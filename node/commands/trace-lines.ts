@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<TraceHop['what'], string>> = {
   acked: 'settled by',
   retried: 'to be tried again for',
   'dead-lettered': 'dead letter of',
+  redriven: 'sent back to',
   dropped: 'dropped',
   refused: 'refused',
   'not-wanted': 'wanted by nobody',

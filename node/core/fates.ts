@@ -7,13 +7,14 @@ import { VOLATILE_BLOCK } from './delivery-token.ts';
 import type { Position, StoredEvent } from './event.ts';
 import { laneDestination } from './lane-queue.ts';
 import type { Queue, QueueItem, Trimmed } from './queue.ts';
-import type { Effect, Emit } from './steps.ts';
+import type { Effect, Emit, HeldLetter } from './steps.ts';
 
 /**
  * `dropped`: it ends here for this destination. `not-wanted`: for all, since there is none. `retried`: a consumer failed with it, and gets
- * it again. `dead-lettered`: it leaves its queue and goes on as a dead letter. `acked`: a client that came back had it.
+ * it again. `dead-lettered`: it leaves its queue and goes on as a dead letter. `redriven`: it was one, and goes back to the subscription
+ * that it had. `acked`: a client that came back had it.
  */
-export type FateKind = 'dropped' | 'not-wanted' | 'retried' | 'dead-lettered' | 'acked';
+export type FateKind = 'dropped' | 'not-wanted' | 'retried' | 'dead-lettered' | 'redriven' | 'acked';
 
 /** Of an event in hand. */
 export interface Fate {
@@ -35,6 +36,9 @@ export interface Fate {
   readonly attempt: number;
 }
 
+/** A dead letter and where it lies. */
+type HeldPlace = Pick<HeldLetter, 'event' | 'block' | 'index'>;
+
 /** Of events that are dropped unread, on disk. */
 export interface UnreadFate {
   readonly kind: 'unread-fate';
@@ -43,6 +47,12 @@ export interface UnreadFate {
   readonly queue: number;
   /** Those whose events end; undefined: all that the queue still had. */
   readonly blocks: readonly number[] | undefined;
+}
+
+/** Of a dead letter that goes back as `event`: it is committed again, as any that is published. */
+export function redrivenLetter(queue: Queue, letter: HeldPlace, event: StoredEvent): Fate {
+  const to = letter.event.deadLetter?.subscription ?? '';
+  return { ...droppedLetter(queue, letter, to), what: 'redriven', reason: '', event };
 }
 
 /** Of an event that is in no queue. */
@@ -58,11 +68,7 @@ export function fateIn(queue: Queue, what: FateKind, reason: string, item: Queue
 }
 
 /** Of a dead letter that somebody threw away. */
-export function droppedLetter(
-  queue: Queue,
-  { event, block, index }: { readonly event: StoredEvent; readonly block: number; readonly index: number },
-  to: string,
-): Fate {
+export function droppedLetter(queue: Queue, { event, block, index }: HeldPlace, to: string): Fate {
   const place = { queue: queue.id, block, index, position: undefined, attempt: 0 };
   return { kind: 'fate', what: 'dropped', reason: 'dead-letter-dropped', to, event, ...place };
 }

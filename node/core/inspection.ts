@@ -1,5 +1,6 @@
 // The read side of a mesher: what it tells about itself, its links, queues and routes. Changes nothing.
 
+import type { NodeId } from './event.ts';
 import type { MesherCore } from './mesher-core.ts';
 import type { Now } from './steps.ts';
 import type { Limits } from './limits.ts';
@@ -103,7 +104,7 @@ export function viewRoutes(core: MesherCore, topic: string, limits: Limits): Rou
       kind: 'mesher',
       destination: node,
       landing: core.links.isUp(node) ? node : undefined,
-      roundTripMs: core.links.get(node)?.roundTripMs,
+      roundTripMs: roundTripOf(core, node),
       because: because((one) => one === node),
       why: why(directive),
     });
@@ -114,7 +115,7 @@ export function viewRoutes(core: MesherCore, topic: string, limits: Limits): Rou
       kind: 'cluster',
       destination: cluster,
       landing,
-      roundTripMs: landing === undefined ? undefined : core.links.get(landing)?.roundTripMs,
+      roundTripMs: roundTripOf(core, landing),
       because: because((one) => core.members.clusterOf(one) === cluster),
       why: why(directive),
     });
@@ -168,4 +169,9 @@ function localSubscriptions(
     });
   }
   return served;
+}
+
+/** Undefined while the link is down: the last one that was measured says nothing then. */
+function roundTripOf({ links }: MesherCore, node: NodeId | undefined): number | undefined {
+  return node !== undefined && links.isUp(node) ? links.get(node)?.roundTripMs : undefined;
 }

@@ -24,7 +24,7 @@ import {
   type NodeId,
   type StoredEvent,
 } from './event.ts';
-import { droppedLetter, ending, tellDestroyed } from './fates.ts';
+import { droppedLetter, ending, redrivenLetter, tellDestroyed } from './fates.ts';
 import { Forwarder } from './forwarder.ts';
 import { Landing } from './landing.ts';
 import { laneDestination } from './lane-queue.ts';
@@ -745,7 +745,9 @@ export class MesherCore {
     for (const letter of taken) {
       const { topic, key, hash, cloudEvent, acceptedAt, deadLetter } = letter.event;
       const event: NewEvent = { topic: deadLetter?.topic ?? topic, expiresAt: 0, key, hash, cloudEvent };
-      this.commits.offer(this.#record(event, acceptedAt, undefined));
+      const record = this.#record(event, acceptedAt, undefined);
+      this.commits.offer(record);
+      this.#effects.push(redrivenLetter(dead.queue, letter, record));
       const target = targets.get(letter);
       invariant(target, 'what was taken out was to go somewhere');
       this.commits.want(target.queue);

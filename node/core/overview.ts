@@ -242,6 +242,7 @@ export const HOP_KINDS = [
   'acked',
   'retried',
   'dead-lettered',
+  'redriven',
   'dropped',
   'refused',
   'not-wanted',

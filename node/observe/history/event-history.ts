@@ -51,6 +51,7 @@ export const WHAT = {
   retried: 12,
   'dead-lettered': 13,
   acked: 14,
+  redriven: 15,
 } as const satisfies Record<FateKind, number> & Record<string, number>;
 
 /** A block of events that was written, or read after a restart. `indices`: where in the ring of indices; -1: from 0 on, without a gap. */
@@ -125,6 +126,8 @@ export class EventHistory {
   #cursor = 0;
   /** Events in frames that the core may still be about to store. */
   #arrived: Arrived[] = [];
+  /** Dead letters that were sent back, and are about to be stored: nobody published them again. */
+  readonly #redriven = new Set<StoredEvent>();
   /** Rows of the blocks that are being written. */
   #writing: { readonly batch: number; readonly from: number; readonly end: number } | undefined;
   /** Blocks from here on were written in this life; undefined: none yet. */
@@ -276,6 +279,7 @@ export class EventHistory {
   }
 
   #fate({ what, reason, to, event, queue, block, index, attempt }: Fate, at: number): void {
+    if (what === 'redriven') this.#redriven.add(event);
     const first = this.#end;
     this.#addEvent(event);
     // what nobody wanted is said with the topic that nobody wanted
@@ -326,6 +330,7 @@ export class EventHistory {
       else if (op.op === 'entry' && this.blocks.end > from) this.#entry(op.queue, op.block, op.entry);
       else if (op.op === 'queue') this.named(op.queue, op.name);
     }
+    this.#redriven.clear();
     this.#writing = { batch, from, end: this.blocks.end };
   }
 
@@ -336,9 +341,8 @@ export class EventHistory {
     let run = first;
     let from: Arrived | 'here' | undefined;
     for (const event of events) {
-      const isOwn =
-        event.origin === node && event.incarnation === incarnation && event.deadLetter === undefined;
-      const arrived = isOwn ? 'here' : this.#arrivalOf(event);
+      const isOwn = event.origin === node && event.incarnation === incarnation;
+      const arrived = isOwn ? this.#isPublished(event) : this.#arrivalOf(event);
       if (arrived !== from) {
         if (run < this.#end) this.#origin(run, from, at);
         from = arrived;
@@ -348,6 +352,12 @@ export class EventHistory {
     }
     this.#origin(run, from, at);
     this.#blockRow(first, block, events.length, -1);
+  }
+
+  /** Undefined: it was there before, and is or was a dead letter. */
+  #isPublished(event: StoredEvent): 'here' | undefined {
+    const wasThere = event.deadLetter !== undefined || this.#redriven.has(event);
+    return wasThere ? undefined : 'here';
   }
 
   #blockRow(first: number, block: number, count: number, indices: number): void {

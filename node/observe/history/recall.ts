@@ -48,6 +48,7 @@ const RANK: Readonly<Record<HopKind, number>> = {
   acked: 6,
   retried: 6,
   'dead-lettered': 7,
+  redriven: 2,
   dropped: 7,
 };
 
@@ -140,6 +141,8 @@ function factHop(
       return hop(at, 'retried', { subscription: to, reason, attempt });
     case WHAT['dead-lettered']:
       return hop(at, 'dead-lettered', { subscription: to, reason, attempt });
+    case WHAT.redriven:
+      return hop(at, 'redriven', { subscription: to });
     case WHAT.acked:
       return hop(at, 'acked', { subscription: to, reason, attempt });
     default:

@@ -2,6 +2,7 @@
 // the others.
 
 import { MeshError, type ErrorCode } from '../../core/errors.ts';
+import type { FateKind } from '../../core/fates.ts';
 import type { MesherCore } from '../../core/mesher-core.ts';
 import type { TraceView } from '../../core/overview.ts';
 import type { Effect, Input, Now } from '../../core/steps.ts';
@@ -63,16 +64,10 @@ export class Traces {
   stepped(inputs: readonly Input[], effects: readonly Effect[], now: Now): void {
     this.#running?.history.stepped(inputs, effects, now);
     for (const effect of effects) {
-      if (effect.kind !== 'fate' || effect.what !== 'dead-lettered') continue;
-      const { reason, to, attempt, event } = effect;
-      this.#log.add(namesOf(event), {
-        at: now.wall,
-        what: 'dead-lettered',
-        peer: '',
-        subscription: to,
-        reason,
-        attempt,
-      });
+      if (effect.kind !== 'fate') continue;
+      const { what, reason, to, attempt, event } = effect;
+      if (isOfDeadLetter(what, reason))
+        this.#log.add(namesOf(event), { at: now.wall, what, peer: '', subscription: to, reason, attempt });
     }
   }
 
@@ -102,6 +97,12 @@ export class Traces {
   close(): Promise<void> {
     return this.#log.close();
   }
+}
+
+/** What is told of dead letters is told after a restart, too: they wait for people. */
+function isOfDeadLetter(what: FateKind, reason: string): boolean {
+  if (what === 'dropped') return reason === 'dead-letter-dropped' || reason === 'dead-letter-rejected';
+  return what === 'dead-lettered' || what === 'redriven';
 }
 
 function off(): MeshError {

@@ -1,6 +1,7 @@
 // One sentence for people: where an event is, or why it stopped, from the hops of all meshers.
 
 import type { TraceHop, TraceView } from '../../core/overview.ts';
+import { withoutRedriven } from '../../core/redriven-hops.ts';
 import { clock } from './waiting.ts';
 
 /** Of one kind, named one by one; the others are counted. */
@@ -12,7 +13,7 @@ export function verdictOf(hops: readonly TraceHop[], waits: TraceView['waits'], 
     return `no mesher remembers it: it was published before ${clock(since)}, or never, or a mesher that is silent has it`;
   const published = hops.find(({ what }) => what === 'published');
   const parts = [
-    ...some(ends(hops, 'dead-lettered'), (hop) => deadLettered(hop)),
+    ...some(ends(withoutRedriven(hops), 'dead-lettered'), (hop) => deadLettered(hop)),
     ...some(
       ends(hops, 'dropped').filter(({ reason }) => reason !== 'duplicate'),
       dropped,
