@@ -3,6 +3,7 @@
 
 import type { CausewayError, Delivery, Mesh, Subscription } from '../../sdk/typescript/client.ts';
 import { formatJsonEvent } from '../core/cloud-event-json.ts';
+import { MeshError } from '../core/errors.ts';
 import { decodeCloudEvent } from '../wire/cloud-event-protobuf.ts';
 import { Api, urlFlag } from './api.ts';
 import { printLine } from './command.ts';
@@ -10,6 +11,7 @@ import type { Command, Terminal } from './command.ts';
 import { eventLine } from './event-line.ts';
 import { parseExactJson } from './exact-json.ts';
 import { asMeshErrors, connectMesh } from './mesh.ts';
+import { fetchSubscription } from './views.ts';
 
 /**
  * What the mesher sends ahead. Of a durable subscription what was not printed goes back at the end, so it is little; to one that lives
@@ -57,6 +59,8 @@ export const command: Command = {
     const count = args.integer('count', 1) ?? Infinity;
     const printer = new EventPrinter(terminal, args.has('json'), count);
     try {
+      if (name !== undefined && madeOn === undefined)
+        await refuseToChange(api, name, args.positionals[0] ?? '', group, terminal.stop);
       const mesh = await connectMesh(api, { signal: terminal.stop });
       tellTroubles(mesh, printer, name === undefined ? `, events are missed until it is back` : '');
       const subscription = mesh.subscribe({
@@ -77,6 +81,24 @@ export const command: Command = {
     return 0;
   },
 };
+
+/** Who reads a subscription that is there must not replace what it asks for, unseen by whoever made it. */
+async function refuseToChange(
+  api: Api,
+  name: string,
+  topic: string,
+  group: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const there = await fetchSubscription(api, name, signal);
+  if (!there || (there.topic === topic && there.group === group)) return;
+  const shared = there.group === undefined ? 'no group' : `the group ${there.group}`;
+  const same = `causeway subscribe '${there.topic}'${there.group === undefined ? '' : ` --group ${there.group}`} --name ${name}`;
+  throw new MeshError(
+    'invalid-subscription',
+    `subscription ${name} is there already, with the filter ${there.topic} and ${shared}; write ${same}, take another name, or change it by PUT /v1/subscriptions/${name}`,
+  );
+}
 
 async function printAll(subscription: Subscription, printer: EventPrinter): Promise<void> {
   let printing = Promise.resolve();

@@ -1,7 +1,7 @@
 // The bodies of the admin API as commands read them: checked against the schemas that the mesher describes them with, so
 // that another version of a mesher is one clear error and not a column of `undefined`.
 
-import type Type from 'typebox';
+import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { MeshError } from '../core/errors.ts';
 import type { LedgerView, TraceView } from '../core/overview.ts';
@@ -31,6 +31,29 @@ export async function fetchLedger(api: Api, signal: AbortSignal): Promise<Ledger
 export async function fetchQueues(api: Api, signal: AbortSignal): Promise<readonly QueueView[]> {
   const { queues } = await read<{ queues: QueueView[] }>(api, '/v1/queues', QueuesSchema, signal);
   return queues;
+}
+
+const SubscriptionAsked = Type.Object({ topic: Type.String(), group: Type.Optional(Type.String()) });
+
+/** The last: a mesher that is starting cannot say. */
+const NO_SUBSCRIPTION: ReadonlySet<string> = new Set([
+  'subscription-not-found',
+  'subscription-elsewhere',
+  'not-ready',
+]);
+
+/** What a durable subscription asks for; undefined: there is none of this name on that mesher, as far as it knows. */
+export async function fetchSubscription(
+  api: Api,
+  name: string,
+  signal: AbortSignal,
+): Promise<{ readonly topic: string; readonly group?: string } | undefined> {
+  try {
+    return await read(api, `/v1/subscriptions/${encodeURIComponent(name)}`, SubscriptionAsked, signal);
+  } catch (error) {
+    if (error instanceof MeshError && NO_SUBSCRIPTION.has(error.code)) return undefined;
+    throw error;
+  }
 }
 
 export async function fetchRoutes(api: Api, topic: string, signal: AbortSignal): Promise<RoutesView> {

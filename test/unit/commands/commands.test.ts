@@ -400,6 +400,25 @@ test('leaves the delivery settings of an existing subscription alone', async (t)
   assert.equal(door.subscription('mine')?.subscription.delivery.retries, 3);
 });
 
+test('changes neither filter nor group of an existing subscription', async (t) => {
+  const { url, door } = await startHttpMesher(t);
+  await fetch(`${url}/v1/subscriptions/mine`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ topic: 'a/#', group: 'g' }),
+  });
+  for (const asked of [['b/#', '--group', 'g'], ['a/#'], ['a/#', '--group', 'h']]) {
+    const { code, stderr } = await run(['subscribe', ...asked, '--name', 'mine', '--url', url]);
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /^causeway: invalid-subscription: .* with the filter a\/# and the group g; write causeway subscribe 'a\/#' --group g --name mine, /,
+    );
+  }
+  const { topic, group } = door.subscription('mine')?.subscription ?? {};
+  assert.deepEqual({ topic, group }, { topic: 'a/#', group: 'g' });
+});
+
 test('traces an event: its hops in their order, who was silent, and the verdict; 3 where nobody remembers it', async (t) => {
   const { url } = await startHttpMesher(t);
   const { code, stdout } = await run(['trace', '/shop', '1', '--url', url]);
