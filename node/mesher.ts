@@ -133,7 +133,7 @@ async function build(
   } = {};
   const heirless = new Heirless(await formerNames(config.data));
   const traceCounts = new TraceCounts();
-  const tracing = await openTracing(config, node, traceCounts);
+  const tracing = await openTracing(config, node, traceCounts, log);
   // Last of all: what the others do while they stop is traced as well.
   stops.unshift(async () =>
     tracing?.stop().catch((error: unknown) => log.warn({ err: error }, 'the last spans were not exported')),
@@ -341,12 +341,13 @@ async function openTracing(
   { tracing, federation, cluster }: Config,
   node: NodeId,
   counts: TraceCounts,
+  log: Logger,
 ): Promise<Tracing | undefined> {
   const { endpoint, headersFile, sampleRatio } = tracing;
   if (endpoint === undefined) return undefined;
   const { startTracing } = await import('./observe/otel/tracing.ts');
   const identity = { federation, cluster, node, version };
-  return startTracing({ endpoint, headersFile, sampleRatio, ...identity }, counts);
+  return startTracing({ endpoint, headersFile, sampleRatio, ...identity }, counts, log);
 }
 
 /** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */

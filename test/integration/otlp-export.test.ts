@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { OtlpExport, QUEUE_SPANS_MAX } from '../../node/observe/otel/exporter.ts';
+import { type ExportLog, OtlpExport, QUEUE_SPANS_MAX } from '../../node/observe/otel/exporter.ts';
 import type { Span } from '../../node/observe/otel/span.ts';
 import { TraceCounts } from '../../node/observe/otel/trace-counts.ts';
 import { startTracing } from '../../node/observe/otel/tracing.ts';
@@ -30,15 +30,27 @@ interface Counted {
   lost: Record<string, number>;
 }
 
-function exportTo(url: string): { spans: OtlpExport; counts: Counted } {
+function logTo(said: string[]): ExportLog {
+  return {
+    info: (_, message) => void said.push(`info ${message}`),
+    warn: (_, message) => void said.push(`warn ${message}`),
+  };
+}
+
+function exportTo(url: string): { spans: OtlpExport; counts: Counted; said: string[] } {
+  const said: string[] = [];
   const counts: Counted = { taken: 0, lost: {} };
   const resource = { 'service.name': 'causeway', 'service.instance.id': 'n' };
   const options = { endpoint: url, headers: { authorization: 'Bearer x' }, resource, version: '1' };
-  const spans = new OtlpExport(options, {
-    exported: (taken) => (counts.taken += taken),
-    dropped: (why, lost) => (counts.lost[why] = (counts.lost[why] ?? 0) + lost),
-  });
-  return { spans, counts };
+  const spans = new OtlpExport(
+    options,
+    {
+      exported: (taken) => (counts.taken += taken),
+      dropped: (why, lost) => (counts.lost[why] = (counts.lost[why] ?? 0) + lost),
+    },
+    logTo(said),
+  );
+  return { spans, counts, said };
 }
 
 test('a span comes as it was, to what OTLP and SkyWalking ask of it', async (t) => {
@@ -77,11 +89,12 @@ test('a span comes as it was, to what OTLP and SkyWalking ask of it', async (t) 
 test('what does not fit into the queue is dropped, what the receiver refuses as well; each is counted once', async (t) => {
   const collector = await OtlpCollector.start(t);
   collector.status = 400;
-  const { spans, counts } = exportTo(collector.url);
+  const { spans, counts, said } = exportTo(collector.url);
   for (let i = 0; i < QUEUE_SPANS_MAX + 100; i++) spans.add(SPAN);
   assert.deepEqual(counts.lost, { 'queue-full': 100 });
   await assert.rejects(spans.stop());
   assert.deepEqual(counts, { taken: 0, lost: { 'queue-full': 100, 'export-failed': QUEUE_SPANS_MAX } });
+  assert.deepEqual(said, ['warn spans are not taken: those of this time are lost, and counted'], 'once');
 });
 
 test('stopping exports a full queue; where nobody is there it gives up, and counts', async (t) => {
@@ -104,7 +117,7 @@ test('headers come from a file; one that cannot be read, or is none, ends the st
   const headersFile = join(folder, 'headers');
   const identity = { federation: 'acme', cluster: 'eu', node: 'n', version: '1', sampleRatio: 0 };
   const start = () =>
-    startTracing({ endpoint: 'http://127.0.0.1:9', headersFile, ...identity }, new TraceCounts());
+    startTracing({ endpoint: 'http://127.0.0.1:9', headersFile, ...identity }, new TraceCounts(), logTo([]));
   await assert.rejects(start(), { code: 'invalid-config', message: /cannot be read/ });
   await writeFile(headersFile, '# token\n\nauthorization Bearer x\n');
   await assert.rejects(start(), { code: 'invalid-config', message: /line 3/ });

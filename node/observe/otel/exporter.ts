@@ -42,7 +42,16 @@ export interface ExportCounts {
   dropped(why: SpanDrop, spans: number): void;
 }
 
+export interface ExportLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
 export class OtlpExport {
+  readonly #endpoint: string;
+  readonly #log: ExportLog;
+  /** The receiver did not take the last batch. */
+  #isFailing = false;
   readonly #resource;
   readonly #scope;
   readonly #counts: ExportCounts;
@@ -50,7 +59,9 @@ export class OtlpExport {
   readonly #underWay = new Set<Promise<void>>();
   #waiting = 0;
 
-  constructor({ endpoint, headers, resource, version }: ExportOptions, counts: ExportCounts) {
+  constructor({ endpoint, headers, resource, version }: ExportOptions, counts: ExportCounts, log: ExportLog) {
+    this.#endpoint = endpoint;
+    this.#log = log;
     this.#resource = resourceFromAttributes(resource);
     this.#scope = { name: 'causeway', version };
     this.#counts = counts;
@@ -98,6 +109,7 @@ export class OtlpExport {
       this.#waiting -= spans;
       if (result.code === ExportResultCode.SUCCESS) this.#counts.exported(spans);
       else this.#counts.dropped('export-failed', spans);
+      this.#tell(result);
     };
     return {
       export: (spans, callback) => {
@@ -113,6 +125,20 @@ export class OtlpExport {
       shutdown: () => exporter.shutdown(),
       forceFlush: async () => exporter.forceFlush?.(),
     };
+  }
+
+  /** Once when it begins, and once when it is over. The error itself may hold what the receiver answered: its words are enough. */
+  #tell({ code, error }: ExportResult): void {
+    const fails = code !== ExportResultCode.SUCCESS;
+    if (fails === this.#isFailing) return;
+    this.#isFailing = fails;
+    const endpoint = this.#endpoint;
+    if (fails)
+      this.#log.warn(
+        { endpoint, why: error?.message ?? 'no reason given' },
+        'spans are not taken: those of this time are lost, and counted',
+      );
+    else this.#log.info({ endpoint }, 'spans are taken again');
   }
 
   #readable(span: Span): ReadableSpan {

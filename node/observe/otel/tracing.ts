@@ -6,7 +6,7 @@ import { MeshError } from '../../core/errors.ts';
 import type { NodeId } from '../../core/event.ts';
 import type { TraceCarrier } from '../../core/ports.ts';
 import { HttpCarrier } from './carrier.ts';
-import { OtlpExport } from './exporter.ts';
+import { type ExportLog, OtlpExport } from './exporter.ts';
 import { TraceObserver } from './observer.ts';
 import type { TraceCounts } from './trace-counts.ts';
 import { Tracer } from './traced-event.ts';
@@ -31,7 +31,11 @@ export interface Tracing {
 }
 
 /** Rejects with `invalid-config` where the file of headers cannot be used. */
-export async function startTracing(options: TracingOptions, counts: TraceCounts): Promise<Tracing> {
+export async function startTracing(
+  options: TracingOptions,
+  counts: TraceCounts,
+  log: ExportLog,
+): Promise<Tracing> {
   const { endpoint, headersFile, sampleRatio, federation, cluster, node, version } = options;
   const headers = headersFile === undefined ? {} : await readHeaders(headersFile);
   const resource = {
@@ -41,7 +45,8 @@ export async function startTracing(options: TracingOptions, counts: TraceCounts)
     'service.version': version,
     'causeway.cluster': cluster,
   };
-  const spans = new OtlpExport({ endpoint, headers, resource, version }, counts);
+  const spans = new OtlpExport({ endpoint, headers, resource, version }, counts, log);
+  log.info({ endpoint, sampleRatio }, 'spans are exported');
   const ignored = counts.ignored.bind(counts);
   const tracer = new Tracer(sampleRatio, ignored);
   const observer = new TraceObserver(node, tracer, {

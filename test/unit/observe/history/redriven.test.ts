@@ -80,9 +80,7 @@ class Watched {
 
   consume(how: 'ack' | 'reject'): void {
     const pull: Input = { kind: 'pull', request: 3, name: 'billing', max: 1, waitMs: 1_000 };
-    const deliveries = this.step(pull).flatMap((reply) =>
-      reply.kind === 'pulled' ? reply.deliveries : [],
-    );
+    const deliveries = this.step(pull).flatMap((reply) => (reply.kind === 'pulled' ? reply.deliveries : []));
     assert.equal(deliveries.length, 1);
     const settlements = deliveries.map(({ token }) =>
       how === 'ack' ? ({ kind: 'ack', token } as const) : ({ kind: 'reject', token, reason: 'no' } as const),
