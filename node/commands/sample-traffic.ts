@@ -10,6 +10,7 @@ import { Latencies } from './latencies.ts';
 import type { LocalMesher } from './local-federation.ts';
 import { encodeJson, Publisher } from './publisher.ts';
 import type { LedgerCounts, TrafficLedger } from './traffic-ledger.ts';
+import { formatNumber } from './table.ts';
 import { fetchRoutes } from './views.ts';
 import { pause } from './waiting.ts';
 
@@ -66,8 +67,10 @@ export class SampleTraffic {
   readonly #run = randomUUID().slice(0, 8);
   #work: Promise<unknown> = Promise.resolve();
   #publishing: Promise<void> = Promise.resolve();
-  /** Who does not answer right now, and how. */
+  /** Who does not answer right now, and how; '' is the mesher that is published to. */
   readonly #troubles = new Map<string, string>();
+  /** Since when those answer that had not, wall clock, ms. */
+  readonly #answeringSince = new Map<string, number>();
 
   constructor(publisher: LocalMesher, consumers: readonly LocalMesher[], ledger: TrafficLedger) {
     this.#publisher = new Api(publisher.http);
@@ -87,9 +90,28 @@ export class SampleTraffic {
   }
 
   figures(): TrafficFigures {
-    const counts = this.#ledger.counts(wallMs());
+    const counts = this.#counts();
     const [p50, p99] = [this.#latencies.percentile(0.5), this.#latencies.percentile(0.99)];
     return { ...counts, p50, p99, trouble: [...this.#troubles.values()].join(', ') };
+  }
+
+  /** What waits for somebody who does not answer is not lost. */
+  #counts(): LedgerCounts {
+    const since = (name: string): number =>
+      this.#troubles.has(name) ? Infinity : (this.#answeringSince.get(name) ?? 0);
+    return this.#ledger.counts(wallMs(), (cluster) => Math.max(since(''), since(cluster)));
+  }
+
+  /** Too many are on their way: that is said, too. */
+  #isFull(): boolean {
+    const { inFlight } = this.#counts();
+    if (inFlight <= inFlightMax) this.#troubles.delete('full');
+    else this.#troubles.set('full', `publishing waits: ${formatNumber(inFlight)} are on their way`);
+    return inFlight > inFlightMax;
+  }
+
+  #answers(name: string): void {
+    if (this.#troubles.delete(name)) this.#answeringSince.set(name, wallMs());
   }
 
   /** Publishes no more, gives what is on its way some time to arrive, and stops. */
@@ -98,7 +120,7 @@ export class SampleTraffic {
     const giveUp = setTimeout(() => this.#stopTrying.abort(), lastBatchDeadlineMs);
     await this.#publishing.finally(() => clearTimeout(giveUp));
     const deadline = performance.now() + drainDeadlineMs;
-    while (this.#ledger.counts(wallMs()).inFlight > 0 && performance.now() < deadline) {
+    while (this.#counts().inFlight > 0 && this.#troubles.size === 0 && performance.now() < deadline) {
       await pause(50, this.#stopConsuming.signal);
     }
     this.#stopConsuming.abort();
@@ -133,7 +155,7 @@ export class SampleTraffic {
       patienceMs: Infinity,
       signal: this.#stopTrying.signal,
       published: async (results) => {
-        this.#troubles.delete('');
+        this.#answers('');
         await this.#ledger.acked(results.map(({ id }) => id));
       },
       waiting: ({ code }) => {
@@ -144,7 +166,7 @@ export class SampleTraffic {
     while (!signal.aborted) {
       await pause(publishEveryMs, signal);
       const due = Math.floor(((performance.now() - startedMs) / 1_000) * eventsPerSecond) - count;
-      if (hasAborted(signal) || due < 1 || this.#ledger.counts(wallMs()).inFlight > inFlightMax) continue;
+      if (hasAborted(signal) || due < 1 || this.#isFull()) continue;
       const now = wallMs();
       const batch: { id: string; text: string }[] = [];
       for (let n = count; n < count + Math.min(due, catchUpMax); n++) {
@@ -174,7 +196,7 @@ export class SampleTraffic {
       try {
         const body = await api.post(`${path}/pull`, { max: pullMax, waitMs: pullWaitMs });
         const arrivedAt = wallMs();
-        this.#troubles.delete(cluster);
+        this.#answers(cluster);
         const deliveries = asArray(asObject(body)?.['events']).map((delivery) => asObject(delivery) ?? {});
         if (deliveries.length === 0) continue;
         const ids = deliveries.flatMap(({ event }) => {

@@ -115,12 +115,15 @@ export class TrafficLedger {
     return sent;
   }
 
-  counts(nowMs: number): LedgerCounts {
+  /** `answeringSince`: from when the way to a cluster has been open, wall clock, ms; Infinity: it is not, and what it is to get waits. */
+  counts(nowMs: number, answeringSince: (cluster: string) => number = () => 0): LedgerCounts {
     let inFlight = 0;
     let lost = 0;
     for (const { acked, waiting, sinceMs } of this.#entries.values()) {
       if (!acked || waiting.size === 0) continue;
-      if (nowMs - sinceMs > lostAfterMs) lost++;
+      const isLost = (cluster: string): boolean =>
+        nowMs - Math.max(sinceMs, answeringSince(cluster)) > lostAfterMs;
+      if ([...waiting].some(isLost)) lost++;
       else inFlight++;
     }
     const earlier = { found: this.#earlierFound, left: this.#earlier.size };

@@ -43,6 +43,13 @@ test('waits for every acked event in every cluster, and counts what comes twice'
     ],
   );
   assert.equal(ledger.counts(70_011).lost, 1);
+  const silent = ledger.counts(70_011, () => Infinity);
+  assert.deepEqual([silent.lost, silent.inFlight], [0, 1], 'it waits for who does not answer');
+  assert.equal(
+    ledger.counts(70_011, () => 10_012).lost,
+    0,
+    'a minute counts from when the cluster answers again',
+  );
   await ledger.delivered('us', ['2']);
   assert.equal(store.kept.size, 0);
 });
