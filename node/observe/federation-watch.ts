@@ -62,7 +62,7 @@ export class FederationWatch {
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = -Infinity;
   /** Told when nobody of this round is being asked any more. */
-  #whenAsked: (() => void)[] = [];
+  readonly #whenAsked = new Set<() => void>();
   #stopped = false;
 
   constructor(ports: FederationWatchPorts) {
@@ -78,7 +78,7 @@ export class FederationWatch {
     this.#ports.federation();
     const before = this.#timer !== undefined;
     this.#look();
-    if (!before) await Promise.race([this.#asked(), pause(FIRST_WAIT_MS)]);
+    if (!before) await this.#asked(FIRST_WAIT_MS);
     return this.#compose();
   }
 
@@ -123,7 +123,7 @@ export class FederationWatch {
       this.#ports.fault(error);
       return;
     }
-    void Promise.race([this.#asked(), pause(SHOWN_AFTER_MS)]).then(() => this.#show(this.#watchers));
+    void this.#asked(SHOWN_AFTER_MS).then(() => this.#show(this.#watchers));
   }
 
   /** Those asked longest ago first. */
@@ -151,7 +151,7 @@ export class FederationWatch {
       if (node === undefined) break;
       if (peer) void this.#ask(node, peer);
     }
-    if (this.#active === 0) for (const told of this.#whenAsked.splice(0)) told();
+    if (this.#active === 0) for (const told of this.#whenAsked) told();
   }
 
   async #ask(node: NodeId, peer: Peer): Promise<void> {
@@ -173,10 +173,19 @@ export class FederationWatch {
     this.#askNext();
   }
 
-  /** Resolves when all that was asked has been answered, or not. */
-  #asked(): Promise<void> {
+  /** Resolves when all that was asked has been answered, or not, and after `ms` at the latest. Leaves nothing behind. */
+  #asked(ms: number): Promise<void> {
     if (this.#active === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenAsked.push(resolve));
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#whenAsked.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      timer.unref();
+      this.#whenAsked.add(end);
+    });
   }
 
   #show(watchers: Iterable<(json: string) => void>): void {
@@ -234,10 +243,4 @@ function newPeer(): Peer {
     reportAt: -Infinity,
     why: '',
   };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -92,6 +92,8 @@ const UNREAD_MAX = 4_096;
 const QUEUES_MAX = 100_000;
 /** Events that arrived and were not stored, before one that is. */
 const LOOK_AHEAD_MAX = 2_048;
+/** Frames that are held until they are stored: of a stalled disk, and senders that mind no credit, the traces begin on disk. */
+const ARRIVED_MAX = 2_048;
 /** Ephemeral sessions whose filter is known: those beyond are shown without. */
 const SESSIONS_MAX = 100_000;
 
@@ -444,7 +446,8 @@ export class EventHistory {
   #message(peer: NodeId, message: LinkMessage, at: number): void {
     switch (message.kind) {
       case 'data':
-        this.#arrived.push({ peer, at, events: message.events, next: 0 });
+        if (this.#arrived.length < ARRIVED_MAX)
+          this.#arrived.push({ peer, at, events: message.events, next: 0 });
         break;
       case 'best-effort':
         this.#loose(WHAT.landed, peer, message, at);
