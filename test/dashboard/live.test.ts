@@ -53,6 +53,19 @@ test('a mesher that has no overview yet says why in its own words, and the page 
   check(/status of 503|ERR_/);
 });
 
+test('lists say whose part is missing, as long as somebody is silent', async (t) => {
+  const { page, mesher, open, check } = await openDashboard(t);
+  for (const view of ['#/subscriptions', '#/topics']) {
+    mesher.show(overviewAt);
+    await open(view);
+    await page.getByText('1 mesher did not answer:').waitFor();
+    await page.getByText(/gcp-us-east1.*It did not answer within 2 s/).waitFor();
+    mesher.show(healthyOverviewAt);
+    await page.getByText('1 mesher did not answer:').waitFor({ state: 'detached' });
+  }
+  check();
+});
+
 test('twelve clusters of three meshers fit on graph and map, and what was cut is said', async (t) => {
   const { page, mesher, open, check } = await openDashboard(t, '#/map');
   mesher.show((at) => largeOverviewAt(at, 12, 3));

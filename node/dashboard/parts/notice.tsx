@@ -52,6 +52,13 @@ export function SilentNotice({
   );
 }
 
+/** Of a list that is made of what meshers say of themselves. */
+export function SilentMeshersNotice(): JSX.Element | null {
+  const { overview } = useFederation();
+  const silent = overview.meshers.filter((mesher) => mesher.silent !== '');
+  return <SilentNotice silent={silent.map((mesher) => ({ mesher: mesher.node, why: mesher.silent }))} />;
+}
+
 /** `list`: its name in `Overview.cut`. */
 export function CutNotice({
   list,

@@ -12,7 +12,7 @@ import { type Column, DataTable } from '../parts/data-table.tsx';
 import { TopicText } from '../parts/topic-text.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { History } from '../parts/history.tsx';
-import { CutNotice } from '../parts/notice.tsx';
+import { CutNotice, SilentMeshersNotice } from '../parts/notice.tsx';
 import { SearchField } from '../parts/search-field.tsx';
 import { SubscriptionStateBadge } from '../parts/state.tsx';
 
@@ -119,6 +119,7 @@ function SubscriptionList(): JSX.Element {
           Only those that do not keep up ({formatCount(stuck)})
         </label>
       </div>
+      <SilentMeshersNotice />
       <CutNotice list="subscriptions" shown={overview.subscriptions.length} />
       <DataTable
         caption="Subscriptions, those that do not keep up first"

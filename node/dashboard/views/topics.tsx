@@ -11,7 +11,7 @@ import { matchesSearch } from '../model/sorting.ts';
 import { type Column, DataTable } from '../parts/data-table.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { History } from '../parts/history.tsx';
-import { CutNotice } from '../parts/notice.tsx';
+import { CutNotice, SilentMeshersNotice } from '../parts/notice.tsx';
 import { SearchField } from '../parts/search-field.tsx';
 import { State } from '../parts/state.tsx';
 
@@ -70,6 +70,7 @@ function TopicList(): JSX.Element {
     <>
       <h1>Topics</h1>
       <SearchField label="Filter by topic, cluster or subscription" value={search} onChange={setSearch} />
+      <SilentMeshersNotice />
       <CutNotice list="topics" shown={overview.topics.length} />
       <DataTable
         caption="Topics of the last hour"
