@@ -997,16 +997,12 @@ export class MesherCore {
       } else if (want.kind === 'heir') {
         this.forwarder.toPeer(want.of, { ...NO_GROUPS, subscription: want.name });
       } else if (want.to.scope === 'peer' && want.to.node === this.node) {
-        if (!this.#landing.has(owner, { scope: 'peer', lane: 0 }, want.position))
-          this.#adoptForUs(event, want.directive);
+        const { directive, position } = want;
+        // on its way to us: it comes as it would have come over the link, or ends here for the same reasons
+        if (!this.#landing.has(owner, { scope: 'peer', lane: 0 }, position))
+          this.#land(owner, { scope: 'peer' }, { event, directive }, 'durable');
       } else this.forwarder.adopt(want.to, event.hash, want.directive);
     }
-  }
-
-  /** The lost mesher had it for us. */
-  #adoptForUs(event: StoredEvent, directive: Directive): void {
-    for (const target of this.#decide(event, 'here', directive).local)
-      if (target.durable) this.commits.want(target.delivery.queue);
   }
 
   #becomeHeir(owner: NodeId): void {

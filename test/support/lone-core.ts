@@ -24,7 +24,7 @@ export const NOTHING: RecoveredMesher = {
 };
 
 /** `recovered`: what it found on its disk. */
-export function loneCore(recovered: Recovered, limits: Limits = LIMITS): MesherCore {
+export function loneCore(recovered: Recovered | RecoveredMesher, limits: Limits = LIMITS): MesherCore {
   const keys = new KeyRing().make('a', 'secret');
   const self = signMember(keys, {
     federation: 'acme',
@@ -38,7 +38,7 @@ export function loneCore(recovered: Recovered, limits: Limits = LIMITS): MesherC
   });
   return new MesherCore(
     { self, limits, timing: TIMING, keys, random: () => 0.5, replicas: 1, rejoining: false },
-    { ...recovered, copies: [] },
+    { copies: [], ...recovered },
     NOW,
   );
 }
