@@ -5,8 +5,11 @@ import type { NodeId } from '../../node/core/event.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { idOf } from './event-id.ts';
 
-/** By event, whom it is for: `s:<subscription>`, `p:<mesher>` or `c:<cluster>`. */
+/** By event, whom it is for: `s:<subscription>`, `p:<mesher>` or `c:<cluster>`; after DEAD_LETTER where that is to get it as a dead letter. */
 export type Duties = Map<string, Set<string>>;
+
+/** A dead letter has the id of its event, and is not in its stead: whoever has the one may lose the other. */
+const DEAD_LETTER = 'dead letter ';
 
 export function dutiesOn(disk: MemoryDisk): Duties {
   const duties: Duties = new Map();
@@ -18,7 +21,7 @@ export function dutiesOn(disk: MemoryDisk): Duties {
       const events = disk.blocks.get(block);
       for (const index of indices) {
         const event = events?.[index];
-        if (event) addTo(duties, idOf(event), whom);
+        if (event) addTo(duties, idOf(event), event.deadLetter ? DEAD_LETTER + whom : whom);
       }
     }
   }
