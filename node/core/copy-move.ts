@@ -38,6 +38,8 @@ export interface CopyMovePorts {
 /** What one queue of the lost mesher wanted of an event. */
 export type AdoptedWant =
   | { readonly kind: 'subscription'; readonly name: string }
+  /** The subscription was adopted, and deleted since. */
+  | { readonly kind: 'deleted'; readonly name: string }
   /** The subscription lives on elsewhere, under the name of the mesher where it was made. */
   | { readonly kind: 'heir'; readonly of: NodeId; readonly name: string }
   | {
@@ -47,7 +49,7 @@ export type AdoptedWant =
       readonly directive: Directive;
     };
 
-type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant | undefined;
+type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant;
 
 export interface CopyMoveTask {
   readonly owner: NodeId;
@@ -111,14 +113,12 @@ export class CopyMove {
     return () => want;
   }
 
-  #wantOfSubscription(
-    subscription: Subscription & { readonly adoptedFrom: NodeId },
-  ): AdoptedWant | undefined {
+  #wantOfSubscription(subscription: Subscription & { readonly adoptedFrom: NodeId }): AdoptedWant {
     const { isHeir, adopts } = this.#task;
     if (!isHeir) return { kind: 'heir', of: subscription.adoptedFrom, name: subscription.name };
     const { adoptSubscription, adoptedAs } = this.#ports;
     const name = adopts ? adoptSubscription(subscription) : adoptedAs(subscription);
-    return name === undefined ? undefined : { kind: 'subscription', name };
+    return name === undefined ? { kind: 'deleted', name: subscription.name } : { kind: 'subscription', name };
   }
 
   /**
@@ -154,7 +154,7 @@ export class CopyMove {
         const { first } = entry;
         const position = first && { incarnation: first.incarnation, sequence: first.sequence + i };
         const want = wantOf(position, entry.directives[run]?.directive ?? NO_GROUPS);
-        if (!event || !want) continue;
+        if (!event) continue;
         const wanted = byIndex.get(index) ?? { event, wants: [] };
         byIndex.set(index, wanted);
         wanted.wants.push(want);

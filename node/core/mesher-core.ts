@@ -993,7 +993,9 @@ export class MesherCore {
       if (want.kind === 'subscription') {
         const delivery = this.subscriptions.get(want.name);
         if (delivery) this.commits.want(delivery.queue);
-        else this.#effects.push(ending('dropped', 'subscription-deleted', event, want.name));
+        else this.#drop('subscription-deleted', event, want.name);
+      } else if (want.kind === 'deleted') {
+        this.#drop('subscription-deleted', event, want.name);
       } else if (want.kind === 'heir') {
         this.forwarder.toPeer(want.of, { ...NO_GROUPS, subscription: want.name });
       } else if (want.to.scope === 'peer' && want.to.node === this.node) {

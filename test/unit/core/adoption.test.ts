@@ -7,7 +7,7 @@ import type { StoredEvent } from '../../../node/core/event.ts';
 import { interestKey } from '../../../node/core/interest-set.ts';
 import { COPY_COMPLETE } from '../../../node/core/messages.ts';
 import type { MesherCore } from '../../../node/core/mesher-core.ts';
-import type { QueuedEntry } from '../../../node/core/ports.ts';
+import type { QueuedEntry, Recovered } from '../../../node/core/ports.ts';
 import type { Effect } from '../../../node/core/steps.ts';
 import { DELIVERY_DEFAULTS, type Subscription } from '../../../node/core/subscription.ts';
 import { storedEvent } from '../../support/events.ts';
@@ -43,8 +43,19 @@ function taker(subscriptions: readonly Subscription[] = []): MesherCore {
   });
 }
 
-/** All that comes of an event that the lost mesher had in its lane to this one. */
+/** All that comes of an event that the lost mesher had in its lane to this one, for itself and these groups. */
 function adopt(core: MesherCore, event: StoredEvent, groups: readonly string[] = []): Effect[] {
+  return adoptFrom(core, event, 'p:a', groups);
+}
+
+/** The same where it had it in this queue. `content`: what else its copy holds. */
+function adoptFrom(
+  core: MesherCore,
+  event: StoredEvent,
+  queue: string,
+  groups: readonly string[],
+  content: Partial<Recovered> = {},
+): Effect[] {
   const first = { incarnation: 1, sequence: 1 };
   const directives = [{ from: 0, directive: { groups: 'only', names: groups } as const }];
   const entry = { indices: [0], first, directives };
@@ -53,7 +64,8 @@ function adopt(core: MesherCore, event: StoredEvent, groups: readonly string[] =
   const recovered = {
     ...NOTHING,
     nextBlock: NEXT_BLOCK,
-    queues: [{ queue: QUEUE, name: 'p:a', blocks }],
+    queues: [{ queue: QUEUE, name: queue, blocks }],
+    ...content,
   };
   const effects = [
     ...core.step([{ kind: 'tick' }], NOW),
@@ -94,6 +106,14 @@ test('what a lost mesher had for a group that has no member any more is dropped,
 
 test('what a lost mesher had for a subscription that is gone says so', () => {
   assert.deepEqual(fatesIn(adopt(taker(), storedEvent())), [{ what: 'not-wanted', reason: 'link', to: '' }]);
+});
+
+test('what a lost mesher had for a subscription of its own that was deleted at the heir says so', () => {
+  // the note of the takeover is from before a restart: its subscriptions have come, and this one is no more
+  const content = { subscriptions: [subscription('billing')] };
+  assert.deepEqual(fatesIn(adoptFrom(taker(), storedEvent(), 's:billing', [], content)), [
+    { what: 'dropped', reason: 'subscription-deleted', to: 'billing' },
+  ]);
 });
 
 test('what a lost mesher had for subscriptions that are there comes into their queues', () => {

@@ -198,10 +198,10 @@ for (const { what, task = {}, queue, subscriptions = [], entry = {}, wants, said
     wants: Array<AdoptedWant>(2).fill({ kind: 'subscription', name: 'orders' }),
   },
   {
-    what: 'a subscription that was deleted at the heir: nowhere',
+    what: 'a subscription that was deleted at the heir: nowhere, and it is said',
     queue: 's:deleted',
     subscriptions: [named('deleted')],
-    wants: [],
+    wants: Array<AdoptedWant>(2).fill({ kind: 'deleted', name: 'deleted' }),
   },
   {
     what: 'a subscription, at a helper: the heir has it',
