@@ -90,6 +90,7 @@ export class MemoryDisk {
     copyAll(this.marks, made.marks);
     copyAll(this.subscriptions, made.subscriptions);
     copyAll(this.members, made.members);
+    copyAll(this.takeovers, made.takeovers);
     copyAll(this.routes, made.routes);
     copyAll(this.meta, made.meta);
     copyAll(this.#own, made.#own);
