@@ -24,6 +24,8 @@ const publishEveryMs = 25;
 const catchUpMax = 100;
 // Above, publishing waits: subscribers that far behind are not reached sooner by more events.
 const inFlightMax = 10_000;
+// Those who are away are owed no more: each is looked at with each batch.
+const owedMax = 50_000;
 const pullMax = 200;
 // A pull is never cut off (what it was about to bring would come again later), so this is how long stopping takes.
 const pullWaitMs = 500;
@@ -67,8 +69,12 @@ export class SampleTraffic {
   readonly #run = randomUUID().slice(0, 8);
   #work: Promise<unknown> = Promise.resolve();
   #publishing: Promise<void> = Promise.resolve();
-  /** Who does not answer right now, and how; '' is the mesher that is published to. */
+  /** Who does not answer right now, and how; '' is the mesher that is published to, which may only be busy. */
   readonly #troubles = new Map<string, string>();
+  /** The mesher that is published to cannot be reached: what it has is not lost, and does not arrive. */
+  #isGone = false;
+  /** Why nothing is published, where that is not the mesher's doing; '' while something is. */
+  #pause = '';
   /** Since when those answer that had not, wall clock, ms. */
   readonly #answeringSince = new Map<string, number>();
 
@@ -92,22 +98,33 @@ export class SampleTraffic {
   figures(): TrafficFigures {
     const counts = this.#counts();
     const [p50, p99] = [this.#latencies.percentile(0.5), this.#latencies.percentile(0.99)];
-    return { ...counts, p50, p99, trouble: [...this.#troubles.values()].join(', ') };
+    return {
+      ...counts,
+      p50,
+      p99,
+      trouble: [...this.#troubles.values(), this.#pause].filter((text) => text !== '').join(', '),
+    };
   }
 
   /** What waits for somebody who does not answer is not lost. */
   #counts(): LedgerCounts {
-    const since = (name: string): number =>
-      this.#troubles.has(name) ? Infinity : (this.#answeringSince.get(name) ?? 0);
-    return this.#ledger.counts(wallMs(), (cluster) => Math.max(since(''), since(cluster)));
+    return this.#ledger.counts(wallMs(), (cluster) =>
+      this.#isGone || this.#troubles.has(cluster) ? Infinity : (this.#answeringSince.get(cluster) ?? 0),
+    );
   }
 
-  /** Too many are on their way: that is said, too. */
+  /** What is on its way to those who answer. */
+  #arriving(): number {
+    if (this.#isGone) return 0;
+    return this.#ledger.waitingFor((cluster) => !this.#troubles.has(cluster));
+  }
+
+  /** So many are on their way that more would not be reached sooner, or that those who are away are owed too many. */
   #isFull(): boolean {
     const { inFlight } = this.#counts();
-    if (inFlight <= inFlightMax) this.#troubles.delete('full');
-    else this.#troubles.set('full', `publishing waits: ${formatNumber(inFlight)} are on their way`);
-    return inFlight > inFlightMax;
+    const isFull = inFlight > inFlightMax && (this.#arriving() > inFlightMax || inFlight > owedMax);
+    this.#pause = isFull ? `publishing waits: ${formatNumber(inFlight)} are on their way` : '';
+    return isFull;
   }
 
   #answers(name: string): void {
@@ -120,7 +137,7 @@ export class SampleTraffic {
     const giveUp = setTimeout(() => this.#stopTrying.abort(), lastBatchDeadlineMs);
     await this.#publishing.finally(() => clearTimeout(giveUp));
     const deadline = performance.now() + drainDeadlineMs;
-    while (this.#counts().inFlight > 0 && this.#troubles.size === 0 && performance.now() < deadline) {
+    while (this.#arriving() > 0 && performance.now() < deadline) {
       await pause(50, this.#stopConsuming.signal);
     }
     this.#stopConsuming.abort();
@@ -155,11 +172,13 @@ export class SampleTraffic {
       patienceMs: Infinity,
       signal: this.#stopTrying.signal,
       published: async (results) => {
-        this.#answers('');
+        this.#troubles.delete('');
+        this.#isGone = false;
         await this.#ledger.acked(results.map(({ id }) => id));
       },
       waiting: ({ code }) => {
         this.#troubles.set('', `publishing waits: ${code}`);
+        this.#isGone = code === 'mesher-unreachable';
       },
     });
     const startedMs = performance.now();

@@ -12,12 +12,15 @@ import { eventLine } from './event-line.ts';
 import { parseExactJson } from './exact-json.ts';
 import { asMeshErrors, connectMesh } from './mesh.ts';
 import { fetchSubscription } from './views.ts';
+import { pause } from './waiting.ts';
 
 /**
  * What the mesher sends ahead. Of a durable subscription what was not printed goes back at the end, so it is little; to one that lives
  * as long as the command the mesher drops what it can neither send nor hold, so it is much: some seconds of many events.
  */
 const creditMax = { durable: 256, ephemeral: 16_384 } as const;
+
+const startingPauseMs = 500;
 
 export const command: Command = {
   name: 'subscribe',
@@ -90,7 +93,7 @@ async function refuseToChange(
   group: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const there = await fetchSubscription(api, name, signal);
+  const there = await whenReady(() => fetchSubscription(api, name, signal), signal);
   if (!there || (there.topic === topic && there.group === group)) return;
   const shared = there.group === undefined ? 'no group' : `the group ${there.group}`;
   const same = `causeway subscribe '${there.topic}'${there.group === undefined ? '' : ` --group ${there.group}`} --name ${name}`;
@@ -98,6 +101,19 @@ async function refuseToChange(
     'invalid-subscription',
     `subscription ${name} is there already, with the filter ${there.topic} and ${shared}; write ${same}, take another name, or change it by PUT /v1/subscriptions/${name}`,
   );
+}
+
+/** A mesher that is starting cannot say yet. */
+async function whenReady<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.code !== 'not-ready') throw error;
+      await pause(startingPauseMs, signal);
+    }
+  }
+  return undefined;
 }
 
 async function printAll(subscription: Subscription, printer: EventPrinter): Promise<void> {

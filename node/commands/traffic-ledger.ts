@@ -137,6 +137,14 @@ export class TrafficLedger {
     };
   }
 
+  /** Acked events that one of these clusters has still to get. */
+  waitingFor(clusters: (cluster: string) => boolean): number {
+    let count = 0;
+    for (const { acked, waiting } of this.#entries.values())
+      if (acked && [...waiting].some(clusters)) count++;
+    return count;
+  }
+
   /** Writes go one after the other: LevelDB does not keep the order of batches under way at once. */
   async #save(ids: readonly string[]): Promise<void> {
     const operations = ids.flatMap((id) => this.#operation(id));

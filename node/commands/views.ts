@@ -35,14 +35,9 @@ export async function fetchQueues(api: Api, signal: AbortSignal): Promise<readon
 
 const SubscriptionAsked = Type.Object({ topic: Type.String(), group: Type.Optional(Type.String()) });
 
-/** The last: a mesher that is starting cannot say. */
-const NO_SUBSCRIPTION: ReadonlySet<string> = new Set([
-  'subscription-not-found',
-  'subscription-elsewhere',
-  'not-ready',
-]);
+const NO_SUBSCRIPTION: ReadonlySet<string> = new Set(['subscription-not-found', 'subscription-elsewhere']);
 
-/** What a durable subscription asks for; undefined: there is none of this name on that mesher, as far as it knows. */
+/** What a durable subscription asks for; undefined: there is none of this name on that mesher. */
 export async function fetchSubscription(
   api: Api,
   name: string,

@@ -42,12 +42,14 @@ export type AdoptedWant =
   | { readonly kind: 'deleted'; readonly name: string }
   /** The subscription lives on elsewhere, under the name of the mesher where it was made. */
   | { readonly kind: 'heir'; readonly of: NodeId; readonly name: string }
-  | {
-      readonly kind: 'lane';
-      readonly to: LaneDestination;
-      readonly position: Position | undefined;
-      readonly directive: Directive;
-    };
+  | AdoptedLane;
+
+export interface AdoptedLane {
+  readonly kind: 'lane';
+  readonly to: LaneDestination;
+  readonly position: Position | undefined;
+  readonly directive: Directive;
+}
 
 type WantOf = (position: Position | undefined, directive: Directive) => AdoptedWant;
 

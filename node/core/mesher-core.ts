@@ -10,7 +10,7 @@ import { Announcer } from './announcer.ts';
 import { awayMessages, type MemberAway } from './away.ts';
 import { Commits } from './commits.ts';
 import { Copies } from './copies.ts';
-import type { AdoptedWant } from './copy-move.ts';
+import type { AdoptedLane, AdoptedWant } from './copy-move.ts';
 import { Counters } from './counters.ts';
 import type { SubscriptionDelivery } from './delivery.ts';
 import { invariant, MeshError } from './errors.ts';
@@ -764,10 +764,16 @@ export class MesherCore {
   }
 
   /** Where a dead letter goes back to, or why it cannot. `from`: where it waits. */
-  #rejecterOf({ deadLetter }: StoredEvent, from: Subscription): SubscriptionDelivery | string {
+  #rejecterOf({ deadLetter, origin }: StoredEvent, from: Subscription): SubscriptionDelivery | string {
     if (!deadLetter) return 'it does not say which subscription rejected it; drop it, or pull and publish it';
     const { subscription: name } = deadLetter;
-    const target = this.subscriptions.rejecter(name, from.adoptedFrom);
+    // of a lost mesher's letters, that mesher's subscription: one of ours may have the same name
+    const { subscriptions } = this;
+    const called = subscriptions.get(name);
+    const target =
+      origin === this.node
+        ? subscriptions.rejecter(name, from.adoptedFrom)
+        : (subscriptions.rejecter(name, origin) ?? (called?.subscription.adoptedFrom ? called : undefined));
     if (!target)
       return `subscription ${name} is not on this mesher any more; make it again, or drop what it rejected`;
     if (this.#isFull(target.queue, target.subscription))
@@ -985,6 +991,9 @@ export class MesherCore {
 
   #adoptEvent(owner: NodeId, event: StoredEvent, wants: readonly AdoptedWant[]): void {
     this.commits.offer(event);
+    // first: whoever lands an event offers it anew, and what was stored of it by then would be stored twice
+    for (const want of wants)
+      if (want.kind === 'lane' && this.#isForUs(want)) this.#landAdopted(owner, event, want);
     let isForHeir = false;
     for (const want of wants) {
       // several of the lost mesher's subscriptions share one queue to the heir, which holds an event of a block once
@@ -998,13 +1007,18 @@ export class MesherCore {
         this.#drop('subscription-deleted', event, want.name);
       } else if (want.kind === 'heir') {
         this.forwarder.toPeer(want.of, { ...NO_GROUPS, subscription: want.name });
-      } else if (want.to.scope === 'peer' && want.to.node === this.node) {
-        const { directive, position } = want;
-        // on its way to us: it comes as it would have come over the link, or ends here for the same reasons
-        if (!this.#landing.has(owner, { scope: 'peer', lane: 0 }, position))
-          this.#land(owner, { scope: 'peer' }, { event, directive }, 'durable');
-      } else this.forwarder.adopt(want.to, event.hash, want.directive);
+      } else if (!this.#isForUs(want)) this.forwarder.adopt(want.to, event.hash, want.directive);
     }
+  }
+
+  #isForUs({ to }: AdoptedLane): boolean {
+    return to.scope === 'peer' && to.node === this.node;
+  }
+
+  /** On its way to us: it comes as it would have come over the link, or ends here for the same reasons. */
+  #landAdopted(owner: NodeId, event: StoredEvent, { directive, position }: AdoptedLane): void {
+    if (!this.#landing.has(owner, { scope: 'peer', lane: 0 }, position))
+      this.#land(owner, { scope: 'peer' }, { event, directive }, 'durable');
   }
 
   #becomeHeir(owner: NodeId): void {

@@ -8,7 +8,8 @@ export function withoutRedriven(hops: readonly TraceHop[]): TraceHop[] {
   for (const hop of hops) {
     if (hop.what === 'redriven') {
       const end = left.findLastIndex(
-        ({ what, subscription }) => what === 'dead-lettered' && subscription === hop.subscription,
+        ({ what, mesher, subscription }) =>
+          what === 'dead-lettered' && mesher === hop.mesher && subscription === hop.subscription,
       );
       if (end >= 0) left.splice(end, 1);
     }

@@ -92,8 +92,8 @@ const UNREAD_MAX = 4_096;
 const QUEUES_MAX = 100_000;
 /** Events that arrived and were not stored, before one that is. */
 const LOOK_AHEAD_MAX = 2_048;
-/** Frames that are held until they are stored: of a stalled disk, and senders that mind no credit, the traces begin on disk. */
-const ARRIVED_MAX = 2_048;
+/** Of events that are held until they are stored: of what comes on top, while the disk stalls, it is not known from whom it came. */
+const ARRIVED_BYTES_MAX = 256 * 1024 * 1024;
 /** Ephemeral sessions whose filter is known: those beyond are shown without. */
 const SESSIONS_MAX = 100_000;
 
@@ -128,6 +128,7 @@ export class EventHistory {
   #cursor = 0;
   /** Events in frames that the core may still be about to store. */
   #arrived: Arrived[] = [];
+  #arrivedBytes = 0;
   /** Dead letters that were sent back, and are about to be stored: nobody published them again. */
   readonly #redriven = new Set<StoredEvent>();
   /** Rows of the blocks that are being written. */
@@ -198,7 +199,10 @@ export class EventHistory {
       }
     }
     // what was staged in a step goes into its append, or waits for the one under way
-    if (this.#arrived.length > 0 && (appends || !this.#writing)) this.#arrived = [];
+    if (this.#arrived.length > 0 && (appends || !this.#writing)) {
+      this.#arrived = [];
+      this.#arrivedBytes = 0;
+    }
     this.#handed = undefined;
   }
 
@@ -446,8 +450,7 @@ export class EventHistory {
   #message(peer: NodeId, message: LinkMessage, at: number): void {
     switch (message.kind) {
       case 'data':
-        if (this.#arrived.length < ARRIVED_MAX)
-          this.#arrived.push({ peer, at, events: message.events, next: 0 });
+        this.#arrives(peer, message.events, at);
         break;
       case 'best-effort':
         this.#loose(WHAT.landed, peer, message, at);
@@ -460,6 +463,12 @@ export class EventHistory {
         break;
       default:
     }
+  }
+
+  #arrives(peer: NodeId, events: LaneData['events'], at: number): void {
+    if (this.#arrivedBytes > ARRIVED_BYTES_MAX) return;
+    for (const { event } of events) this.#arrivedBytes += event.bytes;
+    this.#arrived.push({ peer, at, events, next: 0 });
   }
 
   /** The name of the queue of the lane that is called so where it lands. */

@@ -156,6 +156,7 @@ const OF_SUBSCRIPTIONS: ReadonlySet<string> = new Set([
   'slow-subscriber',
   'subscription-deleted',
   'dead-letter-rejected',
+  'dead-letter-dropped',
   'undecodable',
 ]);
 

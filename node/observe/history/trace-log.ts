@@ -1,4 +1,4 @@
-// Refused and dead-lettered events on disk, so that what became of them can be told after a restart, too: lines of JSON in two files,
+// Refused and dead-lettered events, and what became of dead letters, on disk, so that what became of them can be told after a restart, too: lines of JSON in two files,
 // of which the older one goes when the newer is full. Written behind, without an fsync: it is for people who ask why, and no promise
 // rests on it. Read only when somebody asks.
 //
@@ -42,7 +42,8 @@ export class TraceLog {
     this.#ports = ports;
   }
 
-  add({ source, id }: Named, hop: LocalHop): void {
+  /** `isAsked`: somebody asked for what it tells of, and for no more than can be written. */
+  add({ source, id }: Named, hop: LocalHop, isAsked = false): void {
     // nobody could ask for it
     if ((id === '' && source === '') || id.length > NAME_MAX || source.length > NAME_MAX) return;
     const second = Math.floor(hop.at / 1_000);
@@ -50,7 +51,7 @@ export class TraceLog {
       this.#second = second;
       this.#lines = 0;
     }
-    if (this.#lines++ >= LINES_PER_SECOND_MAX) return;
+    if (!isAsked && this.#lines++ >= LINES_PER_SECOND_MAX) return;
     const line: Line = { source, id, ...hop, reason: hop.reason.slice(0, TEXT_MAX) };
     this.#waiting.push(`${JSON.stringify(line)}\n`);
     if (this.#isWriting) return;

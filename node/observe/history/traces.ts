@@ -67,7 +67,11 @@ export class Traces {
       if (effect.kind !== 'fate') continue;
       const { what, reason, to, attempt, event } = effect;
       if (isOfDeadLetter(what, reason))
-        this.#log.add(namesOf(event), { at: now.wall, what, peer: '', subscription: to, reason, attempt });
+        this.#log.add(
+          namesOf(event),
+          { at: now.wall, what, peer: '', subscription: to, reason, attempt },
+          what === 'redriven' || reason === 'dead-letter-dropped',
+        );
     }
   }
 

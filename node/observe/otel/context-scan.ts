@@ -1,5 +1,5 @@
 // Looks at the Protobuf bytes of a CloudEvent (grammar in wire/cloud-event-protobuf.ts) for a trace context, from field to field: data is
-// never read, nothing is allocated. Every event of a mesher with tracing comes by here several times.
+// never read, nothing is allocated. Each event that comes over a link or from disk to a mesher with tracing comes by here.
 //
 // It says what is worth a closer look, and proves nothing.
 

@@ -135,7 +135,7 @@ export class OtlpExport {
     const endpoint = this.#endpoint;
     if (fails)
       this.#log.warn(
-        { endpoint, why: error?.message ?? 'no reason given' },
+        { endpoint, why: error === undefined ? 'no reason given' : wordsOf(error) },
         'spans are not taken: those of this time are lost, and counted',
       );
     else this.#log.info({ endpoint }, 'spans are taken again');
@@ -171,6 +171,12 @@ export class OtlpExport {
       droppedLinksCount: 0,
     };
   }
+}
+
+/** Of several addresses that were tried Node says nothing but the code. */
+function wordsOf(error: Error & { readonly code?: unknown }): string {
+  if (error.message !== '') return error.message;
+  return typeof error.code === 'string' ? error.code : error.name;
 }
 
 const NO_LINKS: Link[] = [];

@@ -45,26 +45,31 @@ function taker(subscriptions: readonly Subscription[] = []): MesherCore {
 
 /** All that comes of an event that the lost mesher had in its lane to this one, for itself and these groups. */
 function adopt(core: MesherCore, event: StoredEvent, groups: readonly string[] = []): Effect[] {
-  return adoptFrom(core, event, 'p:a', groups);
+  return adoptFrom(core, event, ['p:a'], groups);
 }
 
-/** The same where it had it in this queue. `content`: what else its copy holds. */
+/** The same where it had it in these queues. `content`: what else its copy holds. */
 function adoptFrom(
   core: MesherCore,
   event: StoredEvent,
-  queue: string,
+  names: readonly string[],
   groups: readonly string[],
   content: Partial<Recovered> = {},
 ): Effect[] {
   const first = { incarnation: 1, sequence: 1 };
   const directives = [{ from: 0, directive: { groups: 'only', names: groups } as const }];
   const entry = { indices: [0], first, directives };
-  const entries: QueuedEntry[] = [{ queue: QUEUE, block: BLOCK, entry, events: [event] }];
-  const blocks = new BlockList([{ block: BLOCK, count: 1, first }]);
+  const entries = names.map((_, i): QueuedEntry => ({
+    queue: QUEUE + i,
+    block: BLOCK,
+    entry,
+    events: [event],
+  }));
+  const blocks = () => new BlockList([{ block: BLOCK, count: 1, first }]);
   const recovered = {
     ...NOTHING,
     nextBlock: NEXT_BLOCK,
-    queues: [{ queue: QUEUE, name: queue, blocks }],
+    queues: names.map((name, i) => ({ queue: QUEUE + i, name, blocks: blocks() })),
     ...content,
   };
   const effects = [
@@ -111,7 +116,7 @@ test('what a lost mesher had for a subscription that is gone says so', () => {
 test('what a lost mesher had for a subscription of its own that was deleted at the heir says so', () => {
   // the note of the takeover is from before a restart: its subscriptions have come, and this one is no more
   const content = { subscriptions: [subscription('billing')] };
-  assert.deepEqual(fatesIn(adoptFrom(taker(), storedEvent(), 's:billing', [], content)), [
+  assert.deepEqual(fatesIn(adoptFrom(taker(), storedEvent(), ['s:billing'], [], content)), [
     { what: 'dropped', reason: 'subscription-deleted', to: 'billing' },
   ]);
 });
@@ -136,4 +141,21 @@ test('what a lost mesher had on its way is handed to whoever listens', () => {
   assert.deepEqual(fatesIn(effects), []);
   const delivered = effects.flatMap((effect) => (effect.kind === 'deliver' ? effect.deliveries : []));
   assert.equal(delivered.length, 1);
+});
+
+test('what a lost mesher had for a subscription of its own and on its way to its heir is stored once', () => {
+  const core = taker([subscription('billing')]);
+  const own = { ...subscription('theirs'), adoptedFrom: undefined };
+  const content = { subscriptions: [own] };
+  core.subscriptions.adopt({ ...own, adoptedFrom: OWNER });
+  const effects = [
+    ...adoptFrom(core, storedEvent(), ['s:theirs', 'p:a'], [], content),
+    ...core.step([{ kind: 'appended', batch: 2 }], NOW),
+    ...core.step([{ kind: 'appended', batch: 3 }], NOW),
+  ];
+  const ops = effects.flatMap((effect) => (effect.kind === 'append' ? effect.ops : []));
+  const stored = ops.flatMap((op) => (op.op === 'block' ? op.events : []));
+  assert.equal(stored.length, 1);
+  const queues = ops.flatMap((op) => (op.op === 'entry' ? [op.queue] : []));
+  assert.equal(new Set(queues).size, 2, 'both subscriptions have it');
 });

@@ -113,3 +113,40 @@ test('a dead letter that was taken over from a lost mesher, and is rejected, is 
   assert.equal(core.counters.total('events_dropped_total', 'dead-letter-rejected'), 1);
   assert.equal(core.subscriptions.get(DEAD_LETTERS)?.queue.depth, 0);
 });
+
+test("a lost mesher's dead letter goes back to the subscription that was adopted from it, not to one of the same name", () => {
+  const named = (name: string, adoptedFrom: string | undefined) => ({
+    name,
+    topic: '#',
+    group: undefined,
+    sink: undefined,
+    adoptedFrom,
+    delivery: DELIVERY_DEFAULTS,
+  });
+  const adopted = adoptedName('billing', 'lost');
+  const core = loneCore({
+    ...NOTHING,
+    nextBlock: 10,
+    queues: [
+      {
+        queue: 1,
+        name: `s:${DEAD_LETTERS}`,
+        blocks: new BlockList([{ block: 3, count: 1, first: undefined }]),
+      },
+      { queue: 2, name: 's:billing', blocks: new BlockList([]) },
+      { queue: 3, name: `s:${adopted}`, blocks: new BlockList([]) },
+    ],
+    subscriptions: [named(DEAD_LETTERS, undefined), named('billing', undefined), named(adopted, 'lost')],
+  });
+  const deadLetter = { subscription: 'billing', reason: 'no', attempts: 3, topic: 'orders/paid' };
+  const event = storedEvent({ deadLetter, origin: 'lost' });
+  const letters = [{ block: 3, index: 0, wanted: [0], event }];
+  const effects = [
+    ...core.step([{ kind: 'tick' }], NOW),
+    ...core.step([{ kind: 'dead-letters', request: 1, name: DEAD_LETTERS, how: 'redrive', letters }], NOW),
+    ...core.step([{ kind: 'appended', batch: 1 }], NOW),
+  ];
+  const ops = effects.flatMap((effect) => (effect.kind === 'append' ? effect.ops : []));
+  const wanting = ops.flatMap((op) => (op.op === 'entry' && op.block >= 10 ? [op.queue] : []));
+  assert.deepEqual(wanting, [3]);
+});
