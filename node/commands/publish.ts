@@ -259,8 +259,9 @@ class PublishRun {
       this.#publisher.inDoubt === 0
         ? ''
         : `; ${formatNumber(this.#publisher.inDoubt)} sent again after a lost answer`;
-    const id = this.#hasMadeUpId && this.#report ? `; its id is ${this.#report.id}` : '';
-    const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}${id}`;
+    const { source, id } = this.#report ?? { source: '', id: '' };
+    const names = this.#hasMadeUpId && id !== '' ? `; its source is ${source}, its id ${id}` : '';
+    const line = `published ${plural(this.#published)}${rate}${to}${nowhere}${doubt}${names}`;
     if (!this.#args.has('json')) await printLine(this.#terminal.stdout, line);
   }
 }

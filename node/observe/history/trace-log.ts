@@ -1,4 +1,4 @@
-// Refused and dead-lettered events, and what became of dead letters, on disk, so that what became of them can be told after a restart, too: lines of JSON in two files,
+// Refused and dead-lettered events, and letters that were sent back or dropped, on disk, so that it can be told after a restart, too: lines of JSON in two files,
 // of which the older one goes when the newer is full. Written behind, without an fsync: it is for people who ask why, and no promise
 // rests on it. Read only when somebody asks.
 //

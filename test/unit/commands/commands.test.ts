@@ -178,7 +178,10 @@ test('publishes one event from flags, its data as what it is', async (t) => {
   ]) {
     const { code, stdout } = await run([...flags, ...data]);
     assert.equal(code, 0);
-    const id = data[0] === '--id' ? '' : `; its id is ${door.published.at(-1)?.event.id ?? ''}`;
+    const id =
+      data[0] === '--id'
+        ? ''
+        : `; its source is /causeway/publish, its id ${door.published.at(-1)?.event.id ?? ''}`;
     assert.equal(stdout, `published 1 event; 1 with nobody subscribed${id}\n`);
   }
   const [json, text, bytes, none] = door.published.map(({ event }) => event);
