@@ -163,6 +163,8 @@ export interface CanaryOverview {
   readonly to: string;
   /** When the last one arrived; 0: none did. */
   readonly lastAt: number;
+  /** Of the last five minutes. */
+  readonly lately: CanaryFigures;
   readonly hour: CanaryFigures;
   readonly day: CanaryFigures;
   readonly month: CanaryFigures;

@@ -151,6 +151,7 @@ export const OverviewSchema = Type.Object({
       from: Type.String(),
       to: Type.String(),
       lastAt: Time('When the last one arrived'),
+      lately: CanaryFiguresSchema,
       hour: CanaryFiguresSchema,
       day: CanaryFiguresSchema,
       month: CanaryFiguresSchema,

@@ -22,7 +22,7 @@ const START_PATIENCE_MS = 30_000;
 const DISK_LOW_BYTES = 1024 ** 3;
 const LOOP_LATE_MS = 250;
 const LOOP_VERY_LATE_MS = 1_000;
-/** Of probes that were due in an hour; of fewer nothing is said. */
+/** Of probes that were due in five minutes; of fewer nothing is said. */
 const CANARIES_MIN = 5;
 const CANARY_GOOD = 0.99;
 const CANARY_BAD = 0.5;
@@ -251,14 +251,14 @@ function ledgers(facts: AlarmFacts): Found[] {
 }
 
 function canaries({ overview }: AlarmFacts): Found[] {
-  return overview.canaries.flatMap(({ from, to, hour, lastAt }): Found[] => {
-    const { availability, sent, arrived } = hour;
+  return overview.canaries.flatMap(({ from, to, lately, lastAt }): Found[] => {
+    const { availability, sent, arrived } = lately;
     if (availability === undefined || sent < CANARIES_MIN || availability >= CANARY_GOOD) return [];
     return [
       {
         severity: availability < CANARY_BAD ? 'critical' : 'warning',
         code: 'canary-failing',
-        text: `Of ${sent} probes from ${from} to ${to} in the last hour ${arrived} arrived, the last at ${lastAt === 0 ? 'no time' : time(lastAt)}.`,
+        text: `Of ${sent} probes from ${from} to ${to} in the last five minutes ${arrived} arrived, the last at ${lastAt === 0 ? 'no time' : time(lastAt)}.`,
         help: `See the links between ${from} and ${to}: events between them are late, or wait.`,
         since: 0,
         about: { cluster: from },

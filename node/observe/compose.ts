@@ -6,6 +6,7 @@ import type { NodeId } from '../core/event.ts';
 import { FilterTree } from '../core/filter-tree.ts';
 import { isWireTopic } from '../core/limits.ts';
 import type {
+  CanaryFigures,
   CanaryOverview,
   ClusterOverview,
   LinkOverview,
@@ -22,7 +23,7 @@ import {
   OVERVIEW_TOPICS_MAX,
   TOPIC_ENDS_MAX,
 } from './bounds.ts';
-import type { MesherReport } from './report.ts';
+import type { CanaryReport, MesherReport } from './report.ts';
 
 /** What was heard of one member: its report, or why there is none. */
 export type Heard = { readonly report: MesherReport } | { readonly silent: string };
@@ -54,8 +55,7 @@ export function compose(
     reports.set(node, report);
     for (const link of report.links) links.push(linkOf(node, link));
     for (const one of report.subscriptions) subscriptions.push({ ...one, mesher: node, cluster });
-    for (const { to, lastAt, hour, day, month } of report.canaries)
-      canaries.push({ from: cluster, to, lastAt, ...canaryFigures({ hour, day, month }) });
+    for (const canary of report.canaries) canaries.push(canaryOf(cluster, canary));
   }
   // what a mesher has cut is counted as it says; of the others what they told is all there is
   for (const name of ['links', 'subscriptions', 'topics'] as const) {
@@ -104,15 +104,14 @@ function linkOf(from: NodeId, link: MesherReport['links'][number]): LinkOverview
   return { ...link, from, roundTripMs: link.roundTripMs, ledger: link.ledger };
 }
 
-type CanarySpans = Pick<MesherReport['canaries'][number], 'hour' | 'day' | 'month'>;
-
-function canaryFigures({ hour, day, month }: CanarySpans): Pick<CanaryOverview, 'hour' | 'day' | 'month'> {
-  const whole = (span: CanarySpans['hour']): CanaryOverview['hour'] => ({
+function canaryOf(from: string, { to, lastAt, lately, hour, day, month }: CanaryReport): CanaryOverview {
+  const whole = (span: CanaryReport['hour']): CanaryFigures => ({
     ...span,
     availability: span.availability,
     latencyMs: span.latencyMs,
   });
-  return { hour: whole(hour), day: whole(day), month: whole(month) };
+  const spans = { lately: whole(lately ?? hour), hour: whole(hour), day: whole(day), month: whole(month) };
+  return { from, to, lastAt, ...spans };
 }
 
 function clustersOf(meshers: readonly MesherOverview[]): ClusterOverview[] {

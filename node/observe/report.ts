@@ -99,6 +99,8 @@ const CanaryFigures = Type.Object({
 const Canary = Type.Object({
   to: Name,
   lastAt: Time,
+  /** Meshers of before do not say it. */
+  lately: Type.Optional(CanaryFigures),
   hour: CanaryFigures,
   day: CanaryFigures,
   month: CanaryFigures,

@@ -391,6 +391,7 @@ function canaryViews(at: number): Overview['canaries'] {
       from,
       to,
       lastAt: broken ? at - 4 * MIN - 13 * S : at - 4 * S,
+      lately: figures(30, broken ? 25 : 0),
       hour: figures(360, broken ? 25 : 0),
       day: figures(8_640, broken ? 26 : 0),
       month: figures(259_200, broken ? 31 : 2),

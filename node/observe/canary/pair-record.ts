@@ -5,6 +5,8 @@ import type { CanaryFigures } from '../../core/overview.ts';
 import { BUCKETS, Spread } from './spread.ts';
 
 const MINUTE_MS = 60_000;
+/** What tells whether probes arrive now: over by then, a fault is no alarm any more. */
+const LATELY_MS = 5 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 export const MONTH_MS = 30 * DAY_MS;
@@ -90,8 +92,7 @@ export class PairRecord {
     this.#hours = new Slots(HOUR_MS, MONTH_MS, saved?.hours);
   }
 
-  /** Wall clock, ms, of the last result; 0: none. */
-  /** When the last one arrived; 0: none did. */
+  /** Wall clock, ms, at which the last one arrived; 0: none did. */
   get lastAt(): number {
     return this.#lastAt;
   }
@@ -112,8 +113,9 @@ export class PairRecord {
   }
 
   /** Minutes and hours that have begun within count whole. */
-  figures(at: number): { hour: CanaryFigures; day: CanaryFigures; month: CanaryFigures } {
+  figures(at: number): Record<'lately' | 'hour' | 'day' | 'month', CanaryFigures> {
     return {
+      lately: this.#minutes.figures(at, LATELY_MS),
       hour: this.#minutes.figures(at, HOUR_MS),
       day: this.#hours.figures(at, DAY_MS),
       month: this.#hours.figures(at, MONTH_MS),

@@ -8,7 +8,9 @@ import { AT, facts, HOUR_AGO, link, mesher, silentMesher, subscription } from '.
 const down = { state: 'down', roundTripMs: undefined } as const;
 const canary = (arrived: number) => {
   const figures = { sent: 10, arrived, availability: arrived / 10, latencyMs: undefined };
-  return [{ from: 'a', to: 'b', lastAt: HOUR_AGO, hour: figures, day: figures, month: figures }];
+  return [
+    { from: 'a', to: 'b', lastAt: HOUR_AGO, lately: figures, hour: figures, day: figures, month: figures },
+  ];
 };
 const ledger = { at: HOUR_AGO, outcome: 'differs' as const, text: 'lane 3: 4711 sent, 4710 received' };
 
@@ -103,7 +105,7 @@ const CASES: readonly (readonly [
     facts({ canaries: canary(8) }),
     'warning',
     'canary-failing',
-    /Of 10 probes from a to b in the last hour 8 arrived/,
+    /Of 10 probes from a to b in the last five minutes 8 arrived/,
   ],
   ['most probes are lost', facts({ canaries: canary(1) }), 'critical', 'canary-failing', /1 arrived/],
   [
@@ -206,8 +208,15 @@ test('what is not wrong for long, or cannot be known, is not told', () => {
   const unmeasured = mesher('b1', 'b', { disk: { freeBytes: 0, journalBytes: 0, full: false } });
   const registry = { address: 'e', state: 'down', revision: 1, sinceMs: 1_000 } as const;
   const few = { sent: 2, arrived: 0, availability: 0, latencyMs: undefined };
-  const canaries = [{ from: 'a', to: 'b', lastAt: 0, hour: few, day: few, month: few }];
+  const canaries = [{ from: 'a', to: 'b', lastAt: 0, lately: few, hour: few, day: few, month: few }];
   assert.deepEqual(findAlarms(facts({ meshers: [young, unmeasured], registry, canaries })), []);
+});
+
+test('probes that were lost, and arrive again, are not told', () => {
+  const bad = { sent: 600, arrived: 300, availability: 0.5, latencyMs: undefined };
+  const good = { sent: 60, arrived: 60, availability: 1, latencyMs: undefined };
+  const canaries = [{ from: 'a', to: 'b', lastAt: AT, lately: good, hour: bad, day: bad, month: bad }];
+  assert.deepEqual(findAlarms(facts({ canaries })), []);
 });
 
 test('the worst is told first, whatever order it is found in', () => {

@@ -20,6 +20,16 @@ test('each span counts what lies in it', () => {
   assert.equal(record.figures(START + 60 * HOUR).hour.availability, undefined, 'nothing was due then');
 });
 
+test('what was lost is not lately lost for longer than minutes', () => {
+  const record = new PairRecord();
+  const lately: (number | undefined)[] = [];
+  for (let minute = 0; minute < 40; minute++) {
+    if (minute < 20) record.note(START + minute * MINUTE, minute < 10 ? undefined : 10);
+    lately.push(record.figures(START + minute * MINUTE).lately.availability);
+  }
+  assert.deepEqual([lately[9], lately[12], lately[15], lately[39]], [0, 0.5, 1, undefined]);
+});
+
 test('a month of probes every five seconds stays small, and is the same when it was saved', () => {
   const record = new PairRecord();
   for (let at = START; at < START + 35 * 24 * HOUR; at += 15_000) record.note(at, 1 + ((at / 15_000) % 40));
