@@ -5,13 +5,18 @@ export interface Scale {
   readonly ticks: readonly number[];
 }
 
-/** From 0 to a round number that is not below `max`, in two to five steps; `unit`: in what it is to be round, such as 1,024. */
+/** Below that figures are shown as `<0.1`, which would be the same on all steps. */
+const SCALE_MIN = 0.5;
+
+/**
+ * From 0 to a round number that is not below `max`, in two to five steps of one digit, so that no label is rounded; `unit`: in what it
+ * is to be round, such as 1,024.
+ */
 export function valueScale(max: number, unit = 1): Scale {
-  const least = (max > 0 ? max : 1) / unit;
+  const least = (max > 0 ? Math.max(max, SCALE_MIN) : 1) / unit;
   const magnitude = 10 ** Math.floor(Math.log10(least));
   const step =
-    [0.25, 0.5, 1, 2.5].map((factor) => factor * magnitude).find((each) => least / each <= 4) ??
-    magnitude * 5;
+    [0.2, 0.5, 1].map((factor) => factor * magnitude).find((each) => least / each <= 5) ?? 2 * magnitude;
   const count = Math.max(2, Math.ceil(least / step - 1e-9));
   return { max: count * step * unit, ticks: Array.from({ length: count + 1 }, (_, at) => at * step * unit) };
 }

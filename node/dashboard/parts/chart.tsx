@@ -9,7 +9,8 @@ import { linePath, summarise, timeTicks, valueScale } from '../model/chart-scale
 import { formatBytes, formatMs, formatNumber, formatRate, NOTHING } from '../model/format.ts';
 
 const HEIGHT = 168;
-const PAD = { left: 58, right: 10, top: 10, bottom: 22 };
+/** On the right there is half of a time. */
+const PAD = { left: 58, right: 20, top: 10, bottom: 22 };
 /** Lines that the eye can tell apart: as many as there are colours with dashes in views.css. */
 export const LINES_MAX = 6;
 
@@ -19,6 +20,9 @@ const UNITS: Readonly<Record<HistorySeries['unit'], (value: number) => string>> 
   events: formatNumber,
   bytes: formatBytes,
 };
+
+const MINUTES = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const SECONDS = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 interface Props {
   readonly title: string;
@@ -42,7 +46,8 @@ export function Chart({ title, series, until, stepMs }: Props): JSX.Element {
   const plot = { width: Math.max(10, width - PAD.left - PAD.right), height: HEIGHT - PAD.top - PAD.bottom };
   const x = (index: number): number => PAD.left + (count === 1 ? 0 : (index / (count - 1)) * plot.width);
   const y = (value: number): number => PAD.top + plot.height * (1 - value / scale.max);
-  const time = at === undefined ? undefined : clock(from + at * stepMs);
+  const clock = stepMs % 60_000 === 0 ? MINUTES : SECONDS;
+  const time = at === undefined ? undefined : clock.format(from + at * stepMs);
   const spoken = series
     .map(({ name, values }) => `${name} ${show(values[at ?? count - 1], format)}`)
     .join(', ');
@@ -81,7 +86,7 @@ export function Chart({ title, series, until, stepMs }: Props): JSX.Element {
                 y={HEIGHT - 6}
                 text-anchor="middle"
               >
-                {clock(tick)}
+                {MINUTES.format(tick)}
               </text>
             ))}
             {series.map(({ name, values }, line) => (
@@ -97,7 +102,7 @@ export function Chart({ title, series, until, stepMs }: Props): JSX.Element {
           max={count - 1}
           value={at ?? count - 1}
           aria-label={`Time in ${title}`}
-          aria-valuetext={`${time ?? clock(until)}: ${spoken}`}
+          aria-valuetext={`${time ?? clock.format(until)}: ${spoken}`}
           onInput={({ currentTarget }) => setPicked(Number(currentTarget.value))}
           onPointerMove={(event) => {
             const { left, width: wide } = event.currentTarget.getBoundingClientRect();
@@ -145,8 +150,4 @@ export function Chart({ title, series, until, stepMs }: Props): JSX.Element {
 
 function show(value: number | null | undefined, format: (value: number) => string): string {
   return value === null || value === undefined ? NOTHING : format(value);
-}
-
-function clock(at: number): string {
-  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' }).format(at);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { linePath, summarise, timeTicks, valueScale } from '../../../node/dashboard/model/chart-scale.ts';
+import { formatNumber } from '../../../node/dashboard/model/format.ts';
 import { traceOutcome } from '../../../node/dashboard/model/hops.ts';
 import { alarmOf, edgesOf } from '../../../node/dashboard/model/links.ts';
 import { whereabouts } from '../../../node/dashboard/model/names.ts';
@@ -63,8 +64,12 @@ test('a search finds what has all its words, in any order and case', () => {
   assert.ok(!matchesSearch('azure orders', ['billing', 'azure-ap-southeast1']));
 });
 
+const labels = (max: number): string[] => valueScale(max).ticks.map(formatNumber);
+
 test('a chart goes from 0 in round steps over the highest value', () => {
-  assert.deepEqual(valueScale(0), { max: 1, ticks: [0, 0.25, 0.5, 0.75, 1] });
+  assert.deepEqual(labels(0), ['0', '0.2', '0.4', '0.6', '0.8', '1']);
+  assert.deepEqual(labels(0.02), ['0', '0.1', '0.2', '0.3', '0.4', '0.5'], 'one a minute');
+  assert.deepEqual(labels(12_480), ['0', '5,000', '10k', '15k']);
   assert.deepEqual(valueScale(147).ticks, [0, 50, 100, 150]);
   for (const max of [0.3, 7, 99, 101, 12_480, 1e6]) {
     const scale = valueScale(max);
