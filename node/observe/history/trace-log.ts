@@ -42,21 +42,28 @@ export class TraceLog {
     this.#ports = ports;
   }
 
-  /** `isAsked`: somebody asked for what it tells of, and for no more than can be written. */
-  add({ source, id }: Named, hop: LocalHop, isAsked = false): void {
-    // nobody could ask for it
-    if ((id === '' && source === '') || id.length > NAME_MAX || source.length > NAME_MAX) return;
+  /**
+   * What `write` is to be given, now or when it has come true. Undefined: there are too many, or nobody could ask for it. `isAsked`:
+   * somebody asked for what it tells of, and for no more than can be written.
+   */
+  line({ source, id }: Named, hop: LocalHop, isAsked = false): string | undefined {
+    if ((id === '' && source === '') || id.length > NAME_MAX || source.length > NAME_MAX) return undefined;
     const second = Math.floor(hop.at / 1_000);
     if (second !== this.#second) {
       this.#second = second;
       this.#lines = 0;
     }
-    if (!isAsked && this.#lines++ >= LINES_PER_SECOND_MAX) return;
+    if (!isAsked && this.#lines++ >= LINES_PER_SECOND_MAX) return undefined;
     const line: Line = { source, id, ...hop, reason: hop.reason.slice(0, TEXT_MAX) };
-    this.#waiting.push(`${JSON.stringify(line)}\n`);
+    return JSON.stringify(line);
+  }
+
+  write(line: string | undefined): void {
+    if (line === undefined) return;
+    this.#waiting.push(`${line}\n`);
     if (this.#isWriting) return;
     this.#isWriting = true;
-    this.#written = this.#write();
+    this.#written = this.#writeAll();
   }
 
   /** What is known of the event, the oldest first. Never rejects. */
@@ -67,7 +74,7 @@ export class TraceLog {
     return hops;
   }
 
-  /** What was added before is written. */
+  /** What was to be written before is. */
   close(): Promise<void> {
     return this.#written;
   }
@@ -80,7 +87,7 @@ export class TraceLog {
     return join(this.#folder, 'older.jsonl');
   }
 
-  async #write(): Promise<void> {
+  async #writeAll(): Promise<void> {
     try {
       while (this.#waiting.length > 0) {
         // a line that a crash cut short ends here

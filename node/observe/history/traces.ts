@@ -2,7 +2,7 @@
 // the others.
 
 import { MeshError, type ErrorCode } from '../../core/errors.ts';
-import type { FateKind } from '../../core/fates.ts';
+import type { Fate, FateKind } from '../../core/fates.ts';
 import type { MesherCore } from '../../core/mesher-core.ts';
 import type { TraceView } from '../../core/overview.ts';
 import type { Effect, Input, Now } from '../../core/steps.ts';
@@ -35,6 +35,9 @@ export class Traces {
   readonly #options: TracesOptions;
   readonly #ports: TracesPorts;
   readonly #log: TraceLog;
+  /** Of what goes to disk with the next batch, and with the one that is being written: a crash may undo it until then. */
+  #next: string[] = [];
+  #writing: { readonly batch: number; readonly lines: readonly string[] } | undefined;
   #running: { readonly history: EventHistory; readonly tracer: Tracer } | undefined;
 
   constructor(options: TracesOptions, ports: TracesPorts) {
@@ -63,16 +66,27 @@ export class Traces {
 
   stepped(inputs: readonly Input[], effects: readonly Effect[], now: Now): void {
     this.#running?.history.stepped(inputs, effects, now);
+    for (const input of inputs) if (input.kind === 'appended') this.#appended(input.batch);
+    for (const effect of effects) if (effect.kind === 'fate') this.#fate(effect, now.wall);
     for (const effect of effects) {
-      if (effect.kind !== 'fate') continue;
-      const { what, reason, to, attempt, event } = effect;
-      if (isOfDeadLetter(what, reason))
-        this.#log.add(
-          namesOf(event),
-          { at: now.wall, what, peer: '', subscription: to, reason, attempt },
-          what === 'redriven' || reason === 'dead-letter-dropped',
-        );
+      if (effect.kind !== 'append') continue;
+      this.#writing = { batch: effect.batch, lines: this.#next };
+      this.#next = [];
     }
+  }
+
+  #fate({ what, reason, to, attempt, event }: Fate, at: number): void {
+    if (!isOfDeadLetter(what, reason)) return;
+    const isAsked = what === 'redriven' || reason === 'dead-letter-dropped';
+    const hop = { at, what, peer: '', subscription: to, reason, attempt };
+    const line = this.#log.line(namesOf(event), hop, isAsked);
+    if (line !== undefined) this.#next.push(line);
+  }
+
+  #appended(batch: number): void {
+    if (this.#writing?.batch !== batch) return;
+    for (const line of this.#writing.lines) this.#log.write(line);
+    this.#writing = undefined;
   }
 
   /** The front door took nothing of a request. */
@@ -81,7 +95,8 @@ export class Traces {
     const at = this.#ports.now().wall;
     for (const event of events.slice(0, REFUSED_NOTED_MAX)) {
       this.#running?.history.refused(event.source, event.id, code, at);
-      this.#log.add(event, { at, what: 'refused', peer: '', subscription: '', reason: code, attempt: 0 });
+      const hop = { at, what: 'refused', peer: '', subscription: '', reason: code, attempt: 0 } as const;
+      this.#log.write(this.#log.line(event, hop));
     }
   }
 

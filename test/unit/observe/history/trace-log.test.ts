@@ -27,13 +27,13 @@ test('what was noted is told after a restart, of this event alone', async (t) =>
     { source: '/a', id: '"id":"1",' },
     { source: '/a', id: 'ünï\n' },
   ];
-  for (const [i, name] of names.entries()) first.add(name, refused(i));
+  for (const [i, name] of names.entries()) first.write(first.line(name, refused(i)));
   await first.close();
   await appendFile(join(path, 'recent.jsonl'), '{"source":"/a","id":"1","at":9,"wh'); // a crash cut it short
   const second = new TraceLog(path, { log });
   for (const [i, name] of names.entries()) assert.deepEqual(await second.of(name), [refused(i)]);
   assert.deepEqual(await second.of({ source: '/c', id: '1' }), []);
-  second.add({ source: '/a', id: '1' }, refused(20, 'not-ready'));
+  second.write(second.line({ source: '/a', id: '1' }, refused(20, 'not-ready')));
   assert.deepEqual(
     (await second.of({ source: '/a', id: '1' })).length,
     2,
@@ -47,7 +47,7 @@ test('keeps to its bounds: two files, and so many lines in a second', async (t) 
   const text = 'x'.repeat(1_000);
   for (let second = 0; second < 20; second++) {
     for (let i = 0; i < 700; i++)
-      noted.add({ source: '/a', id: `${second}.${i}` }, refused(second * 1_000, text));
+      noted.write(noted.line({ source: '/a', id: `${second}.${i}` }, refused(second * 1_000, text)));
     await noted.close();
   }
   let bytes = 0;
@@ -64,9 +64,9 @@ test('notes nothing whose names are longer than can be asked for', async (t) => 
   const path = await folder(t);
   const noted = new TraceLog(path, { log });
   const long = 'x'.repeat(8_193);
-  noted.add({ source: '/a', id: long }, refused(1));
-  noted.add({ source: long, id: '1' }, refused(2));
-  noted.add({ source: '/a', id: long.slice(1) }, refused(3));
+  noted.write(noted.line({ source: '/a', id: long }, refused(1)));
+  noted.write(noted.line({ source: long, id: '1' }, refused(2)));
+  noted.write(noted.line({ source: '/a', id: long.slice(1) }, refused(3)));
   await noted.close();
   assert.deepEqual(await noted.of({ source: '/a', id: long }), []);
   assert.deepEqual(await noted.of({ source: long, id: '1' }), []);
@@ -77,7 +77,7 @@ test('a disk that takes nothing is told of once, and ends nothing', async () => 
   let warned = 0;
   const noted = new TraceLog('/dev/null/nowhere', { log: { warn: () => void warned++ } });
   for (let i = 0; i < 3; i++) {
-    noted.add({ source: '/a', id: '1' }, refused(i));
+    noted.write(noted.line({ source: '/a', id: '1' }, refused(i)));
     assert.deepEqual(await noted.of({ source: '/a', id: '1' }), []);
   }
   assert.equal(warned, 1);
