@@ -129,8 +129,8 @@ export class EventHistory {
   /** Events in frames that the core may still be about to store. */
   #arrived: Arrived[] = [];
   #arrivedBytes = 0;
-  /** Dead letters that were sent back, and are about to be stored: nobody published them again. */
-  readonly #redriven = new Set<StoredEvent>();
+  /** Own events that are about to be stored, and that nobody publishes: dead letters that go back, and what comes back from a lost mesher. */
+  readonly #returned = new Set<StoredEvent>();
   /** Rows of the blocks that are being written. */
   #writing: { readonly batch: number; readonly from: number; readonly end: number } | undefined;
   /** Blocks from here on were written in this life; undefined: none yet. */
@@ -225,6 +225,9 @@ export class EventHistory {
       case 'loaded':
         for (const loaded of input.entries) this.#loaded(input.queue, loaded);
         break;
+      case 'copy-loaded':
+        for (const { events } of input.entries) for (const event of events) this.#returned.add(event);
+        break;
       case 'attach-ephemeral':
         if (this.#ephemeral.size < SESSIONS_MAX) this.#ephemeral.set(input.session, input.filter);
         break;
@@ -285,7 +288,7 @@ export class EventHistory {
   }
 
   #fate({ what, reason, to, event, queue, block, index, attempt }: Fate, at: number): void {
-    if (what === 'redriven') this.#redriven.add(event);
+    if (what === 'redriven') this.#returned.add(event);
     const first = this.#end;
     this.#addEvent(event);
     // what nobody wanted is said with the topic that nobody wanted
@@ -336,7 +339,7 @@ export class EventHistory {
       else if (op.op === 'entry' && this.blocks.end > from) this.#entry(op.queue, op.block, op.entry);
       else if (op.op === 'queue') this.named(op.queue, op.name);
     }
-    this.#redriven.clear();
+    this.#returned.clear();
     this.#writing = { batch, from, end: this.blocks.end };
   }
 
@@ -362,7 +365,7 @@ export class EventHistory {
 
   /** Undefined: it was there before, and is or was a dead letter. */
   #isPublished(event: StoredEvent): 'here' | undefined {
-    const wasThere = event.deadLetter !== undefined || this.#redriven.has(event);
+    const wasThere = event.deadLetter !== undefined || this.#returned.has(event);
     return wasThere ? undefined : 'here';
   }
 

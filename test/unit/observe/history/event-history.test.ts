@@ -58,7 +58,8 @@ function sorted(hops: readonly LocalHop[]): string[] {
   return [...new Set(hops.map((hop) => JSON.stringify(hop)))].sort();
 }
 
-const SEEDS = [1, 2, 3, 5, 6, 7, 9, 10, 11, 13];
+/** In the last one a mesher takes over another, which had events that it had published itself. */
+const SEEDS = [1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 1285];
 
 test('tells of each event what happened to it, all of it, as long as it need not forget', () => {
   let [events, hops] = [0, 0];

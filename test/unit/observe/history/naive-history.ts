@@ -37,6 +37,9 @@ export class NaiveHistory {
   #writing: { batch: number; ids: string[] } | undefined;
   readonly #ephemeral = new Map<number, string>();
 
+  /** Of a lost mesher: it was published long ago. */
+  readonly #returned = new Set<StoredEvent>();
+
   constructor(options: NaiveOptions) {
     this.#options = options;
   }
@@ -96,6 +99,9 @@ export class NaiveHistory {
         return;
       case 'loaded':
         for (const { block, entry, events } of input.entries) this.#wanted(input.queue, block, entry, events);
+        return;
+      case 'copy-loaded':
+        for (const { events } of input.entries) for (const event of events) this.#returned.add(event);
         return;
       case 'attach-ephemeral':
         this.#ephemeral.set(input.session, input.filter);
@@ -182,8 +188,8 @@ export class NaiveHistory {
           ids.push(idOf(event));
           const { node, incarnation } = this.#options;
           const arrived = this.#arrived.get(event);
-          if (event.origin === node && event.incarnation === incarnation && !event.deadLetter)
-            this.#add(idOf(event), at, 'published');
+          const isOwn = event.origin === node && event.incarnation === incarnation && !event.deadLetter;
+          if (isOwn && !this.#returned.has(event)) this.#add(idOf(event), at, 'published');
           else if (arrived) this.#add(idOf(event), arrived.at, 'landed', { peer: arrived.peer });
         }
       } else if (op.op === 'entry') {
@@ -192,6 +198,7 @@ export class NaiveHistory {
         if (events) this.#wanted(op.queue, op.block, op.entry, wanted);
       }
     }
+    this.#returned.clear();
     this.#writing = { batch, ids };
   }
 
