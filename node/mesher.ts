@@ -9,21 +9,15 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { httpBridge } from '../bridge/http/bridge.ts';
 import { wsBridge } from '../bridge/ws/bridge.ts';
-import { openRegistry } from '../registry/open.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { keepLedger } from './accounting.ts';
 import type { Config } from './config.ts';
 import { splitHostPort } from './config/relations.ts';
-import { claimsOn, takenOver } from './claims.ts';
-import { readSecrets } from './config/secrets.ts';
 import { MeshError } from './core/errors.ts';
 import type { NodeId } from './core/event.ts';
-import { notReady, viewFederation, viewLinks, viewQueues, viewRoutes } from './core/inspection.ts';
-import { viewMetrics } from './core/core-metrics.ts';
-import { chooseIncarnation, signMember } from './core/membership.ts';
+import { signMember } from './core/membership.ts';
 import { MesherCore } from './core/mesher-core.ts';
-import { family } from './core/metric-family.ts';
-import type { Clock, Journal, NetworkEvents, Recovered, Registry } from './core/ports.ts';
+import type { Clock, NetworkEvents } from './core/ports.ts';
 import type { Now } from './core/steps.ts';
 import type { MesherView, MetricFamily } from './core/views.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -36,29 +30,20 @@ import { DASHBOARD_FOLDER, dashboardRoutes } from './http/dashboard.ts';
 import type { ProcessFigures } from './http/process-metrics.ts';
 import { startHttpServer } from './http/server.ts';
 import { LevelCopies } from './journal/level-copies.ts';
-import { openLevelJournal, type LevelJournal } from './journal/level-journal.ts';
-import {
-  copiesIn,
-  finishGivingUp,
-  forgetFormerNames,
-  formerNames,
-  giveUpJournal,
-  handOverJournal,
-  journalIn,
-  watchCopies,
-} from './lost-journal.ts';
+import { copiesIn, forgetFormerNames, formerNames, journalIn, watchCopies } from './lost-journal.ts';
+import { openSound, takeIncarnation } from './identity.ts';
 import { noteLeftOpen, takeLeftOpen } from './left-open.ts';
-import { loadOrCreateKeys, type NodeKeys } from './net/keys.ts';
 import { Libp2pNetwork } from './net/network.ts';
 import type { Canary } from './observe/canary/canary.ts';
 import { Traces } from './observe/history/traces.ts';
-import type { Reconciler } from './observe/ledger/reconciler.ts';
 import { Observatory } from './observe/observatory.ts';
 import { TraceCounts } from './observe/otel/trace-counts.ts';
 import type { Tracing } from './observe/otel/tracing.ts';
 import { Questions } from './observe/questions.ts';
 import { TopicCounts } from './observe/topic-counts.ts';
+import { journalMetrics, viewOf } from './mesher-view.ts';
 import { makeCanary } from './probing.ts';
+import { Heirless, whenReady } from './readiness.ts';
 
 export interface MesherPorts {
   readonly log: Logger;
@@ -78,13 +63,12 @@ export interface Mesher {
   stop(): Promise<void>;
 }
 
-const READY_POLL_MS = 25;
-const INCARNATION = 'incarnation';
 /** Folder of what is noted of refused and dead-lettered events, in the data folder. */
 const TRACE = 'trace';
 const { version } = packageJson;
 
 const clock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+const now = (): Now => ({ wall: clock.wall(), monotonic: clock.monotonic() });
 
 /** Rejects with `invalid-config`, `storage-failed` or `registry-refused`; whatever was started by then is stopped again. */
 export async function startMesher(config: Config, ports: MesherPorts): Promise<Mesher> {
@@ -145,7 +129,7 @@ async function build(
   const questions = new Questions();
   const traces = new Traces(
     { events: config.trace.events, folder: join(config.data, TRACE) },
-    { questions, log, random, now: () => nowOf(clock) },
+    { questions, log, random, now },
   );
   let stopCopiesWatch = (): void => undefined;
   let stopLedger = async (): Promise<void> => undefined;
@@ -164,7 +148,13 @@ async function build(
       .deregister()
       .catch((error: unknown) => log.info({ err: error }, 'not deregistered; the lease ends by itself'));
   });
-  const { incarnation, before, rejoining } = await takeIncarnation(journal, registry, revision, log);
+  const { incarnation, before, rejoining } = await takeIncarnation(
+    journal,
+    registry,
+    revision,
+    clock.wall(),
+    log,
+  );
   const leftOpen = await takeLeftOpen(config.data, node, before);
 
   const network = new Libp2pNetwork(
@@ -224,7 +214,7 @@ async function build(
     return started.observatory;
   };
   const view: MesherView = {
-    ...viewOf(() => started.core, heirless, registry, reconciler, families, limits),
+    ...viewOf(() => started.core, heirless, registry, reconciler, families, limits, now),
     trace: (event) => traces.trace(event),
   };
   const server = await startHttpServer(
@@ -259,7 +249,7 @@ async function build(
   const core = new MesherCore(
     { self, limits, timing, keys, random, replicas: config.replicas, rejoining },
     { ...recovered, copies },
-    nowOf(clock),
+    now(),
   );
   const topics = new TopicCounts();
   ledger.read(recovered);
@@ -350,116 +340,6 @@ async function openTracing(
   return startTracing({ endpoint, headersFile, sampleRatio, ...identity }, counts, log);
 }
 
-/** Names that this mesher had before, and gave up, and that nobody has taken over as far as is known here (lost-journal.ts). */
-class Heirless {
-  #names: readonly NodeId[];
-
-  constructor(names: readonly NodeId[]) {
-    this.#names = names;
-  }
-
-  /** Why clients are not served. */
-  reasons(core: MesherCore): string[] {
-    if (this.#names.length === 0) return [];
-    this.#names = this.#names.filter((node) => core.table.heirs.of(node) === undefined);
-    return this.#names.map((node) => `${node}, which this mesher was before, is not taken over yet`);
-  }
-
-  /** Rejects with `shutting-down`. */
-  async whenNone(core: MesherCore, signal: AbortSignal): Promise<void> {
-    while (this.reasons(core).length > 0) await pollAgain(signal);
-  }
-}
-
-async function pollAgain(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) throw new MeshError('shutting-down', 'stopped before it was ready');
-  await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
-}
-
-/** What the registry said when it was asked for a revision. */
-type Revision = PromiseSettledResult<number>;
-
-interface Identity {
-  readonly keys: NodeKeys;
-  readonly registry: Registry;
-  readonly revision: Revision;
-}
-
-/** The mesher's journal, read, and who it is: another than before where its journal cannot be read and others have copies. */
-async function openSound(
-  config: Config,
-  log: Logger,
-): Promise<Identity & { journal: LevelJournal; recovered: Recovered }> {
-  await finishGivingUp(config.data);
-  const identity = await settleIdentity(config, log);
-  let journal: LevelJournal | undefined;
-  try {
-    journal = await openLevelJournal(journalIn(config.data));
-    return { ...identity, journal, recovered: await journal.recover() };
-  } catch (error) {
-    await journal?.close();
-    await identity.registry.close();
-    await giveUpJournal(config, identity.keys.node, error, log);
-  }
-  return openSound(config, log);
-}
-
-/**
- * Who this mesher is. One that was taken over while it was away comes back as another, for which its journal is a copy like any
- * other's: what nobody has taken over of it, it hands over.
- */
-async function settleIdentity(config: Config, log: Logger): Promise<Identity> {
-  const keys = await loadOrCreateKeys(config.data);
-  const { user, password, tls } = readSecrets(config.registry);
-  const registry = await openRegistry(config.registry.address, {
-    federation: config.federation,
-    node: keys.node,
-    ttlMs: config.registry.leaseTtlMs,
-    user,
-    password,
-    tls,
-    log: ({ level, message, details }) => log[level]({ ...details }, message),
-  });
-  try {
-    const [revision, claims] = await Promise.allSettled([
-      registry.nextRevision(),
-      claimsOn(registry, config.cluster, keys.node),
-    ]);
-    if (claims.status === 'rejected' || claims.value.length === 0) return { keys, registry, revision };
-    const failure = takenOver(keys.node, claims.value);
-    log.warn({ node: keys.node, claims: claims.value }, `${failure.message}`);
-    await handOverJournal(config, keys.node, log);
-  } catch (error) {
-    await registry.close();
-    throw error;
-  }
-  await registry.close();
-  return settleIdentity(config, log);
-}
-
-/** Rejects with `registry-refused` at the first start: who never was a member can do nothing without the registry. */
-async function takeIncarnation(
-  journal: Journal,
-  registry: Registry,
-  asked: Revision,
-  log: Logger,
-): Promise<{ incarnation: number; before: number; rejoining: boolean }> {
-  const persisted = Number((await journal.getMeta(INCARNATION)) ?? 0);
-  if (asked.status === 'rejected') {
-    const error: unknown = asked.reason;
-    const refused = error instanceof MeshError && error.code === 'registry-refused';
-    if (refused && persisted === 0) throw error;
-    log.warn(
-      { err: error, registry: registry.address },
-      `registry ${refused ? 'refuses this mesher' : 'not reached'}; starting from what is on disk`,
-    );
-  }
-  const revision = asked.status === 'fulfilled' ? asked.value : undefined;
-  const incarnation = chooseIncarnation(persisted, revision, clock.wall());
-  await journal.putMeta(INCARNATION, String(incarnation));
-  return { incarnation, before: persisted, rejoining: persisted > 0 };
-}
-
 type NetworkInput = (events: NetworkEvents) => void;
 
 /** The network starts before the core: what it tells meanwhile is kept, in order. Only members get in, and none is known yet. */
@@ -478,58 +358,4 @@ function lateEvents(early: NetworkInput[], events: () => NetworkEvents | undefin
     drained: (peer) => tell((to) => to.drained(peer)),
     refused: (peer, reason) => tell((to) => to.refused(peer, reason)),
   };
-}
-
-function viewOf(
-  running: () => MesherCore | undefined,
-  heirless: Heirless,
-  registry: Registry,
-  reconciler: Reconciler,
-  families: () => MetricFamily[],
-  limits: Config['limits'],
-): Omit<MesherView, 'trace'> {
-  const core = (): MesherCore => {
-    const found = running();
-    if (!found) throw new MeshError('not-ready', 'this mesher is still starting; try again shortly');
-    return found;
-  };
-  return {
-    federation: () => viewFederation(core(), registry.address, nowOf(clock)),
-    links: () => viewLinks(core(), nowOf(clock)),
-    queues: () => viewQueues(core()),
-    routes: (topic) => viewRoutes(core(), topic, limits),
-    ledger: async () => {
-      core();
-      return reconciler.verify();
-    },
-    metrics: () => {
-      const found = running();
-      return found ? [...viewMetrics(found, nowOf(clock)), ...families()] : [];
-    },
-    notReady: () => {
-      const found = running();
-      return found
-        ? [...notReady(found, nowOf(clock)), ...heirless.reasons(found)]
-        : ['it is still starting'];
-    },
-  };
-}
-
-function journalMetrics(journal: LevelJournal): MetricFamily[] {
-  const { appends, syncs, bytesWritten, bytesRead } = journal.counters();
-  return [
-    family('journal_appends_total', appends),
-    family('journal_syncs_total', syncs),
-    family('journal_written_bytes_total', bytesWritten),
-    family('journal_read_bytes_total', bytesRead),
-  ];
-}
-
-function nowOf(of: Clock): Now {
-  return { wall: of.wall(), monotonic: of.monotonic() };
-}
-
-async function whenReady(core: MesherCore, driver: Driver, signal: AbortSignal, log: Logger): Promise<void> {
-  while (notReady(core, driver.now()).length > 0) await pollAgain(signal);
-  log.info({ node: core.node }, 'ready');
 }
