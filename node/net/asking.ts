@@ -5,8 +5,8 @@
 import { type Connection, type Stream, UnsupportedProtocolError } from '@libp2p/interface';
 import type { NodeId } from '../core/event.ts';
 
-/** Answers a peer. What it throws ends the question without an answer. */
-export type Answer = (peer: NodeId, question: Uint8Array) => Promise<Uint8Array>;
+/** Answers a peer, in at most `bytesMax`: more it would not read. What it throws ends the question without an answer. */
+export type Answer = (peer: NodeId, question: Uint8Array, bytesMax: number) => Promise<Uint8Array>;
 
 /** Nobody answered, or not as agreed: one sentence for people. */
 export class Unanswered extends Error {}
@@ -46,7 +46,7 @@ export class Asking {
     const signal = AbortSignal.timeout(PATIENCE_MS);
     try {
       const question = await readWhole(stream, QUESTION_BYTES_MAX, signal);
-      await sendWhole(stream, await this.#answer(peer, question), signal);
+      await sendWhole(stream, await this.#answer(peer, question, ANSWER_BYTES_MAX), signal);
       await stream.close({ signal });
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)));

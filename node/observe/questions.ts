@@ -78,9 +78,12 @@ export class Questions {
     return reply['told'];
   }
 
-  /** For the network: answers the bytes of a peer's question. Rejects only with a bug. */
-  readonly answer = async (peer: NodeId, bytes: Uint8Array): Promise<Uint8Array> => {
-    return Buffer.from(JSON.stringify(await this.#reply(peer, parse(bytes))));
+  /** For the network: answers the bytes of a peer's question, in at most `bytesMax`. Rejects only with a bug. */
+  readonly answer = async (peer: NodeId, bytes: Uint8Array, bytesMax: number): Promise<Uint8Array> => {
+    const reply = Buffer.from(JSON.stringify(await this.#reply(peer, parse(bytes))));
+    if (reply.length <= bytesMax) return reply;
+    const refused = `the answer has ${reply.length} bytes, and at most ${bytesMax} are read; ask for less`;
+    return Buffer.from(JSON.stringify({ refused }));
   };
 
   async #reply(peer: NodeId, question: unknown): Promise<object> {

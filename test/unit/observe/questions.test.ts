@@ -10,11 +10,14 @@ const DOUBLE = {
   told: Type.Object({ twice: Type.Number() }),
 };
 
+const BYTES_MAX = 200;
+
 /** Two meshers, of which `a` asks and `b` answers. */
 function pair(): { a: Questions; b: Questions } {
   const [a, b] = [new Questions(), new Questions()];
   a.through({
-    ask: (peer, question) => (peer === 'b' ? b.answer('a', question) : Promise.reject(new Error('no link'))),
+    ask: (peer, question) =>
+      peer === 'b' ? b.answer('a', question, BYTES_MAX) : Promise.reject(new Error('no link')),
   });
   return { a, b };
 }
@@ -36,6 +39,8 @@ test('who is not there, does not know, refuses or talks nonsense is told apart, 
   await assert.rejects(ask('b'), /it refused: not today/);
   b.on(DOUBLE, () => ({ thrice: 3 }) as never);
   await assert.rejects(ask('b'), /not what this mesher understands/);
+  b.on(DOUBLE, () => ({ twice: 2, more: 'x'.repeat(BYTES_MAX) }) as never);
+  await assert.rejects(ask('b'), /it refused: the answer has 230 bytes, and at most 200 are read/);
   await assert.rejects(new Questions().ask('b', DOUBLE, { number: 1 }), /still starting/);
 });
 
@@ -47,7 +52,7 @@ test('what a peer asks is checked before anybody sees it', async () => {
     return { twice: 0 };
   });
   const told = async (text: string): Promise<string> =>
-    Buffer.from(await b.answer('a', Buffer.from(text))).toString();
+    Buffer.from(await b.answer('a', Buffer.from(text), BYTES_MAX)).toString();
   for (const text of [
     '',
     '[]',

@@ -21,7 +21,9 @@ class Pair {
     const [ofS, ofR] = [new Questions(), new Questions()];
     ofS.through({
       ask: (_peer, question) =>
-        this.isCut ? Promise.reject(new Error('there is no link to it')) : ofR.answer(SENDER, question),
+        this.isCut
+          ? Promise.reject(new Error('there is no link to it'))
+          : ofR.answer(SENDER, question, 1_000_000),
     });
     const ports = {
       clock: { wall: () => 1_000 + this.now, monotonic: () => this.now },
