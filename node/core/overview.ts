@@ -76,7 +76,7 @@ export interface MesherFigures {
   readonly disk: { readonly freeBytes: number; readonly journalBytes: number; readonly full: boolean };
   readonly eventLoopDelayMs: { readonly p50: number; readonly p99: number };
   readonly rssBytes: number;
-  /** Events that wait, in all queues. */
+  /** Events that wait, in all queues but that of dead letters. */
   readonly queued: number;
   readonly deadLetters: number;
   readonly copies: readonly CopyView[];

@@ -47,7 +47,7 @@ const FiguresSchema = Type.Object({
   disk: Type.Object({ freeBytes: Type.Number(), journalBytes: Type.Number(), full: Type.Boolean() }),
   eventLoopDelayMs: Type.Object({ p50: Type.Number(), p99: Type.Number() }),
   rssBytes: Type.Number(),
-  queued: Count('Events that wait, in all queues'),
+  queued: Count('Events that wait, in all queues but that of dead letters'),
   deadLetters: Count('Events that wait as dead letters'),
   copies: LinksSchema.properties.copies,
   dropped: Counts('Events dropped since its start, by reason'),

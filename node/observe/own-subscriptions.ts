@@ -82,8 +82,8 @@ export class OwnSubscriptions {
     const all = this.#core.subscriptions.all();
     for (const delivery of all) {
       const report = this.#durable(delivery, now, sinceMs, depthBefore);
-      queued += report.depth;
       if (isDeadLetters(delivery)) deadLetters += report.depth;
+      else queued += report.depth;
       found.push(report);
     }
     let looked = 0;

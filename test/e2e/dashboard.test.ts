@@ -76,6 +76,11 @@ test('each view names what is wrong: a partition, a consumer that settles nothin
     ack: [...taken.values()],
     reject: [{ token: poison, reason: 'no such customer' }],
   });
+  await until('a dead letter is told apart from what waits', async () => {
+    const { meshers } = await asia.get<Overview>('/v1/overview');
+    const figures = meshers.find(({ cluster }) => cluster === US)?.figures;
+    return figures?.deadLetters === 1 && figures.queued === 0;
+  });
   federation.cutLink(EU, US);
   await publish(eu, 'orders/eu', 'late');
 
