@@ -25,6 +25,7 @@ const find = ({ cloudEvent, deadLetter }: NewEvent & Partial<StoredEvent>): Retu
     bytes: cloudEvent.length,
     key: deadLetter ? hash('sha256', `${key} ${deadLetter.subscription}`, 'hex') : key,
     formerKey: deadLetter && key,
+    ownEntry: undefined,
   };
 };
 const finder: Finder = { find, findNew: find };

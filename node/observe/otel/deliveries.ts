@@ -8,7 +8,7 @@ import type { NodeId } from '../../core/event.ts';
 import type { SessionId } from '../../core/steps.ts';
 import type { OpenSpan, OpenSpans } from './open-spans.ts';
 import type { AttributeValue } from './span.ts';
-import { deliverSpanId, entrySpanId, type Finder } from './traced-event.ts';
+import { deliverSpanId, type Finder, ownEntrySpanId } from './traced-event.ts';
 
 /** A consumer may take its time; but a span that waits for ever is never seen. */
 const SETTLE_WAIT_MS = 10 * 60_000;
@@ -56,7 +56,7 @@ export class Deliveries {
         name: 'deliver',
         topic: event.topic,
         spanId: deliverSpanId(traced.key, this.#node, consumer.name, token),
-        parent: { id: entrySpanId(traced.key, this.#node), isRemote: false },
+        parent: { id: ownEntrySpanId(traced, this.#node), isRemote: false },
         startMs,
         attributes: { ...consumer.attributes, 'causeway.attempt': attempt },
       });

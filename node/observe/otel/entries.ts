@@ -14,6 +14,7 @@ import {
   entrySpanId,
   type Finder,
   forwardSpanId,
+  ownEntrySpanId,
   refusedSpanId,
   type TracedEvent,
 } from './traced-event.ts';
@@ -28,8 +29,7 @@ export class Entries {
   readonly #publishes = new Map<RequestId, { readonly index: number; readonly span: OpenSpan }[]>();
   /** Not known yet to be in a batch, by the event's key; with the span that ends with it, if any. */
   readonly #entered = new Map<string, OpenSpan | undefined>();
-  /** What their routing headers have: of a batch, only events with one of these are looked at closely. */
-  readonly #enteredHashes = new Set<number>();
+  readonly #marks = new Marks();
   readonly #recent = new Set<string>();
   /** Of the batch that is being written. */
   #writing:
@@ -128,7 +128,7 @@ export class Entries {
     const { key } = traced;
     this.#recent.add(key);
     if (this.#recent.size > RECENT_MAX) this.#recent.delete(this.#recent.values().next().value ?? '');
-    const spanId = entrySpanId(key, this.#node);
+    const spanId = ownEntrySpanId(traced, this.#node);
     return this.#spans.begin({ traced, name, topic, spanId, parent, startMs, attributes });
   }
 
@@ -136,7 +136,7 @@ export class Entries {
   #waitForBatch({ hash }: NewEvent, { key }: TracedEvent, span: OpenSpan | undefined): void {
     if (!this.#entered.has(key) && this.#entered.size < OPEN_SPANS_MAX) {
       this.#entered.set(key, span);
-      this.#enteredHashes.add(hash);
+      this.#marks.add(hash);
     } else if (span) this.#spans.forget('too-many-open');
   }
 
@@ -147,7 +147,7 @@ export class Entries {
       if (op.op !== 'block') continue;
       events += op.events.length;
       for (const event of op.events) {
-        if (this.#enteredHashes.has(event.hash) || event.deadLetter) this.#stored(event, spans, atMs);
+        if (this.#marks.mayHave(event.hash) || event.deadLetter) this.#stored(event, spans, atMs);
       }
     }
     this.#noneKept(atMs);
@@ -169,7 +169,7 @@ export class Entries {
       name: 'commit',
       topic: event.topic,
       spanId: commitSpanId(key, this.#node),
-      parent: { id: entrySpanId(key, this.#node), isRemote: false },
+      parent: { id: ownEntrySpanId(traced, this.#node), isRemote: false },
       startMs: atMs,
       attributes: {},
     });
@@ -219,10 +219,36 @@ export class Entries {
   #noneKept(atMs: number): void {
     for (const span of this.#entered.values()) if (span) this.#notKept(span, atMs);
     this.#entered.clear();
-    this.#enteredHashes.clear();
+    this.#marks.clear();
   }
 
   #notKept(span: OpenSpan, atMs: number): void {
     this.#spans.end(span, atMs, { 'causeway.kept': false });
+  }
+}
+
+const MARKS = 1_024;
+
+/**
+ * What the routing headers of a few events have. Of a batch only events that may be among them are looked at closely: each event of a
+ * mesher is held against it, and for those 32 bits a set would be looked through as for any object.
+ */
+class Marks {
+  readonly #marks = new Uint8Array(MARKS);
+  #size = 0;
+
+  add(hash: number): void {
+    this.#marks[hash % MARKS] = 1;
+    this.#size++;
+  }
+
+  /** Where it is not, it never says so but once in `MARKS` times. */
+  mayHave(hash: number): boolean {
+    return this.#marks[hash % MARKS] === 1;
+  }
+
+  clear(): void {
+    if (this.#size > 0) this.#marks.fill(0);
+    this.#size = 0;
   }
 }

@@ -5,7 +5,7 @@ import { comparePositions, type LaneName, type NodeId, type Position } from '../
 import type { BestEffort, LaneData } from '../../core/messages.ts';
 import type { OpenSpan, OpenSpans } from './open-spans.ts';
 import type { AttributeValue } from './span.ts';
-import { entrySpanId, forwardSpanId, type Finder } from './traced-event.ts';
+import { type Finder, forwardSpanId, ownEntrySpanId } from './traced-event.ts';
 
 /** After so long nobody waits for an ack any more: sent again, it is a span anew. */
 const ACK_WAIT_MS = 10 * 60_000;
@@ -47,7 +47,7 @@ export class Forwards {
         name: 'forward',
         topic: event.topic,
         spanId,
-        parent: { id: entrySpanId(traced.key, this.#node), isRemote: false },
+        parent: { id: ownEntrySpanId(traced, this.#node), isRemote: false },
         startMs: atMs,
         attributes: { ...peer, 'causeway.qos': message.kind === 'data' ? 'durable' : 'best-effort' },
       });

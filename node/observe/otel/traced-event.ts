@@ -33,6 +33,8 @@ export interface TracedEvent {
   readonly key: string;
   /** Of a dead letter: the key that the event had before. */
   readonly formerKey: string | undefined;
+  /** For `ownEntrySpanId`. */
+  ownEntry: string | undefined;
 }
 
 const HASH_RANGE = 2 ** 32;
@@ -44,6 +46,8 @@ export class Tracer {
   readonly #names = new EventNames();
   /** Of events that are still in memory. */
   readonly #found = new WeakMap<StoredEvent, TracedEvent>();
+  /** Of what publishers handed in: it is stored with the very same bytes. */
+  readonly #published = new WeakMap<Uint8Array, TracedEvent>();
   /** Of the event looked at last. */
   #sight: Sight = 'none';
   #idHash = 0;
@@ -76,25 +80,37 @@ export class Tracer {
     if (!event.noTraceContext) {
       event.lookAt(this.#lookForContext);
       if (this.#sight === 'unsampled') return undefined;
-      if (this.#sight === 'perhaps') return this.#read(event, event.deadLetter, () => undefined);
+      if (this.#sight === 'perhaps') return this.#read(event);
     }
     if (this.#sampledBelow === 0) return undefined;
     if (event.key !== '') event.lookAt(this.#lookAtId);
-    return this.#isChosen(event) ? this.#read(event, event.deadLetter, () => undefined) : undefined;
+    return this.#isChosen(event) ? this.#read(event) : undefined;
   }
 
   /** The same of one that comes from its publisher, who may have given it a context that breaks the rules. */
   findNew(event: NewEvent): TracedEvent | undefined {
+    const found = this.#lookAtNew(event);
+    if (found) this.#published.set(event.cloudEvent, found);
+    return found;
+  }
+
+  #lookAtNew(event: NewEvent): TracedEvent | undefined {
     const { key, cloudEvent, noTraceContext = false } = event;
     this.#sight = noTraceContext ? 'none' : lookForContext(cloudEvent);
     if (this.#sight === 'unsampled') return undefined;
-    if (this.#sight === 'perhaps') return this.#read(event, undefined, this.#ignored);
+    if (this.#sight === 'perhaps') return this.#decode(event, undefined, this.#ignored);
     if (this.#sampledBelow === 0) return undefined;
     if (key !== '') this.#lookAtId(cloudEvent, 0, cloudEvent.length);
-    return this.#isChosen(event) ? this.#read(event, undefined, this.#ignored) : undefined;
+    return this.#isChosen(event) ? this.#decode(event, undefined, this.#ignored) : undefined;
   }
 
-  #read(
+  #read(event: StoredEvent): TracedEvent | undefined {
+    const { deadLetter } = event;
+    const known = deadLetter ? undefined : this.#published.get(event.cloudEvent);
+    return known ?? this.#decode(event, deadLetter, () => undefined);
+  }
+
+  #decode(
     newEvent: NewEvent,
     deadLetter: StoredEvent['deadLetter'],
     ignored: (why: ContextIgnoral) => void,
@@ -121,6 +137,7 @@ export class Tracer {
       bytes: cloudEvent.length,
       key: deadLetter ? digest(key, deadLetter.subscription) : key,
       formerKey: deadLetter && key,
+      ownEntry: undefined,
     };
   }
 
@@ -192,6 +209,11 @@ export type Finder = Pick<Tracer, 'find' | 'findNew'>;
 /** How the event got into a mesher: published, received, taken over, or made a dead letter. All else there is below it. */
 export function entrySpanId(key: string, node: NodeId): string {
   return spanId(key, 'entry', node);
+}
+
+/** The same of this mesher, whose name is the same for each event: all else that happens to it here asks for it again. */
+export function ownEntrySpanId(traced: TracedEvent, self: NodeId): string {
+  return (traced.ownEntry ??= entrySpanId(traced.key, self));
 }
 
 /** Of an entry that came to nothing: the publisher may send the event again, and that is then the entry. */
