@@ -6,7 +6,7 @@ import { type Run, withRun } from '../harness/run.ts';
 import type { Subject } from '../harness/scenario.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
 import { type Disk, slowerFsync } from './slower-fsync.ts';
-import { type Ends, measureThroughput } from './throughput.ts';
+import { type Ends, measureThroughput, SECONDS, type Seconds } from './throughput.ts';
 import { SUBSCRIPTION, TOPIC } from './topic.ts';
 
 /** What else is there during a run of Causeway. */
@@ -15,6 +15,8 @@ export interface Beside {
   readonly name: string;
   /** Further flags of both meshers. */
   readonly flags?: readonly string[];
+  /** Left out: as in scenario 1. */
+  readonly seconds?: Seconds;
   /** Called when they are ready; returns how it ends. */
   readonly begin?: (federation: Federation) => Promise<() => void>;
 }
@@ -22,7 +24,7 @@ export interface Beside {
 export function causeway(
   payloadBytes: number,
   { fsyncSlowerMs }: Disk = {},
-  { name, flags = [], begin }: Beside = { name: 'Causeway' },
+  { name, flags = [], seconds, begin }: Beside = { name: 'Causeway' },
 ): Subject {
   return {
     name,
@@ -35,7 +37,7 @@ export function causeway(
         const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper, flags });
         const { ends, whenSettled } = await openCauseway(run, payloadBytes, federation);
         const end = await begin?.(federation);
-        const sample = await measureThroughput(run, size, ends, { countsSyncs: true });
+        const sample = await measureThroughput(run, seconds ?? SECONDS[size], ends, { countsSyncs: true });
         end?.();
         await whenSettled();
         return sample;

@@ -8,7 +8,7 @@ import type { Sync } from '../references/nats/configuration.ts';
 import { natsServer } from '../references/nats/install.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
 import { type Disk, slowerFsync } from './slower-fsync.ts';
-import { measureThroughput } from './throughput.ts';
+import { measureThroughput, SECONDS } from './throughput.ts';
 
 const ROLES = join(import.meta.dirname, '../references/nats');
 
@@ -27,7 +27,7 @@ export function jetStream(sync: Sync, payloadBytes: number, { fsyncSlowerMs }: D
         const subscriber = run.role<SubscriberRole>('client', join(ROLES, 'subscriber.ts'));
         await publisher.call('open', { address: clusters.a, payloadBytes });
         await subscriber.call('open', { address: clusters.b });
-        return measureThroughput(run, size, { publisher, subscriber }, { countsSyncs: false });
+        return measureThroughput(run, SECONDS[size], { publisher, subscriber }, { countsSyncs: false });
       }),
   };
 }

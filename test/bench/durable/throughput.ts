@@ -11,19 +11,26 @@ export interface Ends {
   readonly subscriber: Role<SubscriberRole>;
 }
 
-/** Each pass publishes for so long, and then takes as long as it takes. */
-export const SECONDS = { full: { warmUp: 3, window: 6 }, short: { warmUp: 1, window: 2 } } as const;
+/** How long each pass publishes, s; it then takes as long as it takes. */
+export interface Seconds {
+  readonly warmUp: number;
+  readonly window: number;
+}
+
+export const SECONDS: Readonly<Record<Size, Seconds>> = {
+  full: { warmUp: 3, window: 6 },
+  short: { warmUp: 1, window: 2 },
+};
 /** Traced for its fsyncs, after the window. */
 export const TRACED_EVENTS = 2000;
 
 /** `countsSyncs`: the servers say themselves how often they sync; else they are traced. */
 export async function measureThroughput(
   run: Run,
-  size: Size,
+  { warmUp, window }: Seconds,
   ends: Ends,
   { countsSyncs }: { readonly countsSyncs: boolean },
 ): Promise<Sample> {
-  const { warmUp, window } = SECONDS[size];
   await pass(ends, { seconds: warmUp });
   const { result, figures } = await run.measure(() => pass(ends, { seconds: window }));
   const { events, seconds, duplicates } = result;

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import type { PublisherRole, SubscriberRole } from '../durable/roles.ts';
-import { measureThroughput } from '../durable/throughput.ts';
+import { measureThroughput, SECONDS } from '../durable/throughput.ts';
 import { SUBSCRIPTION } from '../durable/topic.ts';
 import { until } from '../../support/until.ts';
 import { SIZES } from '../harness/payloads.ts';
@@ -53,7 +53,12 @@ function runLocal(
       'the subscription is there',
       async () => (await fetch(`${a.http}/v1/subscriptions/${SUBSCRIPTION}`)).ok,
     );
-    const sample = await measureThroughput(run, size, { publisher, subscriber }, { countsSyncs: true });
+    const sample = await measureThroughput(
+      run,
+      SECONDS[size],
+      { publisher, subscriber },
+      { countsSyncs: true },
+    );
     const { state } = await a.get<{ state: { depth: number } }>(`/v1/subscriptions/${SUBSCRIPTION}`);
     if (state.depth > 0) throw new Error(`${state.depth} events are acked and still queued`);
     const bytes = await a.metric('causeway_journal_written_bytes_total');
