@@ -479,9 +479,15 @@ export function checkMemory(history: History, meshers: readonly SimMesher[]): vo
 }
 
 /** What a consumer rejected for good waits in `$dead-letters`, until somebody takes it there. */
-export function checkDeadLetters({ history, meshers }: Found): void {
-  for (const { name, mesher, id } of history.undead()) {
+export function checkDeadLetters(found: Found): void {
+  const { history, meshers } = found;
+  for (const { by, id, left } of history.undead()) {
+    const { name, mesher } = by;
     if (!meshers.some(({ node }) => node === mesher)) continue; // it left, with all that it had
+    if (left !== undefined) {
+      excuse(found, `rejected, never confirmed, and left its queue since: ${left}`);
+      continue;
+    }
     history.broken('what is rejected becomes a dead letter', `${id}, rejected by ${name} on ${mesher}`);
   }
 }

@@ -5,7 +5,7 @@ import type { CounterName } from '../../node/core/metric-catalogue.ts';
 import type { NodeId, StoredEvent } from '../../node/core/event.ts';
 import type { MesherCore } from '../../node/core/mesher-core.ts';
 import { isEvents, type DataMessage, type LinkMessage } from '../../node/core/messages.ts';
-import { formatToken, NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
+import { NO_TOKEN, type DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery } from '../../node/core/ports.ts';
 import type { Effect, Input, RequestId } from '../../node/core/steps.ts';
 import type { Subscription } from '../../node/core/subscription.ts';
@@ -18,7 +18,9 @@ import { FullLinks } from './full-links.ts';
 import { HeldRoutes } from './held-routes.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
+import { placeOf } from './place.ts';
 import { Reasons } from './reasons.ts';
+import { Rejections, type Undead } from './rejections.ts';
 import type { Schedule } from './schedule.ts';
 
 /** One try at publishing an event. */
@@ -131,6 +133,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly breaches: Breach[] = [];
   readonly reasons: Reasons;
   readonly fullLinks: FullLinks;
+  readonly rejections = new Rejections();
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
   /** How many queues, meshers or events came into a situation that is worth to be seen. */
@@ -150,15 +153,6 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #kept = new Map<NodeId, Map<string, Kept>>();
   /** When the disk of this mesher, or of one of this cluster, was last put back to an older state. */
   readonly #putBackAt = new Map<string, number>();
-  readonly #rejected: {
-    readonly name: string;
-    readonly mesher: NodeId;
-    readonly id: string;
-    readonly at: number;
-  }[] = [];
-  /** Subscription and event of each dead letter that somebody got, and of each ack that was sent. */
-  readonly #deadLetters = new Set<string>();
-  readonly #taken = new Set<string>();
   readonly #livesSeen = new Map<NodeId, number>();
   /** Of the routes, when the step that is under way began. */
   #revisionBefore = 0;
@@ -531,7 +525,7 @@ export class History implements MesherObserver, NetworkObserver {
   ): void {
     for (const { event, token } of deliveries) {
       if (event.deadLetter) {
-        this.#deadLetters.add(`${event.deadLetter.subscription} ${idOf(event)}`);
+        this.rejections.deadLetter(event.deadLetter.subscription, event);
         continue;
       }
       const id = idOf(event);
@@ -550,27 +544,20 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
-  /** A consumer says that it will never take the event; whether that was heard nobody may know. */
-  rejected({ name, mesher }: Subscribed, event: StoredEvent): void {
-    this.#rejected.push({ name, mesher, id: idOf(event), at: this.#schedule.now });
+  rejected(subscribed: Subscribed, delivery: Delivery): void {
+    this.rejections.add(subscribed, delivery, this.#schedule.now);
   }
 
-  /** It says that it has the event: whoever says otherwise as well is not believed. */
-  taken({ name }: Subscribed, event: StoredEvent): void {
-    this.#taken.add(`${name} ${idOf(event)}`);
-  }
-
-  /** Rejected where `$dead-letters` takes it, never seen there, and never handed out again. */
-  undead(): { readonly name: string; readonly mesher: NodeId; readonly id: string }[] {
-    return this.#rejected.filter(
-      ({ name, mesher, id, at }) =>
-        this.events.get(id)?.qos === 'durable' &&
-        this.subscriptions.get(name)?.subscription.delivery.deadLetterTopic === undefined &&
-        !this.#deadLetters.has(`${name} ${id}`) &&
-        !this.#taken.has(`${name} ${id}`) &&
-        !this.subscriptions.get(name)?.received.some((again) => again.id === id && again.at > at) &&
-        (this.#putBackAt.get(mesher) ?? -Infinity) < at,
-    );
+  /** Rejected where `$dead-letters` takes it, and not there: with what its mesher said why, if it did. */
+  undead(): Undead[] {
+    return this.rejections
+      .undead((mesher, place) => this.reasons.whyLeft(mesher, place))
+      .filter(
+        ({ by: { name, mesher }, id, at }) =>
+          this.events.get(id)?.qos === 'durable' &&
+          this.subscriptions.get(name)?.subscription.delivery.deadLetterTopic === undefined &&
+          (this.#putBackAt.get(mesher) ?? -Infinity) < at,
+      );
   }
 
   settled(subscribed: Subscribed, tokens: readonly DeliveryToken[]): void {
@@ -652,9 +639,4 @@ function short(value: object): string {
     return one;
   });
   return text.length > 600 ? `${text.slice(0, 600)}…` : text;
-}
-
-/** A token without attempt and session: queue, block and index, which name the event. */
-function placeOf(token: DeliveryToken): string {
-  return token === NO_TOKEN ? '' : formatToken(token).split('.', 3).join('.');
 }

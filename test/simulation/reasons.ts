@@ -8,6 +8,7 @@ import type { JournalOp } from '../../node/core/ports.ts';
 import type { Effect } from '../../node/core/steps.ts';
 import { idOf } from './event-id.ts';
 import type { SimMesher } from './mesher.ts';
+import { placeOf, type Place } from './place.ts';
 
 export class Reasons {
   /** By event: reasons, and to whom they kept it from coming. */
@@ -16,6 +17,8 @@ export class Reasons {
   readonly #handed = new Set<string>();
   /** What was queued for members that are none of the run's: a hostile one may ack it, and has it then. */
   readonly #forHostile = new Set<string>();
+  /** By mesher and place, of what left a queue there. */
+  readonly #left = new Map<string, string>();
   readonly #meshers: ReadonlyMap<NodeId, SimMesher>;
   /** What each mesher writes: what it drops unread may be on its way to the disk. */
   readonly #writing = new Map<NodeId, readonly JournalOp[]>();
@@ -34,7 +37,10 @@ export class Reasons {
       } else if (effect.kind === 'fate') {
         const { what, reason, event, to } = effect;
         if (what === 'not-wanted') this.#add(event, what, to);
-        else if (what === 'dropped' && reason !== 'duplicate') this.#add(event, reason, to);
+        else if (what === 'dropped' && reason !== 'duplicate') {
+          this.#add(event, reason, to);
+          this.#leaves(mesher, effect, reason);
+        }
       }
     }
   }
@@ -58,29 +64,38 @@ export class Reasons {
     return [...this.#meshers.values()].some(({ cluster }) => cluster === to.cluster);
   }
 
-  #unread(mesher: SimMesher, { queue, blocks, reason, to }: UnreadFate): void {
+  #unread(mesher: SimMesher, fate: UnreadFate): void {
     const { disk, node } = mesher;
+    const { queue, blocks } = fate;
     const isMeant = (block: number): boolean => blocks === undefined || blocks.includes(block);
     for (const [block, { indices }] of disk.entries.get(queue) ?? [])
-      if (isMeant(block)) this.#addAll(disk.blocks.get(block), indices, reason, to);
+      if (isMeant(block)) this.#addAll(mesher, fate, block, disk.blocks.get(block), indices);
     const ops = this.#writing.get(node) ?? [];
     for (const op of ops) {
       if (op.op !== 'entry' || op.queue !== queue || !isMeant(op.block)) continue;
       const written = ops.find((other) => other.op === 'block' && other.block === op.block);
-      if (written?.op === 'block') this.#addAll(written.events, op.entry.indices, reason, to);
+      if (written?.op === 'block') this.#addAll(mesher, fate, op.block, written.events, op.entry.indices);
     }
   }
 
   #addAll(
+    mesher: SimMesher,
+    { queue, reason, to }: UnreadFate,
+    block: number,
     events: readonly StoredEvent[] | undefined,
     indices: readonly number[],
-    reason: string,
-    to: string,
   ): void {
     for (const index of indices) {
       const event = events?.[index];
-      if (event) this.#add(event, reason, to);
+      if (!event) continue;
+      this.#add(event, reason, to);
+      this.#leaves(mesher, { queue, block, index }, reason);
     }
+  }
+
+  #leaves({ node }: SimMesher, from: Place, reason: string): void {
+    const place = placeOf(from);
+    if (place !== '') this.#left.set(`${node} ${place}`, reason);
   }
 
   #add(event: StoredEvent, reason: string, to: string): void {
@@ -93,6 +108,11 @@ export class Reasons {
   has(id: string, reason: string, to?: readonly string[]): boolean {
     const kept = this.#of.get(id)?.get(reason);
     return kept !== undefined && (to?.some((one) => kept.has(one)) ?? true);
+  }
+
+  /** What the mesher said of the event that lay there, when it ended; undefined: nothing. */
+  whyLeft(node: NodeId, place: string): string | undefined {
+    return this.#left.get(`${node} ${place}`);
   }
 
   any(id: string): boolean {

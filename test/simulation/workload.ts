@@ -424,10 +424,10 @@ export class Subscriber {
     const settlements = kept.map(({ token }): Settlement => this.#verdict(token));
     if (settlements.length === 0) return;
     const { history } = this.#ports;
-    for (const [i, { event }] of kept.entries()) {
+    for (const [i, delivery] of kept.entries()) {
       const kind = settlements[i]?.kind;
-      if (kind === 'reject') history.rejected(this.subscribed, event);
-      else if (kind === 'ack') history.taken(this.subscribed, event);
+      if (kind === 'reject') history.rejected(this.subscribed, delivery);
+      else if (kind === 'ack') history.rejections.taken(name, delivery.event);
     }
     home.request(
       (request) => ({ kind: 'settle', request, name, settlements }),
