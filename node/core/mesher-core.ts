@@ -964,11 +964,12 @@ export class MesherCore {
 
   // ─────────────────────────────────────────────────────────── in the place of lost meshers
 
+  /** Those who are away by hearsay as well: whoever invents one holds up a takeover no longer than silence does (newest-copy.ts). */
   #neighbours(): { node: NodeId; isLinked: boolean }[] {
     const found: { node: NodeId; isLinked: boolean }[] = [];
-    for (const { record, hearsay } of this.members.all()) {
+    for (const { record } of this.members.all()) {
       const { node, cluster } = record;
-      if (cluster !== this.cluster || hearsay) continue;
+      if (cluster !== this.cluster) continue;
       const isLinked = this.links.isUp(node);
       // an older version holds no copies
       if (!isLinked || this.links.speaks(node, 'copy-held')) found.push({ node, isLinked });
