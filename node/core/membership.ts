@@ -181,9 +181,14 @@ export class Membership {
       gone.push(member.record);
     }
     if (gone.length > 0) this.#events.wentAway(gone);
-    if (self?.signature === this.#self.signature) this.#joined = true;
+    if (self && this.#isOwn(self)) this.#joined = true;
     else this.#register(now);
     this.#allow();
+  }
+
+  /** As we signed it: a forged one may have the signature of the right one. */
+  #isOwn(record: MemberRecord): boolean {
+    return record.signature === this.#self.signature && memberText(record) === memberText(this.#self);
   }
 
   #valid(record: MemberRecord): boolean {
