@@ -17,7 +17,7 @@ import { FilterTree } from './filter-tree.ts';
 import { Heirs, tagOf } from './heirs.ts';
 import { compareNames, DIGEST_BYTES } from './interest-lines.ts';
 import { bucketDigest, bucketOf, BUCKETS, interestKey, InterestSet } from './interest-set.ts';
-import { isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
+import { AWAY_FROM_PEER_MAX, isWireTopic, type Limits, REMEMBERED_BUCKET_BYTES_MAX } from './limits.ts';
 import type {
   ControlMessage,
   Interest,
@@ -45,6 +45,8 @@ interface Claim {
   readonly node: NodeId;
   readonly group: string;
   readonly durable: boolean;
+  /** Who says so of another, and is known by hearsay: believed where nobody else speaks for that one (router.ts). */
+  readonly by?: NodeId | undefined;
 }
 
 /**
@@ -70,6 +72,10 @@ export class Route implements Interest {
 
   get durable(): boolean {
     return this.#claim.durable;
+  }
+
+  get by(): NodeId | undefined {
+    return this.#claim.by;
   }
 }
 
@@ -176,6 +182,8 @@ export class RouteTable {
   readonly #outlived = new Map<NodeId, NodeId>();
   /** What stands for interests that are announced under a lost mesher's name, in the tree. */
   readonly #guests = new Map<Route, Route>();
+  /** Lost meshers for whom somebody speaks that is known by hearsay, with the number of their interests. */
+  readonly #spokenFor = new Map<NodeId, number>();
   #exchangeAt = 0;
   /** What this round of writing has still to write. A bucket that changes meanwhile waits for the next round. */
   #toWrite: { readonly record: Owned; readonly buckets: Set<number> }[] = [];
@@ -395,13 +403,17 @@ export class RouteTable {
       return;
     }
     const { node, durable, group } = route;
-    if (tag.node === this.#own.node || !this.#peers.mayInherit(node, tag.node)) return;
+    // whoever is away may have been invented: it is nobody's heir, and takes nothing from anybody
+    const by = this.#peers.heardFrom(node) === undefined ? undefined : node;
+    if (tag.node === this.#own.node || (by === undefined && !this.#peers.mayInherit(node, tag.node))) return;
     if (tag.kind === 'of') {
-      const guest = new Route(tag.filter, { node: tag.node, group, durable });
+      if (by !== undefined && !this.#speakFor(tag.node)) return;
+      const guest = new Route(tag.filter, { node: tag.node, group, durable, by });
       this.#guests.set(route, guest);
       this.#tree.add(guest);
       return;
     }
+    if (by !== undefined) return;
     this.heirs.add(tag.node, node);
     this.#uproot(tag.node);
     this.#outlived.set(tag.node, node);
@@ -419,6 +431,18 @@ export class RouteTable {
     if (!guest) return;
     this.#guests.delete(route);
     this.#tree.remove(guest);
+    if (guest.by === undefined) return;
+    const left = (this.#spokenFor.get(guest.node) ?? 1) - 1;
+    if (left > 0) this.#spokenFor.set(guest.node, left);
+    else this.#spokenFor.delete(guest.node);
+  }
+
+  /** False: those who are away speak for as many others as are believed. Each has a queue of its own for what it wants. */
+  #speakFor(node: NodeId): boolean {
+    const count = this.#spokenFor.get(node) ?? 0;
+    if (count === 0 && this.#spokenFor.size >= AWAY_FROM_PEER_MAX) return false;
+    this.#spokenFor.set(node, count + 1);
+    return true;
   }
 
   // ─────────────────────────────────────────────────────────── pulls

@@ -202,8 +202,9 @@ export class Router<T extends LocalTarget> {
         continue;
       }
       this.#add(route, reach, peers, clusters).add(key);
-      const { heirs } = this.#table;
-      (this.#table.complete(heirs.of(route.node) ?? route.node) ? decided : remembered).push(key);
+      (this.#table.complete(this.#memberOf(route)?.record.node ?? route.node) ? decided : remembered).push(
+        key,
+      );
     }
     if (reach === 'cluster') orphanGroups = this.#addWanted(directive, matched, orphanGroups, peers);
     return {
@@ -269,13 +270,19 @@ export class Router<T extends LocalTarget> {
 
   /** The dead keep a claim only for what is durable. */
   #wants(route: Route): boolean {
-    const member = this.#memberOf(route.node);
+    const member = this.#memberOf(route);
     return member !== undefined && (route.durable || member.status !== 'dead');
   }
 
   /** The mesher, or who is in its place. */
-  #memberOf(node: NodeId): Member | undefined {
+  #inPlaceOf(node: NodeId): Member | undefined {
     return this.#members.get(this.#table.heirs.of(node) ?? node);
+  }
+
+  /** Whose the route is. What somebody who is away says of another counts only where nobody else speaks for that one. */
+  #memberOf({ node, by }: Route): Member | undefined {
+    if (by === undefined) return this.#inPlaceOf(node);
+    return this.#members.isAdmitted(node) || this.#table.heirs.has(node) ? undefined : this.#members.get(by);
   }
 
   #add(
@@ -284,7 +291,7 @@ export class Router<T extends LocalTarget> {
     peers: Map<NodeId, Set<string>>,
     clusters: Map<string, Map<NodeId, Set<string>>>,
   ): Set<string> {
-    const cluster = this.#memberOf(route.node)?.record.cluster;
+    const cluster = this.#memberOf(route)?.record.cluster;
     const none = new Set<string>();
     if (cluster === undefined || !this.#wants(route)) return none;
     if (cluster === this.#cluster) return slot(peers, route.node);
@@ -310,7 +317,7 @@ export class Router<T extends LocalTarget> {
   ): string[] {
     const orphans = new Set(orphanGroups);
     for (const { node, groups } of directive.wanted ?? []) {
-      const cluster = this.#memberOf(node)?.record.cluster;
+      const cluster = this.#inPlaceOf(node)?.record.cluster;
       if (node === this.#self || this.#isGuest(node)) continue;
       if (cluster !== undefined && cluster !== this.#cluster) continue;
       const given = slot(peers, node);
@@ -327,7 +334,7 @@ export class Router<T extends LocalTarget> {
     let best: Route[] = [];
     let bestRank = Infinity;
     for (const route of routes) {
-      const member = this.#memberOf(route.node);
+      const member = this.#memberOf(route);
       if (!member || !this.#wants(route)) continue;
       const known = this.#table.complete(member.record.node);
       if (!known && member.status !== 'dead') continue; // it is sent everything, and decides itself

@@ -46,8 +46,24 @@ export class HeldRoutes {
   }
 
   #find(mesher: NodeId, heir: NodeId | undefined, { topic, group = '' }: Subscription): Route | undefined {
-    const filter = heir === undefined ? topic : announcedFilter(topic, mesher);
-    for (const route of this.#core.table.routesOf(heir ?? mesher))
+    const announced = announcedFilter(topic, mesher);
+    const own = this.#routeOf(heir ?? mesher, heir === undefined ? topic : announced, group);
+    return own ?? this.#saidOf(mesher, announced, group);
+  }
+
+  /** Nobody else speaks for the mesher, and one that is known by hearsay was its heir. */
+  #saidOf(mesher: NodeId, filter: string, group: string): Route | undefined {
+    const { members, table } = this.#core;
+    if (members.isAdmitted(mesher) || table.heirs.has(mesher)) return undefined;
+    for (const { record, hearsay } of members.all()) {
+      const route = hearsay && this.#routeOf(record.node, filter, group);
+      if (route) return route;
+    }
+    return undefined;
+  }
+
+  #routeOf(node: NodeId, filter: string, group: string): Route | undefined {
+    for (const route of this.#core.table.routesOf(node))
       if (route.filter === filter && route.group === group) return route;
     return undefined;
   }

@@ -610,7 +610,7 @@ function knows(
   if (mesher === core.node || heir === core.node)
     return core.subscriptions.get(name)?.subscription.topic === subscription.topic;
   const member = core.members.get(heir ?? mesher);
-  if (!member) return false;
+  if (!member) return held.routeOf(mesher, subscription) !== undefined;
   const isDead = member.status === 'dead' || died.has(mesher);
   if (heir === undefined && !isDead && !core.table.complete(mesher)) return true;
   return held.routeOf(mesher, subscription) !== undefined;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { awayMessages, memberText, readMember } from '../../../node/core/away.ts';
 import type { NodeId } from '../../../node/core/event.ts';
-import { heirFilter } from '../../../node/core/heirs.ts';
+import { announcedFilter, heirFilter } from '../../../node/core/heirs.ts';
 import { InterestSet } from '../../../node/core/interest-set.ts';
 import { AWAY_FROM_PEER_MAX, LIMITS, MEMBER_BYTES_MAX } from '../../../node/core/limits.ts';
 import { signMember } from '../../../node/core/membership.ts';
@@ -116,6 +116,17 @@ class Newcomer {
     return [
       ...this.core.router.preview(topic, 1, 'anywhere', { groups: 'except', names: [] }).clusters.keys(),
     ];
+  }
+
+  /** Who there is to have it, as far as is known. */
+  wantedIn(cluster: string, topic: string): readonly NodeId[] {
+    const decision = this.core.router.preview(topic, 1, 'anywhere', { groups: 'except', names: [] });
+    return decision.clusters.get(cluster)?.wanted?.map(({ node }) => node) ?? [];
+  }
+
+  /** For whom of its own cluster an event that is published now is queued. */
+  peersFor(topic: string): readonly string[] {
+    return [...this.core.router.preview(topic, 1, 'anywhere', { groups: 'except', names: [] }).peers.keys()];
   }
 
   told(peer: NodeId): string[] {
@@ -307,6 +318,39 @@ void test('nobody who is known by hearsay is an heir, until the registry lists i
   assert.equal(a.core.table.heirs.has('c'), false);
   a.list('b', 'c', 'ghost');
   assert.equal(a.core.table.heirs.of('c'), 'ghost');
+});
+
+void test('what is wanted under the name of one who is lost is kept for that one, though who says so is away by hearsay', () => {
+  const a = new Newcomer();
+  a.say('b', ...saying([recordOf('heir', 'eu')]));
+  a.serve('b', 'heir', [heirFilter('lost'), announcedFilter('orders', 'lost')]);
+  assert.deepEqual(a.peersFor('orders'), ['lost']);
+  assert.equal(a.core.table.heirs.has('lost'), false, 'it may have been invented');
+  const b = new Newcomer();
+  b.say('b', ...saying([recordOf('heir')]));
+  b.serve('b', 'heir', [heirFilter('lost'), announcedFilter('orders', 'lost')]);
+  assert.deepEqual(
+    b.wantedIn('us', 'orders'),
+    ['lost'],
+    'in another cluster it is named to whoever lands it',
+  );
+  a.list('b', 'c', 'lost');
+  assert.deepEqual(a.peersFor('orders'), [], 'that one is there, and speaks for itself');
+});
+
+void test('who is away speaks for no member, and those who are for no more than are believed', () => {
+  const a = new Newcomer();
+  a.say('b', ...saying([recordOf('ghost', 'eu')]));
+  const lost = Array.from({ length: AWAY_FROM_PEER_MAX + 10 }, (_, i) => `lost-${i}`);
+  const filters = lost.map((node) => announcedFilter('orders', node));
+  a.serve('b', 'ghost', filters);
+  assert.equal(a.peersFor('orders').length, AWAY_FROM_PEER_MAX);
+  a.list('b', 'c', 'ghost');
+  assert.deepEqual(a.peersFor('orders'), [], 'its record has no $heir: it never was one');
+  const b = new Newcomer();
+  b.say('b', ...saying([recordOf('ghost', 'eu')]));
+  b.serve('b', 'ghost', [announcedFilter('orders', 'a'), announcedFilter('orders', 'b')]);
+  assert.deepEqual([b.peersFor('orders'), b.wantedIn('us', 'orders')], [[], []]);
 });
 
 /** A copy of `x`, whole. */
