@@ -3,7 +3,8 @@
 //
 // Invariants. Only what a mesher knows at first hand, by the registry's list, is told: what it was told itself goes no further, and so
 // cannot go round for ever. Who is known by hearsay counts as dead, for `forgetAfterMs` in all; it is neither dialled nor let in, and
-// nobody's heir. Of one peer no more is believed than `AWAY_FROM_PEER_MAX` members.
+// nobody's heir. Where it says what is wanted under the name of a lost mesher that nobody else speaks for, that is kept for the lost one
+// (route-table.ts): it may have been its heir, and is away as well. Of one peer no more is believed than `AWAY_FROM_PEER_MAX` members.
 
 import type { NodeId } from './event.ts';
 import { AWAY_FROM_PEER_MAX, MEMBER_BYTES_MAX } from './limits.ts';

@@ -338,6 +338,27 @@ void test('what is wanted under the name of one who is lost is kept for that one
   assert.deepEqual(a.peersFor('orders'), [], 'that one is there, and speaks for itself');
 });
 
+void test('what is kept for one who is lost goes to its heir as soon as there is one that the registry lists', () => {
+  const a = new Newcomer();
+  a.say('b', ...saying([recordOf('heir', 'eu')]));
+  a.serve('b', 'heir', [heirFilter('lost'), announcedFilter('orders', 'lost')]);
+  const event = { topic: 'orders', expiresAt: 0, key: '', hash: 1, cloudEvent: new Uint8Array([1]) };
+  a.step({ kind: 'publish', request: 1, qos: 'durable', report: false, events: [event] });
+  const members = [recordOf('a', 'eu'), recordOf('b'), recordOf('c'), recordOf('next', 'eu')];
+  a.step({ kind: 'members', list: { revision: 9, members } });
+  a.step({ kind: 'link-up', peer: 'next', cluster: 'eu', incarnation: 1, version: 2 });
+  a.effects = [];
+  const filters = [heirFilter('heir'), heirFilter('lost'), announcedFilter('orders', 'lost')];
+  a.serve('next', 'next', filters);
+  a.wait(1_000);
+  const opened = a.effects.flatMap((effect) =>
+    effect.kind === 'control' && effect.peer === 'next' && effect.message.kind === 'lane-open'
+      ? [effect.message.of]
+      : [],
+  );
+  assert.deepEqual(opened, ['lost']);
+});
+
 void test('who is away speaks for no member, and those who are for no more than are believed', () => {
   const a = new Newcomer();
   a.say('b', ...saying([recordOf('ghost', 'eu')]));
