@@ -74,7 +74,8 @@ function told({ done, left }: Tally, next: string): LettersSettled {
   return { done, left: [...left].map(([why, count]) => ({ why, count })), next };
 }
 
-interface Found extends LetterPlace {
+/** A letter that waits, and where. */
+export interface WaitingLetter extends LetterPlace {
   readonly letter: HeldLetter;
   readonly from: SubscriptionDelivery;
 }
@@ -133,7 +134,7 @@ export class OwnDeadLetters {
   }
 
   /** What the core refuses is left, and said. */
-  async #settle(how: 'redrive' | 'drop', found: readonly Found[], sum: Tally): Promise<void> {
+  async #settle(how: 'redrive' | 'drop', found: readonly WaitingLetter[], sum: Tally): Promise<void> {
     for (const [name, list] of Map.groupBy(found, ({ from }) => from.subscription.name)) {
       for (let at = 0; at < list.length; at += SETTLED_PER_STEP) {
         const letters = list.slice(at, at + SETTLED_PER_STEP).map(({ letter }) => letter);
@@ -157,10 +158,14 @@ export class OwnDeadLetters {
   }
 
   /** The queue's letters in order, from behind `after` on, as far as one call may look. */
-  async #scan(filter: LetterFilter, after: string, limit: number): Promise<{ found: Found[]; next: string }> {
+  async #scan(
+    filter: LetterFilter,
+    after: string,
+    limit: number,
+  ): Promise<{ found: WaitingLetter[]; next: string }> {
     const start = after === '' ? FIRST_PLACE : placeOf(after);
     const until = this.#ports.now() + SCAN_MS;
-    const found: Found[] = [];
+    const found: WaitingLetter[] = [];
     let scanned = 0;
     let bytes = 0;
     let last = start;
@@ -187,7 +192,7 @@ export class OwnDeadLetters {
       .sort((a, b) => a.queue.id - b.queue.id);
   }
 
-  async *#read(from: SubscriptionDelivery, firstBlock: number): AsyncGenerator<Found> {
+  async *#read(from: SubscriptionDelivery, firstBlock: number): AsyncGenerator<WaitingLetter> {
     const { queue } = from;
     let next = firstBlock;
     for (;;) {
@@ -206,8 +211,8 @@ export class OwnDeadLetters {
   }
 
   /** Those of the places at which there still is a letter. */
-  async #find(places: readonly LetterPlace[]): Promise<Found[]> {
-    const found: Found[] = [];
+  async #find(places: readonly LetterPlace[]): Promise<WaitingLetter[]> {
+    const found: WaitingLetter[] = [];
     for (const from of this.#ports.deadLetters()) {
       const wanted = new Set(places.filter(({ queue }) => queue === from.queue.id).map(formatPlace));
       const blocks = new Set(places.filter(({ queue }) => queue === from.queue.id).map(({ block }) => block));
@@ -226,7 +231,11 @@ export class OwnDeadLetters {
   }
 }
 
-function* lettersOf(from: SubscriptionDelivery, { block, entry, events }: LoadedEntry): Generator<Found> {
+/** The letters of one block, as the journal has them, that are not settled yet. */
+export function* lettersOf(
+  from: SubscriptionDelivery,
+  { block, entry, events }: LoadedEntry,
+): Generator<WaitingLetter> {
   for (const [at, event] of events.entries()) {
     const index = entry.indices[at];
     if (index === undefined || !from.queue.holds(block, index)) continue;
@@ -264,7 +273,7 @@ function decoded(event: StoredEvent): CloudEvent | undefined {
   }
 }
 
-function viewOf({ letter, ...place }: Found): OwnLetter {
+function viewOf({ letter, ...place }: WaitingLetter): OwnLetter {
   const { event } = letter;
   const { deadLetter } = event;
   const content = decoded(event);

@@ -8,6 +8,7 @@ import { interestKey } from '../../node/core/interest-set.ts';
 import { DEAD_LETTERS } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import { waysTo } from './duties.ts';
+import { recordOf } from './event-id.ts';
 import { homeOf, type History, type Published, type Received, type Subscribed } from './history.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import { putsOf } from '../../node/journal/memory-range.ts';
@@ -142,12 +143,32 @@ export function checkDuplicates(found: Found): void {
   for (const subscribed of history.subscriptions.values()) {
     const first = new Map<string, Received>();
     for (const received of subscribed.received) {
-      const before = first.get(received.id);
-      if (!before) first.set(received.id, received);
-      else if (before.place !== received.place) judgeTwice(found, subscribed, before, received);
+      const one = nameOf(received);
+      const before = first.get(one);
+      if (!before) first.set(one, received);
+      else if (before.place === received.place) continue;
+      else if (received.isRedriven) judgeRedrivenTwice(found, subscribed, before, received);
+      else judgeTwice(found, subscribed, before, received);
     }
   }
   judgeGroups(found);
+}
+
+/** What is not to come twice: an event, and each time that it was redriven. */
+function nameOf(received: Received): string {
+  return received.isRedriven ? `redriven as ${recordOf(received)}` : received.id;
+}
+
+/** It is on one mesher, and goes nowhere from there but to its heir. */
+function judgeRedrivenTwice(found: Found, subscribed: Subscribed, before: Received, again: Received): void {
+  if (subscribed.movedAt > before.at) excuse(found, 'duplicate: taken over from a lost mesher');
+  else if (found.history.isPutBackAfter(homeOf(subscribed), before.at))
+    excuse(found, 'duplicate: a disk was put back');
+  else
+    found.history.broken(
+      'nothing twice without doubt',
+      `${subscribed.name} on ${subscribed.mesher} got ${again.id}, redriven once, at ${before.place} and ${again.place}`,
+    );
 }
 
 /** The same event in two places of one queue. */
@@ -188,6 +209,7 @@ function judgeGroups(found: Found): void {
     const first = new Map<string, { member: Subscribed; received: Received }>();
     for (const member of members) {
       for (const received of member.received) {
+        if (received.isRedriven) continue; // to whom it comes is looked at where it comes (letters.ts)
         const before = first.get(received.id);
         if (!before) first.set(received.id, { member, received });
         else if (before.member !== member) judgeGroupTwice(found, before.member, member, received.id);
@@ -226,16 +248,16 @@ export function checkOrder(found: Found): void {
     for (const received of subscribed.received) {
       // best effort keeps to memory and may overtake what a lagging queue has on disk
       const durable = history.events.get(received.id)?.qos === 'durable';
-      if (received.key === '' || !durable || seen.has(received.id)) continue;
-      seen.add(received.id);
+      if (received.key === '' || !durable || seen.has(nameOf(received))) continue;
+      seen.add(nameOf(received));
       const stream = `${received.origin} ${received.key}`;
       const before = last.get(stream);
       if (before && (received.incarnation - before.incarnation || received.sequence - before.sequence) < 0) {
-        if (history.events.get(received.id)?.expires) {
+        if (history.events.get(received.id)?.expires && !received.isRedriven) {
           excuse(found, 'order: passed over as expired by a clock that was set back since');
           continue;
         }
-        const why = exempt.get(stream) ?? whyOutOfOrder(history, subscribed, before.id, received.id);
+        const why = exempt.get(stream) ?? whyOutOfOrder(history, subscribed, before, received);
         if (why === undefined) {
           history.broken(
             'order per key',
@@ -256,10 +278,15 @@ export function checkOrder(found: Found): void {
 function whyOutOfOrder(
   history: History,
   subscribed: Subscribed,
-  later: string,
-  earlier: string,
+  later: Received,
+  earlier: Received,
 ): string | undefined {
-  const events = [history.events.get(later), history.events.get(earlier)];
+  if (later.isRedriven || earlier.isRedriven) {
+    const { movedAt } = subscribed;
+    if (history.isPutBackAfter(homeOf(subscribed), 0)) return 'a disk was put back';
+    return movedAt > 0 ? 'taken over from a lost mesher' : undefined;
+  }
+  const events = [history.events.get(later.id), history.events.get(earlier.id)];
   if (events.some((event) => event === undefined || event.attempts.length > 1))
     return 'its publisher sent again';
   if (events.some((event) => event && history.isForgotten(event, homeOf(subscribed))))
@@ -489,6 +516,24 @@ export function checkDeadLetters(found: Found): void {
       continue;
     }
     history.broken('what is rejected becomes a dead letter', `${id}, rejected by ${name} on ${mesher}`);
+  }
+}
+
+/** What was redriven and dropped is that, all of it and nothing else, and what was not is still there. */
+export function checkLetters(found: Found): void {
+  const { history } = found;
+  const { letters } = history;
+  letters.judge();
+  for (const [why, count] of letters.excused) found.excused.set(why, (found.excused.get(why) ?? 0) + count);
+  const { redriven, dropped } = letters.counts;
+  const counted = [
+    ['redriven', redriven, history.sum('events_redriven_total')],
+    ['dropped', dropped, history.total('events_dropped_total', 'dead-letter-dropped')],
+  ] as const;
+  for (const [what, seen, total] of counted) {
+    if (seen !== total)
+      history.broken('what is said of dead letters adds up', `${seen} were ${what}, ${total} counted`);
+    if (seen > 0) history.met.set(`dead letters ${what}`, seen);
   }
 }
 

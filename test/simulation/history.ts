@@ -12,10 +12,11 @@ import type { Subscription } from '../../node/core/subscription.ts';
 import { matches } from '../../node/core/topic.ts';
 import type { MemoryDisk } from '../../node/journal/memory-journal.ts';
 import type { Difference } from '../../node/observe/ledger/difference.ts';
-import { idOf } from './event-id.ts';
-import { addAllTo, type Duties } from './duties.ts';
+import { addAllTo, dutiesLost, dutiesOn, type Duties } from './duties.ts';
+import { idOf, recordOf } from './event-id.ts';
 import { FullLinks } from './full-links.ts';
 import { HeldRoutes } from './held-routes.ts';
+import { Letters } from './letters.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
 import { placeOf } from './place.ts';
@@ -62,6 +63,8 @@ export interface Received {
   readonly key: string;
   /** Names the event in its queue, whatever the attempt; '' for ephemeral sessions. */
   readonly place: string;
+  /** It was a dead letter of the subscription, and was sent back: a record of its own, that comes when it comes. */
+  readonly isRedriven: boolean;
 }
 
 /** A durable subscription as its owner sees it. */
@@ -133,6 +136,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly breaches: Breach[] = [];
   readonly reasons: Reasons;
   readonly fullLinks: FullLinks;
+  readonly letters: Letters;
   readonly rejections = new Rejections();
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
@@ -167,6 +171,13 @@ export class History implements MesherObserver, NetworkObserver {
     this.#meshers = meshers;
     this.reasons = new Reasons(meshers);
     this.fullLinks = new FullLinks(meshers);
+    this.letters = new Letters({
+      now: () => schedule.now,
+      broken: (promise, facts) => this.broken(promise, facts),
+      isGone: (node) => meshers.get(node)?.gone ?? true,
+      reasonsOf: (record) => this.reasons.ofRecord(record),
+      cameElsewhere: (id, name, mesher) => this.#cameElsewhere(id, name, mesher),
+    });
     this.#trace = trace;
     this.#stepped = stepped;
   }
@@ -272,6 +283,7 @@ export class History implements MesherObserver, NetworkObserver {
     const changes = core.table.revision - this.#revisionBefore;
     this.reasons.stepped(mesher, effects);
     this.fullLinks.stepped(core, inputs, effects);
+    this.letters.stepped(mesher, inputs, effects);
     const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');
@@ -418,13 +430,15 @@ export class History implements MesherObserver, NetworkObserver {
     }
   }
 
-  diskLost(duties: Duties): void {
-    addAllTo(this.lostWithDisks, duties);
+  diskLost({ node, disk }: SimMesher): void {
+    addAllTo(this.lostWithDisks, dutiesOn(disk));
+    this.letters.diskLost(node, disk, undefined);
   }
 
-  /** `lost`: what the older disk does not have. It has, besides, what was done since, and does not know what came since. */
-  diskPutBack(mesher: SimMesher, lost: Duties): void {
-    this.diskLost(lost);
+  /** It is about to get an older one, which has, besides, what was done since, and does not know what came since. */
+  diskPutBack(mesher: SimMesher, older: MemoryDisk): void {
+    addAllTo(this.lostWithDisks, dutiesLost(dutiesOn(mesher.disk), dutiesOn(older)));
+    this.letters.diskLost(mesher.node, mesher.disk, older);
     this.#putBackAt.set(mesher.cluster, this.#schedule.now);
     this.#putBackAt.set(mesher.node, this.#schedule.now);
     this.#kept.delete(mesher.node);
@@ -454,14 +468,24 @@ export class History implements MesherObserver, NetworkObserver {
     return first !== undefined && nodes.some((node) => (this.#putBackAt.get(node) ?? -Infinity) > first.at);
   }
 
+  isPutBackAfter(node: NodeId, at: number): boolean {
+    return (this.#putBackAt.get(node) ?? -Infinity) > at;
+  }
+
   /** Situations that meshers count themselves, over all lives of all that are there or were. */
   meetCounted(): void {
     for (const name of COUNTED) {
-      let sum = 0;
-      for (const [key, count] of this.counted) if (key.startsWith(`${name}/`)) sum += count;
-      for (const { core } of this.#meshers.values()) sum += core?.counters.total(name) ?? 0;
+      const sum = this.sum(name);
       if (sum > 0) this.met.set(name, sum);
     }
+  }
+
+  /** Over all lives of all meshers, and all labels. */
+  sum(name: CounterName): number {
+    let sum = 0;
+    for (const [key, count] of this.counted) if (key.startsWith(`${name}/`)) sum += count;
+    for (const { core } of this.#meshers.values()) sum += core?.counters.total(name) ?? 0;
+    return sum;
   }
 
   /** Over all lives of all meshers; `label`: the first one's value. */
@@ -519,11 +543,14 @@ export class History implements MesherObserver, NetworkObserver {
 
   // ─────────────────────────────────────────────────────────── at consumers
 
+  /** `home`: whose subscription it is. */
   received(
     subscribed: Pick<Subscribed, 'name' | 'settled' | 'received' | 'servedBy'>,
+    home: NodeId,
     deliveries: readonly Delivery[],
   ): void {
     for (const { event, token } of deliveries) {
+      this.letters.handed(subscribed.name, home, event);
       if (event.deadLetter) {
         this.rejections.deadLetter(event.deadLetter.subscription, event);
         continue;
@@ -540,8 +567,20 @@ export class History implements MesherObserver, NetworkObserver {
         if (subscribed.settled.has(place))
           this.broken('what is settled never comes back', `${subscribed.name} got ${id} at ${place} again`);
       }
-      subscribed.received.push({ id, at: this.#schedule.now, origin, incarnation, sequence, key, place });
+      const isRedriven = this.letters.isRedriven(recordOf(event));
+      const { now: at } = this.#schedule;
+      subscribed.received.push({ id, at, origin, incarnation, sequence, key, place, isRedriven });
     }
+  }
+
+  /** Handed out at another mesher than this, or not for a reason that was said for the subscription. */
+  #cameElsewhere(id: string, name: string, mesher: NodeId): boolean {
+    const subscribed = this.subscriptions.get(name);
+    const elsewhere = subscribed?.received.some(
+      (one) => one.id === id && servedAt(one, subscribed) !== mesher,
+    );
+    const reasons = ['expired', 'queue-limit', 'subscription-deleted'];
+    return elsewhere === true || reasons.some((reason) => this.reasons.has(id, reason, [name]));
   }
 
   rejected(subscribed: Subscribed, delivery: Delivery): void {
@@ -568,6 +607,12 @@ export class History implements MesherObserver, NetworkObserver {
 /** The mesher that serves it: where it was made, or that one's heir. */
 export function homeOf({ mesher, servedBy }: Pick<Subscribed, 'mesher' | 'servedBy'>): NodeId {
   return servedBy === '' ? mesher : servedBy.trimEnd();
+}
+
+/** The mesher that handed it out: its place begins with the heir's name, if it was one. */
+function servedAt({ place }: Received, { mesher }: Subscribed): NodeId {
+  const end = place.indexOf(' ');
+  return end < 0 ? mesher : place.slice(0, end);
 }
 
 /** Those of the events, as `origin` took them from their publisher, that some queue on the disk still wants. */

@@ -7,7 +7,7 @@ import { type Fate, isFate, type UnreadFate } from '../../node/core/fates.ts';
 import { chooseIncarnation, signMember } from '../../node/core/membership.ts';
 import { MesherCore } from '../../node/core/mesher-core.ts';
 import { COPY_COMPLETE } from '../../node/core/messages.ts';
-import type { CopyHead, Delivery, Keys, QueuedEntry, Recovered } from '../../node/core/ports.ts';
+import type { CopyHead, Delivery, Keys, LoadedEntry, QueuedEntry, Recovered } from '../../node/core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
 import type { Timing } from '../../node/core/timing.ts';
 import { WIRE_VERSION } from '../../node/core/wire-version.ts';
@@ -69,6 +69,9 @@ export interface Backup {
 }
 
 type CrashPlan = { readonly kind: 'effects'; left: number } | { readonly kind: 'ack' };
+
+/** Answers that are promises. */
+const ACKS: ReadonlySet<Reply['kind']> = new Set(['published', 'settled', 'dead-letters-settled']);
 
 const START_AGAIN_MS = 1_000;
 
@@ -334,6 +337,11 @@ export class SimMesher implements Host, Client {
     return id;
   }
 
+  /** What its journal has of a queue's blocks, for whoever looks on. Empty: it does not run. */
+  read(queue: number, blocks: readonly number[]): LoadedEntry[] {
+    return this.#state === 'running' ? (this.#journal?.loadNow(queue, blocks) ?? []) : [];
+  }
+
   closeSession(session: SessionId): void {
     if (this.#sessions.delete(session)) this.input({ kind: 'detach', session });
   }
@@ -390,7 +398,7 @@ export class SimMesher implements Host, Client {
     const plan = this.#crashPlan;
     if (!plan) return false;
     if (plan.kind === 'effects') return plan.left-- <= 0;
-    if (effect.kind === 'reply') return effect.reply.kind === 'published' || effect.reply.kind === 'settled';
+    if (effect.kind === 'reply') return ACKS.has(effect.reply.kind);
     return effect.kind === 'control' && effect.message.kind === 'ack';
   }
 

@@ -8,7 +8,7 @@ import type { Limits } from '../../node/core/limits.ts';
 import type { Timing } from '../../node/core/timing.ts';
 import type { Chance } from './chance.ts';
 import { isAtRest } from './checkers.ts';
-import { dutiesLost, dutiesOn } from './duties.ts';
+import { dutiesOn } from './duties.ts';
 import type { KeyRing } from './fake-keys.ts';
 import { homeOf, type History } from './history.ts';
 import { HostileMember } from './hostile.ts';
@@ -266,7 +266,7 @@ export class Population {
   #bury(mesher: SimMesher, power: boolean, why: string): void {
     mesher.leaving = mesher.gone = true;
     mesher.crash(power, why);
-    this.#ports.history.diskLost(dutiesOn(mesher.disk));
+    this.#ports.history.diskLost(mesher);
     this.meshers.splice(this.meshers.indexOf(mesher), 1);
     for (const subscriber of this.#subscribersOf(mesher)) subscriber.giveUp();
   }
@@ -281,7 +281,7 @@ export class Population {
     // with a copy that the backup has not, two disks would be lost at a time
     if (mesher.copies.recover().some(({ owner }) => this.#isGone(owner))) return;
     mesher.crash(power, 'its disk is put back to a backup');
-    this.#ports.history.diskPutBack(mesher, dutiesLost(dutiesOn(mesher.disk), dutiesOn(backup.disk)));
+    this.#ports.history.diskPutBack(mesher, backup.disk);
     mesher.putBack(backup);
     for (const subscriber of this.#subscribersOf(mesher)) {
       const { name, acked, ended } = subscriber.subscribed;

@@ -6,13 +6,17 @@ import type { UnreadFate } from '../../node/core/fates.ts';
 import { laneDestination, type LaneDestination } from '../../node/core/lane-queue.ts';
 import type { JournalOp } from '../../node/core/ports.ts';
 import type { Effect } from '../../node/core/steps.ts';
-import { idOf } from './event-id.ts';
+import { idOf, recordOf } from './event-id.ts';
 import type { SimMesher } from './mesher.ts';
 import { placeOf, type Place } from './place.ts';
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 export class Reasons {
   /** By event: reasons, and to whom they kept it from coming. */
   readonly #of = new Map<string, Map<string, Set<string>>>();
+  /** The same by record, for those of which there are several. */
+  readonly #ofRecord = new Map<string, Set<string>>();
   /** What ephemeral subscribers were handed: it may be lost with a process, and nobody promised more. */
   readonly #handed = new Set<string>();
   /** What was queued for members that are none of the run's: a hostile one may ack it, and has it then. */
@@ -40,7 +44,7 @@ export class Reasons {
         else if (what === 'dropped' && reason !== 'duplicate') {
           this.#add(event, reason, to);
           this.#leaves(mesher, effect, reason);
-        }
+        } else if (what === 'acked') this.#leaves(mesher, effect, reason);
       }
     }
   }
@@ -102,12 +106,19 @@ export class Reasons {
     const id = idOf(event);
     const reasons = this.#of.get(id) ?? new Map<string, Set<string>>();
     this.#of.set(id, reasons.set(reason, (reasons.get(reason) ?? new Set()).add(to)));
+    const record = recordOf(event);
+    this.#ofRecord.set(record, (this.#ofRecord.get(record) ?? new Set()).add(reason));
   }
 
   /** Whether it is said of the event, and, where `to` is given, of one of those. */
   has(id: string, reason: string, to?: readonly string[]): boolean {
     const kept = this.#of.get(id)?.get(reason);
     return kept !== undefined && (to?.some((one) => kept.has(one)) ?? true);
+  }
+
+  /** All that is said of this one record. */
+  ofRecord(record: string): ReadonlySet<string> {
+    return this.#ofRecord.get(record) ?? NOTHING;
   }
 
   /** What the mesher said of the event that lay there, when it ended; undefined: nothing. */

@@ -10,7 +10,7 @@ const event = storedEvent({ cloudEvent: Buffer.from('e1 and what it carries') })
 const { origin, incarnation, sequence, key } = event;
 const token: DeliveryToken = { queue: 2, block: 70_000, index: 3, attempt: 2, session: undefined };
 const place = placeOf(token);
-const FIRST: Received = { id: 'e1', at: 10, origin, incarnation, sequence, key, place };
+const FIRST: Received = { id: 'e1', at: 10, origin, incarnation, sequence, key, place, isRedriven: false };
 
 /** Rejected at 20 by `billing` on a0, which had got it at 10. */
 function rejected(again: readonly Received[] = [], settled: readonly string[] = []): Rejections {

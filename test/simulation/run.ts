@@ -11,6 +11,7 @@ import {
   checkDeadLetters,
   checkDuplicates,
   checkJournalsEmpty,
+  checkLetters,
   checkListeners,
   checkMemory,
   checkNothingLost,
@@ -20,6 +21,7 @@ import {
   routeDifferences,
   unrest,
 } from './checkers.ts';
+import { Operator, Undertaker } from './dead-letters.ts';
 import { KeyRing } from './fake-keys.ts';
 import { type Era, Faults } from './faults.ts';
 import { type Breach, History, type Stepped } from './history.ts';
@@ -29,7 +31,7 @@ import { type Host, SimNetwork } from './network.ts';
 import { Population } from './population.ts';
 import { SimRegistry } from './registry.ts';
 import { Schedule } from './schedule.ts';
-import { Listener, planSubscriber, Publisher, Subscriber, Undertaker } from './workload.ts';
+import { Listener, planSubscriber, Publisher, Subscriber, type WorkloadPorts } from './workload.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -40,6 +42,8 @@ export interface RunOptions {
   readonly quiet?: boolean;
   /** Copies that clusters keep of each journal, this one included; undefined: the seed says. */
   readonly replicas?: number;
+  /** Somebody redrives and drops dead letters; undefined: the seed says. */
+  readonly redrives?: boolean;
 }
 
 export interface Verdict {
@@ -62,6 +66,9 @@ export interface Verdict {
 }
 
 const FEDERATION = 'sim';
+/** Runs with an operator of dead letters; and there, what subscribers reject, so that there are some. */
+const OPERATED = 0.25;
+const REJECTS = 0.05;
 /** Each 5 s: of what is not compared before a mesher dies nobody hears. */
 const LEDGERS_EVERY_LOOKS = 20;
 /** After the faults have stopped, tables agree within this: what somebody forged in the registry stands until its owner lists it again, a minute later at most. */
@@ -103,6 +110,10 @@ class World {
   readonly #publishers: Publisher[] = [];
   readonly #subscribers: Subscriber[] = [];
   readonly #listeners: Listener[] = [];
+  readonly #undertakers: Undertaker[] = [];
+  readonly #operator: Operator | undefined;
+  /** Of all who have to do with dead letters, where there is an operator. */
+  readonly #letters: Chance | undefined;
   readonly #excused = new Map<string, number>();
   #looks = 0;
   readonly #busyMs: number;
@@ -116,6 +127,8 @@ class World {
     const hosts = new Map<string, Host>();
     this.history = new History(this.schedule, byNode, options.trace, options.stepped);
     this.#absences = new Absences(this.history);
+    const letters = chance.fork('operator of dead letters');
+    this.#letters = (options.redrives ?? letters.is(OPERATED)) ? letters.fork('at work') : undefined;
     this.#registry = new SimRegistry(this.schedule, chance.fork('registry'));
     this.#network = new SimNetwork(this.schedule, chance.fork('network'), FEDERATION, hosts, this.history);
     const busyMs = chance.between(15_000, 60_000);
@@ -166,6 +179,7 @@ class World {
       }
     }
     const { schedule } = this;
+    this.#operator = this.#letters && new Operator(this.#letters.fork('operator'), this.#workload());
     this.#faults = new Faults(
       chance.fork('faults'),
       eras,
@@ -194,6 +208,8 @@ class World {
     this.#faults.healAll();
     for (const publisher of this.#publishers) publisher.stop();
     for (const subscriber of this.#subscribers) subscriber.calm();
+    this.#operator?.stop();
+    for (const undertaker of this.#undertakers) undertaker.hurry();
     this.#comeToRest(failed);
     if (!failed()) this.#judge();
   }
@@ -268,6 +284,7 @@ class World {
     checkOrder(found);
     checkCrossings(found);
     checkDeadLetters(found);
+    checkLetters(found);
     checkJournalsEmpty(found);
     checkCopies(found);
     checkListeners(found, 12_000);
@@ -276,9 +293,9 @@ class World {
   // ─────────────────────────────────────────────────────────── who lives here
 
   #populate(): void {
-    const { schedule, history } = this;
+    const { schedule } = this;
     const chance = this.#chance.fork('workload');
-    const ports = { schedule, history, meshers: this.#meshers };
+    const ports = this.#workload();
     const publishers = 1 + chance.below(4);
     for (let i = 0; i < publishers; i++)
       this.#publishers.push(new Publisher(`p${i}`, chance.fork(`p${i}`), ports));
@@ -303,15 +320,24 @@ class World {
         this.#listeners.push(new Listener(home, topic, one.is(0.2) ? 'ears' : '', one, ports)),
       );
     }
-    for (const mesher of this.#meshers) new Undertaker(mesher, ports);
+    for (const mesher of this.#meshers) this.#bury(mesher, ports);
+  }
+
+  #workload(): WorkloadPorts {
+    const { schedule, history } = this;
+    return { schedule, history, meshers: this.#meshers, rejects: this.#letters ? REJECTS : 0 };
+  }
+
+  #bury(mesher: SimMesher, ports: WorkloadPorts): void {
+    const slow = this.#letters?.fork(`undertaker of ${mesher.node}`);
+    this.#undertakers.push(new Undertaker(mesher, ports, slow));
   }
 
   /** Clients of a mesher that joined. */
   #settle(mesher: SimMesher): void {
-    const { schedule, history } = this;
-    const ports = { schedule, history, meshers: this.#meshers };
+    const ports = this.#workload();
     const chance = this.#chance.fork(`clients of ${mesher.node}`);
-    new Undertaker(mesher, ports);
+    this.#bury(mesher, ports);
     for (let i = chance.below(3); i > 0; i--) {
       const plan = planSubscriber(`s${this.#subscribers.length}-${mesher.node}`, chance, [mesher], undefined);
       this.#subscribers.push(new Subscriber(plan, chance.fork(plan.name), ports));

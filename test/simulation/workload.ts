@@ -5,14 +5,9 @@ import { hash32, type NewEvent } from '../../node/core/event.ts';
 import type { DeliveryToken } from '../../node/core/delivery-token.ts';
 import type { Delivery, Settlement } from '../../node/core/ports.ts';
 import type { Reply, SessionId } from '../../node/core/steps.ts';
-import {
-  DEAD_LETTERS,
-  DELIVERY_DEFAULTS,
-  type DeliverySettings,
-  type Subscription,
-} from '../../node/core/subscription.ts';
+import { DELIVERY_DEFAULTS, type DeliverySettings, type Subscription } from '../../node/core/subscription.ts';
 import type { Chance } from './chance.ts';
-import type { History, Published, Received, Subscribed } from './history.ts';
+import { homeOf, type History, type Published, type Received, type Subscribed } from './history.ts';
 import type { SimMesher } from './mesher.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -43,6 +38,8 @@ export interface WorkloadPorts {
   readonly schedule: Schedule;
   readonly history: History;
   readonly meshers: readonly SimMesher[];
+  /** Share of what they are handed that all durable subscribers reject, besides what their temper makes them do. */
+  readonly rejects: number;
 }
 
 // ───────────────────────────────────────────────────────────── publishers
@@ -200,6 +197,7 @@ export class Subscriber {
   readonly #ports: WorkloadPorts;
   readonly #chance: Chance;
   #temper: Temper;
+  #rejects: number;
   #session: SessionId | undefined;
   #pulling = false;
   /** Virtual time until which it handles nothing. */
@@ -215,6 +213,7 @@ export class Subscriber {
     this.#home = plan.home;
     this.#homeNode = plan.home.node;
     this.#temper = plan.temper;
+    this.#rejects = ports.rejects;
     this.#chance = chance;
     this.#ports = ports;
     const { name, home, topic, group, delivery } = plan;
@@ -284,6 +283,7 @@ export class Subscriber {
   /** From now on it behaves: the run comes to its end. */
   calm(): void {
     this.#temper = 'good';
+    this.#rejects = 0;
     this.#stalledUntil = 0;
     if (this.#session === undefined) return;
     this.#mesher.input({ kind: 'grant', session: this.#session, count: 50 });
@@ -396,7 +396,7 @@ export class Subscriber {
   }
 
   #take(deliveries: readonly Delivery[], session: SessionId | undefined, life: number): void {
-    this.#ports.history.received(this.subscribed, deliveries);
+    this.#ports.history.received(this.subscribed, homeOf(this.subscribed), deliveries);
     this.#lastToken = deliveries.at(-1)?.token ?? this.#lastToken;
     if (this.#temper === 'crashing' && this.#chance.is(0.1)) {
       this.subscribed.disturbed = true;
@@ -451,6 +451,8 @@ export class Subscriber {
   }
 
   #verdict(token: DeliveryToken): Settlement {
+    if (this.#rejects > 0 && this.#chance.is(this.#rejects))
+      return { kind: 'reject', token, reason: 'drawn' };
     if (this.#temper !== 'flaky') return { kind: 'ack', token };
     const draw = this.#chance.next();
     if (draw < 0.1) return { kind: 'retry', token, delayMs: this.#chance.is(0.5) ? 50 : undefined };
@@ -459,7 +461,7 @@ export class Subscriber {
   }
 }
 
-// ───────────────────────────────────────────────────────────── ephemeral listeners and dead letters
+// ───────────────────────────────────────────────────────────── ephemeral listeners
 
 /** A session that has no name and no queue. What it got is kept, per life of the session, for quiet runs. */
 export class Listener {
@@ -498,7 +500,7 @@ export class Listener {
     const session: SessionId = this.home.openSession(
       {
         deliver: (deliveries) => {
-          this.#ports.history.received(subscribed, deliveries);
+          this.#ports.history.received(subscribed, this.home.node, deliveries);
           this.home.input({ kind: 'grant', session, count: deliveries.length });
         },
         closed: () => {
@@ -512,43 +514,5 @@ export class Listener {
 
   static topicOf(chance: Chance): string {
     return chance.pick(FILTERS);
-  }
-}
-
-/** Empties a mesher's dead letters, so that a settled mesher has an empty journal. */
-export class Undertaker {
-  buried = 0;
-
-  constructor(home: SimMesher, { schedule, history }: WorkloadPorts) {
-    const subscribed = {
-      name: `${DEAD_LETTERS} of ${home.node}`,
-      servedBy: '',
-      settled: new Set<string>(),
-      received: [],
-    };
-    const pull = (): void => {
-      if (home.gone) return;
-      if (!home.running) {
-        schedule.after(500, pull);
-        return;
-      }
-      home.request(
-        (request) => ({ kind: 'pull', request, name: DEAD_LETTERS, max: 50, waitMs: 400 }),
-        (reply) => {
-          const deliveries = reply?.kind === 'pulled' ? reply.deliveries : [];
-          this.buried += deliveries.length;
-          history.received(subscribed, deliveries);
-          if (deliveries.length > 0) {
-            const settlements = deliveries.map(({ token }) => ({ kind: 'ack' as const, token }));
-            home.request(
-              (request) => ({ kind: 'settle', request, name: DEAD_LETTERS, settlements }),
-              () => undefined,
-            );
-          }
-          schedule.after(300, pull);
-        },
-      );
-    };
-    schedule.after(100, pull);
   }
 }

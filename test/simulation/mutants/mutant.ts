@@ -11,6 +11,8 @@ export interface Mutant {
   readonly from?: number;
   /** Set in all its runs: bugs of what few seeds have want seeds that have it. */
   readonly replicas?: number;
+  /** The same. */
+  readonly redrives?: boolean;
   /** Promises whose breach counts as having been caught. */
   readonly caughtBy: readonly string[];
 }
@@ -43,8 +45,8 @@ export function all(...heals: readonly (() => void)[]): () => void {
 }
 
 /** How a seed is run to show the bug. */
-export function optionsFor({ replicas }: Mutant, seed: number): RunOptions {
-  return replicas === undefined ? { seed } : { seed, replicas };
+export function optionsFor({ replicas, redrives }: Mutant, seed: number): RunOptions {
+  return { seed, ...(replicas !== undefined && { replicas }), ...(redrives !== undefined && { redrives }) };
 }
 
 /** The promise by whose breach the seed shows the bug that is switched in; undefined: the seed does not show it. */
