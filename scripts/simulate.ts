@@ -7,13 +7,15 @@
 //   npm run simulate -- --seed 42 --trace         one seed, with everything that happened
 //   npm run simulate -- --totals                  the sum of all runs that are kept
 //   … --workers 1                                 on so many cores only
+//   … --redrives                                  in each run somebody redrives and drops dead letters
+//   … --damages                                   in each run with faults copies are damaged, where there are some
 //
 // Exit code 1: a promise was broken.
 
 import { availableParallelism } from 'node:os';
 import { parsedOrExit } from './arguments.ts';
 import { run } from '../test/simulation/run.ts';
-import { runSeeds } from './simulation/crew.ts';
+import { type Forced, runSeeds } from './simulation/crew.ts';
 import { newRecord, type RunRecord, save, take, totals } from './simulation/record.ts';
 import { progressLine, table } from './simulation/table.ts';
 
@@ -29,6 +31,8 @@ const { values } = parsedOrExit('simulate', {
     workers: { type: 'string' },
     trace: { type: 'boolean' },
     totals: { type: 'boolean' },
+    redrives: { type: 'boolean' },
+    damages: { type: 'boolean' },
   },
 });
 
@@ -41,10 +45,16 @@ function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'workers'): number |
   process.exit(2);
 }
 
+const all: Forced = {
+  ...(values.redrives === true && { redrives: true }),
+  ...(values.damages === true && { damages: true }),
+};
+
 function runOne(seed: number): RunRecord {
   const record = newRecord(seed);
   const startedAt = performance.now();
-  take(record, run(values.trace === true ? { seed, trace: (line) => console.log(line) } : { seed }));
+  const trace = values.trace === true && { trace: (line: string) => console.log(line) };
+  take(record, run({ ...all, ...trace, seed }));
   record.seconds = (performance.now() - startedAt) / 1000;
   return record;
 }
@@ -69,6 +79,7 @@ async function runMany(): Promise<RunRecord> {
   try {
     await runSeeds(
       number('workers') ?? availableParallelism(),
+      all,
       () => (at < end && performance.now() < until ? at++ : undefined),
       (verdict) => {
         take(record, verdict);

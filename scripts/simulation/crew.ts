@@ -2,16 +2,20 @@
 // shares nothing with the others.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Verdict } from '../../test/simulation/run.ts';
+import type { RunOptions, Verdict } from '../../test/simulation/run.ts';
 import { run } from '../../test/simulation/run.ts';
+
+/** What is drawn from a seed unless it is said. */
+export type Forced = Pick<RunOptions, 'redrives' | 'damages'>;
 
 /** Seeds given to a thread at a time: enough to keep it busy, few enough to end together. */
 const SEEDS_AT_ONCE = 10;
 const ROLE = 'seeds';
 
-/** Hands out what `next` gives until it gives nothing more. */
+/** Hands out what `next` gives until it gives nothing more. `all`: what holds for all seeds. */
 export async function runSeeds(
   threads: number,
+  all: Forced,
   next: () => number | undefined,
   take: (verdict: Verdict) => void,
 ): Promise<void> {
@@ -19,22 +23,23 @@ export async function runSeeds(
     { length: threads },
     () => new Worker(new URL(import.meta.url), { workerData: ROLE }),
   );
-  await Promise.all(workers.map((worker) => feed(worker, next, take)));
+  await Promise.all(workers.map((worker) => feed(worker, all, next, take)));
   await Promise.all(workers.map((worker) => worker.terminate()));
 }
 
 function feed(
   worker: Worker,
+  all: Forced,
   next: () => number | undefined,
   take: (verdict: Verdict) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const give = (): void => {
-      const seeds: number[] = [];
+      const seeds: RunOptions[] = [];
       while (seeds.length < SEEDS_AT_ONCE) {
         const seed = next();
         if (seed === undefined) break;
-        seeds.push(seed);
+        seeds.push({ ...all, seed });
       }
       if (seeds.length > 0) worker.postMessage(seeds);
       else resolve();
@@ -49,7 +54,7 @@ function feed(
 }
 
 if (!isMainThread && workerData === ROLE) {
-  parentPort?.on('message', (seeds: readonly number[]) => {
-    parentPort?.postMessage(seeds.map((seed) => run({ seed })));
+  parentPort?.on('message', (seeds: readonly RunOptions[]) => {
+    parentPort?.postMessage(seeds.map(run));
   });
 }

@@ -67,6 +67,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'member-leaves-at-once': { era: 'members', weight: 2, inject: (on) => on.leaveAtOnce() },
 };
 
+const DAMAGE_PAUSE_MAX_MS = 10_000;
+/** Of damaged copies, those whose owners are lost before they are whole again. */
+const LOST_AFTER_DAMAGE = 0.3;
+
 export class Faults {
   /** How often each kind was injected. */
   readonly injected = new Map<string, number>();
@@ -76,10 +80,19 @@ export class Faults {
   readonly #kinds: readonly string[];
   readonly #eras: ReadonlySet<Era>;
   readonly #pauseMs: number;
+  /** Of what damages copies; undefined: nothing does. */
+  readonly #damage: Chance | undefined;
   #ended = false;
 
-  constructor(chance: Chance, eras: ReadonlySet<Era>, ports: FaultPorts, note: (what: string) => void) {
+  constructor(
+    chance: Chance,
+    eras: ReadonlySet<Era>,
+    damage: Chance | undefined,
+    ports: FaultPorts,
+    note: (what: string) => void,
+  ) {
     this.#chance = chance;
+    this.#damage = damage;
     this.#ports = ports;
     this.#eras = eras;
     this.#note = note;
@@ -93,6 +106,22 @@ export class Faults {
   start(): void {
     if (this.#eras.has('versions')) this.#startMixed();
     if (this.#kinds.length > 0) this.#later(this.#pauseMs, () => this.#next());
+    if (this.#damage) this.#damageNext(this.#damage);
+  }
+
+  /** Beside all others, which come as they come without it. */
+  #damageNext(chance: Chance): void {
+    this.#later(chance.skewed(200, DAMAGE_PAUSE_MAX_MS), () => {
+      const { population } = this.#ports;
+      const isLost =
+        this.#eras.has('members') && chance.is(LOST_AFTER_DAMAGE) && population.damageAndLose(chance);
+      const isDamaged = isLost || population.damageCopy(chance);
+      if (isDamaged) {
+        this.#count('copy-damaged');
+        this.#note(`fault: copy-damaged${isLost ? ', and its owner is lost' : ''}`);
+      }
+      this.#damageNext(chance);
+    });
   }
 
   #next(): void {

@@ -104,7 +104,7 @@ interface Kept {
   readonly at: number;
 }
 
-const NOBODY: ReadonlySet<NodeId> = new Set();
+const NOBODY: ReadonlySet<string> = new Set();
 const BREACHES_MAX = 20;
 /** Hostile members and their clusters are called so. */
 const HOSTILE = /^h\d/;
@@ -155,6 +155,8 @@ export class History implements MesherObserver, NetworkObserver {
   readonly #crossings = new Map<string, number>();
   /** What each mesher must not forget in a restart, by subscription. */
   readonly #kept = new Map<NodeId, Map<string, Kept>>();
+  /** By owner, whose copy was damaged, and when. */
+  readonly #damaged = new Map<NodeId, { readonly holder: NodeId; readonly at: number }[]>();
   /** When the disk of this mesher, or of one of this cluster, was last put back to an older state. */
   readonly #putBackAt = new Map<string, number>();
   readonly #livesSeen = new Map<NodeId, number>();
@@ -258,7 +260,12 @@ export class History implements MesherObserver, NetworkObserver {
     for (const mesher of this.#meshers.values()) {
       if (mesher.gone && mesher.cluster === owner.cluster) lost++;
       const copy = mesher.copies.diskOf(owner.node);
-      for (const id of copy ? waitingOn(copy, owner.node, ids) : []) held.set(id, (held.get(id) ?? 0) + 1);
+      const holds = copy ? waitingOn(copy, owner.node, ids) : NOBODY;
+      const damagedAt = this.#damagedAt(owner.node, mesher.node);
+      for (const id of waiting) {
+        const wasThere = this.events.get(id)?.attempts.some(({ at }) => at <= damagedAt) === true;
+        if (holds.has(id) || wasThere) held.set(id, (held.get(id) ?? 0) + 1);
+      }
     }
     for (const id of waiting) {
       const copies = held.get(id) ?? 0;
@@ -268,6 +275,16 @@ export class History implements MesherObserver, NetworkObserver {
           `${id} on ${owner.node}: ${copies} copies, ${owner.options.replicas - 1} promised`,
         );
     }
+  }
+
+  /** Virtual ms of the last time; -Infinity: never. */
+  #damagedAt(owner: NodeId, holder: NodeId): number {
+    return this.#damaged.get(owner)?.findLast((one) => one.holder === holder)?.at ?? -Infinity;
+  }
+
+  copyDamaged({ node }: SimMesher, owner: NodeId): void {
+    const known = this.#damaged.get(owner) ?? [];
+    this.#damaged.set(owner, [...known, { holder: node, at: this.#schedule.now }]);
   }
 
   // ─────────────────────────────────────────────────────────── inside meshers
@@ -658,7 +675,9 @@ function knows(
   if (!member) return held.routeOf(mesher, subscription) !== undefined;
   const isDead = member.status === 'dead' || died.has(mesher);
   if (heir === undefined && !isDead && !core.table.complete(mesher)) return true;
-  return held.routeOf(mesher, subscription) !== undefined;
+  const route = held.routeOf(mesher, subscription);
+  // what is remembered of it may be the interest of an ephemeral subscriber to the same, who died with it
+  return route !== undefined && (route.durable || !isDead);
 }
 
 function describe(step: Input | Effect): string {

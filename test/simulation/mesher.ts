@@ -29,6 +29,8 @@ export interface MesherObserver {
   afterStep(mesher: SimMesher, core: MesherCore, inputs: readonly Input[], effects: readonly Effect[]): void;
   died(mesher: SimMesher, core: MesherCore, power: boolean): void;
   broken(promise: string, facts: string): void;
+  /** Its copy of that journal is damaged: it is as good as lost. */
+  copyDamaged(mesher: SimMesher, owner: NodeId): void;
   /** Its ledger does not agree with what it did, or with another's. */
   differs(mesher: SimMesher, difference: Difference): void;
   trace(who: string, what: () => string): void;
@@ -117,6 +119,8 @@ export class SimMesher implements Host, Client {
   #crashPlan: CrashPlan | undefined;
   #isPutBack = false;
   #ledger: Ledger | undefined;
+  /** Owners of copies that are damaged, and are still where they were. */
+  readonly #damaged = new Set<NodeId>();
   readonly #requests = new Map<RequestId, (reply: Reply | undefined) => void>();
   readonly #sessions = new Map<SessionId, SessionListener>();
   /** Counts starts: what an earlier life asked for is not answered to a later one. */
@@ -291,6 +295,8 @@ export class SimMesher implements Host, Client {
     this.#allowed = new Set();
     this.#journal?.closeNow();
     this.copies.crash();
+    for (const owner of this.#damaged) this.copies.drop(owner); // what cannot be read is put aside at the next start
+    this.#damaged.clear();
     this.#copyTurns.clear();
     this.disk.crash(power ? () => chance.next() : () => 0.999999);
     if (core) observer.died(this, core, power);
@@ -328,6 +334,22 @@ export class SimMesher implements Host, Client {
     this.#requests.set(id, answer);
     this.input(make(id));
     return id;
+  }
+
+  /** Somebody finds that the data of a copy is not what was written. False: not now. */
+  damageCopy(owner: NodeId): boolean {
+    if (this.#state !== 'running' || this.frozen || this.copies.diskOf(owner) === undefined) return false;
+    this.#damaged.add(owner);
+    this.#ports.observer.copyDamaged(this, owner);
+    this.input({ kind: 'copy-damaged', owner });
+    return true;
+  }
+
+  /** A copy of all that the owner's journal had when it was written last; of this life of the owner, if that is said. */
+  holdsWhole(owner: NodeId, incarnation?: number): boolean {
+    const head = this.copies.recover().find((one) => one.owner === owner)?.head;
+    if (head?.cursor !== COPY_COMPLETE || this.#damaged.has(owner)) return false;
+    return incarnation === undefined || head.incarnation === incarnation;
   }
 
   openSession(listener: SessionListener, make: (session: SessionId) => Input): SessionId {
@@ -385,6 +407,7 @@ export class SimMesher implements Host, Client {
     const effects = core.step(inputs, this.now());
     observer.afterStep(this, core, inputs, effects);
     const { life } = this;
+    this.#keepUnlessAside(inputs, effects);
     for (const effect of effects) {
       if (isFate(effect)) continue; // nothing to do: no place to die at
       this.#carryOut(effect);
@@ -392,6 +415,15 @@ export class SimMesher implements Host, Client {
       if (this.life !== life) return;
     }
     this.#ledger?.stepped(inputs, effects);
+  }
+
+  /** A damaged copy whose owner is away, or that is being taken over, stays: what can be read of it is all that is left. */
+  #keepUnlessAside(inputs: readonly Input[], effects: readonly Effect[]): void {
+    for (const input of inputs) {
+      if (input.kind !== 'copy-damaged') continue;
+      const isAside = effects.some((effect) => effect.kind === 'copy-aside' && effect.owner === input.owner);
+      if (!isAside) this.#damaged.delete(input.owner);
+    }
   }
 
   #mustDieAfter(effect: Effect): boolean {
@@ -463,7 +495,7 @@ export class SimMesher implements Host, Client {
         return;
       case 'copy-drop':
       case 'copy-aside':
-        this.copies.drop(effect.owner);
+        this.#dropCopy(effect.owner);
         return;
       case 'claim':
         registry.claim(this, effect);
@@ -565,6 +597,20 @@ export class SimMesher implements Host, Client {
       this.copies.writeNow(owner, head, change);
       this.input({ kind: 'copy-written', owner, head });
     });
+  }
+
+  /** In its turn: what was handed to the disk before is written before. */
+  #dropCopy(owner: NodeId): void {
+    const { schedule } = this.#ports;
+    const { life } = this;
+    const drop = (): void => {
+      if (this.life !== life) return;
+      this.copies.drop(owner);
+      this.#damaged.delete(owner);
+    };
+    const at = this.#copyTurns.get(owner) ?? 0;
+    if (at > schedule.now) schedule.at(at, drop);
+    else drop();
   }
 
   #load(queue: number, blocks: readonly number[]): void {

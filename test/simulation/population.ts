@@ -2,7 +2,6 @@
 // their key: another comes in their place), or get an older disk back. What that loses by definition is told to the history.
 
 import type { NodeId } from '../../node/core/event.ts';
-import { COPY_COMPLETE } from '../../node/core/messages.ts';
 import type { CopyHead } from '../../node/core/ports.ts';
 import type { Limits } from '../../node/core/limits.ts';
 import type { Timing } from '../../node/core/timing.ts';
@@ -64,6 +63,8 @@ export class Population {
   #joined = FIRST_JOINER;
   /** Disks lost of each cluster: as many as it keeps copies are too many. */
   readonly #lost = new Map<string, number>();
+  /** Of whom a copy was damaged. */
+  readonly #damaged = new Set<NodeId>();
   /** Of whoever was lost while it took over; virtual ms. It may come after all other faults. */
   lostAt = 0;
 
@@ -114,10 +115,16 @@ export class Population {
     const { cluster, options } = mesher;
     const isReplaced = options.replicas >= REPLICAS_FOR_TWO;
     if (isReplaced ? mesher.leaving || this.#isNeeded(mesher) : !this.#mayGo(mesher)) return false;
-    if (!this.#isCopied(mesher)) return false;
+    const isBeingMended = isReplaced && this.#isBeingMended(mesher) && this.#isOnAnother(mesher);
+    if (!isBeingMended && !this.#isCopied(mesher)) return false;
     // the second is to be whoever takes over
     if (isReplaced && this.#lost.has(cluster)) return false;
     if (!this.#countLost(mesher)) return false;
+    if (isBeingMended) {
+      this.#countLost(mesher); // the disk with the damaged copy
+      this.lostAt = this.#ports.schedule.now;
+      this.#ports.history.meet('lost while a copy was made anew', mesher.node);
+    }
     this.#destroy(mesher);
     if (!isReplaced) return true;
     this.#joinAs(cluster, this.#ports.chance);
@@ -125,12 +132,15 @@ export class Population {
     return true;
   }
 
+  /** It has acked nothing that this other, which it counts on, does not have; whatever becomes of the damaged one. */
+  #isOnAnother({ node, core }: SimMesher): boolean {
+    const whole = core?.replication.whole().complete ?? [];
+    return this.meshers.some((one) => whole.includes(one.node) && !one.leaving && one.holdsWhole(node));
+  }
+
   /** Others have all that it has: nobody who had it has left just before. */
   #isCopied({ node, incarnation, options }: SimMesher): boolean {
-    const whole = this.meshers.filter(({ leaving, copies }) => {
-      const head = copies.recover().find(({ owner }) => owner === node)?.head;
-      return !leaving && head?.incarnation === incarnation && head.cursor === COPY_COMPLETE;
-    });
+    const whole = this.meshers.filter((one) => !one.leaving && one.holdsWhole(node, incarnation));
     return whole.length >= options.replicas - 1;
   }
 
@@ -154,7 +164,12 @@ export class Population {
     const { schedule, chance } = this.#ports;
     const look = (): void => {
       const taker = this.meshers.find(({ core }) => core?.takeovers.moving().includes(lost.node));
-      if (!taker || taker.leaving || taker.options.replicas < REPLICAS_FOR_TWO) {
+      if (
+        !taker ||
+        taker.leaving ||
+        taker.options.replicas < REPLICAS_FOR_TWO ||
+        this.#isBeingMended(taker)
+      ) {
         schedule.after(1, look);
         return;
       }
@@ -170,6 +185,45 @@ export class Population {
       });
     };
     look();
+  }
+
+  /** Somewhere a copy of a running mesher is found to be damaged. False: nowhere for now. */
+  damageCopy(chance: Chance): boolean {
+    const found = this.meshers.flatMap((holder) =>
+      holder.copies.recover().flatMap(({ owner }) => {
+        const isThere = this.meshers.some(
+          ({ node, running, leaving }) => node === owner && running && !leaving,
+        );
+        return isThere ? [{ holder, owner }] : [];
+      }),
+    );
+    if (found.length === 0) return false;
+    const { holder, owner } = chance.pick(found);
+    if (!holder.damageCopy(owner)) return false;
+    this.#damaged.add(owner);
+    return true;
+  }
+
+  /** The same, and soon after it that mesher is lost, where a third disk has what was acked. False: nobody can be. */
+  damageAndLose(chance: Chance): boolean {
+    const found = this.meshers.filter(
+      (one) => one.options.replicas >= REPLICAS_FOR_TWO && one.running && !one.leaving && this.#isCopied(one),
+    );
+    if (found.length === 0) return false;
+    const { node } = chance.pick(found);
+    const holders = this.meshers.filter((one) => one.holdsWhole(node));
+    if (!chance.pick(holders).damageCopy(node)) return false;
+    this.#damaged.add(node);
+    this.#ports.schedule.after(chance.skewed(1, 1_000), () => {
+      const mesher = this.meshers.find((one) => one.node === node);
+      if (mesher) this.lose(mesher);
+    });
+    return true;
+  }
+
+  /** One of its copies was damaged, and is not whole again: the other must not be lost as well. */
+  #isBeingMended(mesher: SimMesher): boolean {
+    return this.#damaged.has(mesher.node) && !this.#isCopied(mesher);
   }
 
   stopHostile(): void {

@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly replicas?: number;
   /** Somebody redrives and drops dead letters; undefined: the seed says. */
   readonly redrives?: boolean;
+  /** In a run with faults copies are damaged, where there are some; undefined: the seed says. */
+  readonly damages?: boolean;
 }
 
 export interface Verdict {
@@ -69,6 +71,8 @@ const FEDERATION = 'sim';
 /** Runs with an operator of dead letters; and there, what subscribers reject, so that there are some. */
 const OPERATED = 0.25;
 const REJECTS = 0.05;
+/** Runs in which copies are damaged, where meshers keep some. */
+const DAMAGED = 0.25;
 /** Each 5 s: of what is not compared before a mesher dies nobody hears. */
 const LEDGERS_EVERY_LOOKS = 20;
 /** After the faults have stopped, tables agree within this: what somebody forged in the registry stands until its owner lists it again, a minute later at most. */
@@ -179,10 +183,12 @@ class World {
       }
     }
     const { schedule } = this;
+    const damage = chance.fork('damaged copies');
     this.#operator = this.#letters && new Operator(this.#letters.fork('operator'), this.#workload());
     this.#faults = new Faults(
       chance.fork('faults'),
       eras,
+      (options.damages ?? damage.is(DAMAGED)) ? damage : undefined,
       {
         schedule,
         population: this.#population,

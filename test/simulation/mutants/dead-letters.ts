@@ -12,7 +12,7 @@ const IS_BACK = 'what has left the dead letters is not back';
 export const OF_DEAD_LETTERS: readonly Mutant[] = [
   {
     name: 'redrives and drops dead letters, and keeps them as well',
-    redrives: true,
+    options: { redrives: true },
     caughtBy: [IS_BACK],
     infect: () =>
       replace(
@@ -26,7 +26,7 @@ export const OF_DEAD_LETTERS: readonly Mutant[] = [
   },
   {
     name: 'redrives letters that are gone, or that somebody has in hand',
-    redrives: true,
+    options: { redrives: true },
     caughtBy: [IS_BACK],
     infect: () =>
       replace(
@@ -42,7 +42,7 @@ export const OF_DEAD_LETTERS: readonly Mutant[] = [
   {
     name: 'takes a letter from the dead letters before it is where it goes back to',
     from: 240,
-    redrives: true,
+    options: { redrives: true },
     caughtBy: ['what is redriven comes to its subscription again'],
     infect: () =>
       replace(
@@ -61,7 +61,7 @@ export const OF_DEAD_LETTERS: readonly Mutant[] = [
   },
   {
     name: 'sends a dead letter back to a subscription that never rejected it',
-    redrives: true,
+    options: { redrives: true },
     caughtBy: ['what is redriven comes to its own subscription alone'],
     infect: () =>
       replace(

@@ -3,6 +3,7 @@
 import { MesherCore } from '../../../node/core/mesher-core.ts';
 import { BlockClaims } from '../../../node/core/block-claims.ts';
 import { Commits } from '../../../node/core/commits.ts';
+import { Copies } from '../../../node/core/copies.ts';
 import type { CopyAck } from '../../../node/core/messages.ts';
 import type { JournalOp } from '../../../node/core/ports.ts';
 import { Queue } from '../../../node/core/queue.ts';
@@ -112,7 +113,7 @@ export const OF_DISKS: readonly Mutant[] = [
   },
   {
     name: 'believes that a copy still has what it has acked once',
-    from: 1230,
+    options: { replicas: 2, damages: true },
     caughtBy: [
       'copies are what they are copies of',
       'what is acked is on as many disks as was promised',
@@ -143,6 +144,22 @@ export const OF_DISKS: readonly Mutant[] = [
         ),
       );
     },
+  },
+  {
+    name: 'tells nobody that it has put a damaged copy aside',
+    options: { replicas: 2, damages: true },
+    caughtBy: [REST],
+    infect: () =>
+      replace(
+        Copies.prototype,
+        'damaged',
+        (right) =>
+          function damaged(this: Copies, owner, isLinked) {
+            const heal = replace(Copies.prototype, 'open', () => () => undefined);
+            right.call(this, owner, isLinked);
+            heal();
+          },
+      ),
   },
   {
     name: 'drops blocks that others still want',

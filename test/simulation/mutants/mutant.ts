@@ -10,9 +10,7 @@ export interface Mutant {
   /** The first seed that the short form tries: rare bugs want a seed that meets them. */
   readonly from?: number;
   /** Set in all its runs: bugs of what few seeds have want seeds that have it. */
-  readonly replicas?: number;
-  /** The same. */
-  readonly redrives?: boolean;
+  readonly options?: Omit<RunOptions, 'seed'>;
   /** Promises whose breach counts as having been caught. */
   readonly caughtBy: readonly string[];
 }
@@ -45,8 +43,8 @@ export function all(...heals: readonly (() => void)[]): () => void {
 }
 
 /** How a seed is run to show the bug. */
-export function optionsFor({ replicas, redrives }: Mutant, seed: number): RunOptions {
-  return { seed, ...(replicas !== undefined && { replicas }), ...(redrives !== undefined && { redrives }) };
+export function optionsFor({ options }: Mutant, seed: number): RunOptions {
+  return { ...options, seed };
 }
 
 /** The promise by whose breach the seed shows the bug that is switched in; undefined: the seed does not show it. */

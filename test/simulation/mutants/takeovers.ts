@@ -51,7 +51,7 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
   },
   {
     name: 'forgets what the lost mesher had taken over itself, or was about to',
-    replicas: 3,
+    options: { replicas: 3 },
     caughtBy: [NO_LOSS],
     infect: () =>
       replace(
