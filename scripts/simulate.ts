@@ -50,11 +50,15 @@ const all: Forced = {
   ...(values.damages === true && { damages: true }),
 };
 
+const flags = Object.keys(all)
+  .map((name) => ` --${name}`)
+  .join('');
+
 function runOne(seed: number): RunRecord {
   const record = newRecord(seed);
   const startedAt = performance.now();
   const trace = values.trace === true && { trace: (line: string) => console.log(line) };
-  take(record, run({ ...all, ...trace, seed }));
+  take(record, run({ ...all, ...trace, seed }), flags);
   record.seconds = (performance.now() - startedAt) / 1000;
   return record;
 }
@@ -82,7 +86,7 @@ async function runMany(): Promise<RunRecord> {
       all,
       () => (at < end && performance.now() < until ? at++ : undefined),
       (verdict) => {
-        take(record, verdict);
+        take(record, verdict, flags);
         for (const { promise, facts } of verdict.breaches.slice(0, 1))
           console.log(`seed ${verdict.seed} broke: ${promise}: ${facts}`);
       },

@@ -10,6 +10,8 @@ export interface Failure {
   readonly seed: number;
   readonly promise: string;
   readonly facts: string;
+  /** Of the command that runs the seed again, besides the seed; absent: none. */
+  readonly flags?: string;
 }
 
 export interface RunRecord {
@@ -56,7 +58,7 @@ export function newRecord(firstSeed: number): RunRecord {
   };
 }
 
-export function take(record: RunRecord, verdict: Verdict): void {
+export function take(record: RunRecord, verdict: Verdict, flags: string): void {
   record.seeds++;
   if (verdict.quiet) record.quiet++;
   record.virtualMs += verdict.virtualMs;
@@ -68,7 +70,8 @@ export function take(record: RunRecord, verdict: Verdict): void {
   addAll(record.met, verdict.met);
   addAll(record.excused, verdict.excused);
   const [first] = verdict.breaches;
-  if (first && record.failures.length < FAILURES_KEPT) record.failures.push({ seed: verdict.seed, ...first });
+  if (first && record.failures.length < FAILURES_KEPT)
+    record.failures.push({ seed: verdict.seed, ...first, flags });
 }
 
 function addAll(sums: Record<string, number>, more: Iterable<readonly [string, number]>): void {

@@ -31,9 +31,9 @@ export function table(record: RunRecord): string {
 
 function failuresOf({ failures }: RunRecord): string[] {
   const lines = ['', line('failed seeds', number(failures.length))];
-  for (const { seed, promise, facts } of failures.slice(0, FAILURES_SHOWN)) {
+  for (const { seed, promise, facts, flags = '' } of failures.slice(0, FAILURES_SHOWN)) {
     lines.push(`  seed ${seed} broke: ${promise}`, `    ${facts}`);
-    lines.push(`    again: npm run simulate -- --seed ${seed} --trace`);
+    lines.push(`    again: npm run simulate -- --seed ${seed}${flags} --trace`);
   }
   if (failures.length > FAILURES_SHOWN) lines.push(`  and ${failures.length - FAILURES_SHOWN} more`);
   return lines;

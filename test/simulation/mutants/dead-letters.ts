@@ -2,6 +2,7 @@
 
 import { SubscriptionDelivery } from '../../../node/core/delivery.ts';
 import type { JournalOp } from '../../../node/core/ports.ts';
+import { Queue } from '../../../node/core/queue.ts';
 import { DEAD_LETTERS } from '../../../node/core/subscription.ts';
 import { Subscriptions } from '../../../node/core/subscriptions.ts';
 import { SimMesher } from '../mesher.ts';
@@ -56,6 +57,21 @@ export const OF_DEAD_LETTERS: readonly Mutant[] = [
               (op.op === 'drop-entry' || op.op === 'entry') && op.queue === letters && !made.has(op.block);
             this.write({ ...effect, ops: effect.ops.filter(takes) }, true);
             right.call(this, { ...effect, ops: effect.ops.filter((op) => !takes(op)) });
+          },
+      ),
+  },
+  {
+    name: 'says nothing of dead letters that it takes from where they lie on disk only',
+    options: { redrives: true },
+    caughtBy: ['a dead letter waits until somebody takes it'],
+    infect: () =>
+      replace(
+        Queue.prototype,
+        'settleUnloaded',
+        (right) =>
+          function settleUnloaded(this: Queue, blocks) {
+            right.call(this, blocks);
+            return [];
           },
       ),
   },

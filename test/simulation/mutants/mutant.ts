@@ -42,9 +42,9 @@ export function all(...heals: readonly (() => void)[]): () => void {
   };
 }
 
-/** How a seed is run to show the bug. */
+/** How a seed is run to show the bug: without what came later, of which it needs nothing, so that it is the same run as before. */
 export function optionsFor({ options }: Mutant, seed: number): RunOptions {
-  return { ...options, seed };
+  return { redrives: false, damages: false, ...options, seed };
 }
 
 /** The promise by whose breach the seed shows the bug that is switched in; undefined: the seed does not show it. */
