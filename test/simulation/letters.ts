@@ -25,8 +25,8 @@ interface Letter {
   at: number;
   /** What was seen of it last. */
   last: 'waits' | 'taken' | 'dropped' | Redriven;
-  /** Meshers among whose dead letters it is not any more, for certain, and why. */
-  readonly left: Map<NodeId, 'redriven' | 'dropped' | 'acked'>;
+  /** Meshers among whose dead letters it is not any more, for certain, and why. `handed`: redriven, and only that disk need know. */
+  readonly left: Map<NodeId, 'redriven' | 'handed' | 'dropped' | 'acked'>;
   /** Who has it from the copy of another. */
   readonly adoptedBy: Set<NodeId>;
 }
@@ -123,7 +123,7 @@ export class Letters {
       );
     redriven.isHanded = true;
     // it is on that disk, and the letter left it in the same batch
-    if (home === mesher) letter.left.set(mesher, 'redriven');
+    if (home === mesher && !letter.left.has(mesher)) letter.left.set(mesher, 'handed');
   }
 
   #appears(node: NodeId, event: StoredEvent, last: Letter['last']): Letter {
@@ -132,10 +132,9 @@ export class Letters {
     if (own !== undefined) this.#isBack(letter, node, own);
     else
       for (const [other, why] of letter.left) {
-        if (!letter.adoptedBy.has(node)) this.#isBack(letter, node, why);
-        else if (why !== 'redriven')
-          this.#excuse(`a dead letter is back, ${why} on a mesher that was taken over`);
-        else this.#isBack(letter, node, why);
+        // that it was sent back is said when copies know it, the rest when its own disk does
+        if (why === 'redriven' || !letter.adoptedBy.has(node)) this.#isBack(letter, node, why);
+        else this.#excuse(`a dead letter is back, ${why} on a mesher that was taken over`);
         letter.left.delete(other);
       }
     letter.mesher = node;

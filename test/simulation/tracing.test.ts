@@ -12,7 +12,8 @@ import { run } from './run.ts';
 const PUBLISHER = '00f067aa0ba902b7';
 
 /** Of simulated events, which are no CloudEvents: each has a trace of its own, below a publisher's span. */
-const find = ({ cloudEvent, deadLetter }: NewEvent & Partial<StoredEvent>): ReturnType<Finder['find']> => {
+const find = (event: NewEvent & Partial<StoredEvent>): ReturnType<Finder['find']> => {
+  const { cloudEvent, deadLetter, origin, incarnation, sequence } = event;
   const id = Buffer.from(cloudEvent).toString('latin1').split(' ', 1)[0] ?? '';
   const key = hash('sha256', id, 'hex');
   return {
@@ -23,7 +24,9 @@ const find = ({ cloudEvent, deadLetter }: NewEvent & Partial<StoredEvent>): Retu
     id,
     type: 't',
     bytes: cloudEvent.length,
-    key: deadLetter ? hash('sha256', `${key} ${deadLetter.subscription}`, 'hex') : key,
+    key: deadLetter
+      ? hash('sha256', `${key} ${deadLetter.subscription} ${origin}/${incarnation}/${sequence}`, 'hex')
+      : key,
     formerKey: deadLetter && key,
     ownEntry: undefined,
   };

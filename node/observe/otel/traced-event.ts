@@ -9,7 +9,13 @@
 import { hash } from 'node:crypto';
 import type { CloudEvent } from '../../core/cloud-event.ts';
 import { formatToken, type DeliveryToken } from '../../core/delivery-token.ts';
-import { hash32Ascii, type NewEvent, type NodeId, type StoredEvent } from '../../core/event.ts';
+import {
+  type DeadLetter,
+  hash32Ascii,
+  type NewEvent,
+  type NodeId,
+  type StoredEvent,
+} from '../../core/event.ts';
 import type { ContextIgnoral } from '../../core/metric-catalogue.ts';
 import { decodeCloudEvent } from '../../wire/cloud-event-protobuf.ts';
 import { WireError } from '../../wire/wire-error.ts';
@@ -29,7 +35,7 @@ export interface TracedEvent {
   readonly type: string;
   /** Bytes of the CloudEvent. */
   readonly bytes: number;
-  /** What the ids of its spans are made of; a dead letter has spans of its own. */
+  /** What the ids of its spans are made of; each dead letter of it has spans of its own. */
   readonly key: string;
   /** Of a dead letter: the key that the event had before. */
   readonly formerKey: string | undefined;
@@ -105,14 +111,13 @@ export class Tracer {
   }
 
   #read(event: StoredEvent): TracedEvent | undefined {
-    const { deadLetter } = event;
-    const known = deadLetter ? undefined : this.#published.get(event.cloudEvent);
-    return known ?? this.#decode(event, deadLetter, () => undefined);
+    const known = event.deadLetter ? undefined : this.#published.get(event.cloudEvent);
+    return known ?? this.#decode(event, event, () => undefined);
   }
 
   #decode(
     newEvent: NewEvent,
-    deadLetter: StoredEvent['deadLetter'],
+    stored: StoredEvent | undefined,
     ignored: (why: ContextIgnoral) => void,
   ): TracedEvent | undefined {
     const { cloudEvent } = newEvent;
@@ -135,8 +140,8 @@ export class Tracer {
       id,
       type,
       bytes: cloudEvent.length,
-      key: deadLetter ? digest(key, deadLetter.subscription) : key,
-      formerKey: deadLetter && key,
+      key: stored?.deadLetter ? letterKey(key, stored, stored.deadLetter) : key,
+      formerKey: stored?.deadLetter && key,
       ownEntry: undefined,
     };
   }
@@ -145,6 +150,15 @@ export class Tracer {
   #isChosen({ key, hash }: NewEvent): boolean {
     return spread(key === '' ? hash : this.#idHash) < this.#sampledBelow;
   }
+}
+
+/** One that was redriven, and is rejected again, is another. */
+function letterKey(
+  key: string,
+  { origin, incarnation, sequence }: StoredEvent,
+  { subscription }: DeadLetter,
+): string {
+  return digest(key, subscription, origin, String(incarnation), String(sequence));
 }
 
 /** Undefined: it is no event, and others say so. */

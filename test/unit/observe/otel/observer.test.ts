@@ -356,6 +356,19 @@ test('a dead letter is an entry of its own, below that of the event', () => {
   assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, seen.spans.length);
 });
 
+test('an event that was redriven, and rejected again, is a dead letter with spans of its own', () => {
+  const seen = new Seen('a');
+  const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
+  for (const sequence of [2, 4]) {
+    const dead = traced({ origin: 'a', incarnation: 1, sequence, deadLetter });
+    seen.step([], [append(sequence, dead)]);
+    seen.step([{ kind: 'appended', batch: sequence }]);
+  }
+  const names = seen.spans.map(({ name }) => name).sort();
+  assert.deepEqual(names, ['commit', 'commit', 'dead-letter', 'dead-letter']);
+  assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, names.length);
+});
+
 test('a dead letter that only an ephemeral subscriber wants has an entry, too', () => {
   const seen = new Seen('a');
   const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
