@@ -282,9 +282,9 @@ function whyOutOfOrder(
   earlier: Received,
 ): string | undefined {
   if (later.isRedriven || earlier.isRedriven) {
+    // of one mesher, and in one queue of it, until somebody takes that over: older blocks may come from a helper, after newer ones
     const { movedAt } = subscribed;
-    if (history.isPutBackAfter(homeOf(subscribed), 0)) return 'a disk was put back';
-    return movedAt > 0 ? 'taken over from a lost mesher' : undefined;
+    return movedAt > 0 && earlier.at >= movedAt ? 'taken over from a lost mesher' : undefined;
   }
   const events = [history.events.get(later.id), history.events.get(earlier.id)];
   if (events.some((event) => event === undefined || event.attempts.length > 1))
