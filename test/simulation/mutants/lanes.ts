@@ -12,6 +12,7 @@ export const OF_LANES: readonly Mutant[] = [
   {
     // either alone is harmless on streams that lose nothing but their end: together they lose what was on a fallen link
     name: 'takes what does not follow on what it has, on lanes that do not see their link fall',
+    from: 60,
     caughtBy: [NO_LOSS],
     infect: () => {
       const takes = replace(

@@ -69,7 +69,7 @@ export const OF_ROUTES: readonly Mutant[] = [
   },
   {
     name: 'believes what is signed by anybody',
-    from: 70,
+    from: 40,
     caughtBy: ['route tables agree', NO_LOSS, BUG, REST],
     infect: () =>
       replace(
