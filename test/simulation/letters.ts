@@ -27,8 +27,6 @@ interface Letter {
   last: 'waits' | 'taken' | 'dropped' | Redriven;
   /** Meshers among whose dead letters it is not any more, for certain, and why. `handed`: redriven, and only that disk need know. */
   readonly left: Map<NodeId, 'redriven' | 'handed' | 'dropped' | 'acked'>;
-  /** Who has it from the copy of another. */
-  readonly adoptedBy: Set<NodeId>;
 }
 
 /** A letter that a mesher took from its dead letters to send it back. */
@@ -72,6 +70,8 @@ export class Letters {
   readonly #ports: LettersPorts;
   readonly #letters = new Map<string, Letter>();
   readonly #redriven = new Map<string, Redriven>();
+  /** By letter: who has it from the copy of another, and of whom; that one may be there yet, and not know it. */
+  readonly #adopted = new Map<string, Map<NodeId, NodeId>>();
   /** By mesher and request. */
   readonly #requests = new Map<string, { readonly all: Requests; readonly letters: number }>();
   /** Records on disks that were lost, and on no older one that came in their place. */
@@ -132,8 +132,16 @@ export class Letters {
     if (own !== undefined) this.#isBack(letter, node, own);
     else
       for (const [other, why] of letter.left) {
+        const adopted = this.#adopted.get(letter.record);
+        if (adopted?.get(other) === node) {
+          if (letter.mesher !== node)
+            this.#excuse(
+              `a dead letter is where it was, ${why} on a mesher that had taken this one over unknown to it`,
+            );
+          continue;
+        }
         // that it was sent back is said when copies know it, the rest when its own disk does
-        if (why === 'redriven' || !letter.adoptedBy.has(node)) this.#isBack(letter, node, why);
+        if (why === 'redriven' || adopted?.has(node) !== true) this.#isBack(letter, node, why);
         else this.#excuse(`a dead letter is back, ${why} on a mesher that was taken over`);
         letter.left.delete(other);
       }
@@ -156,7 +164,6 @@ export class Letters {
       at: this.#ports.now(),
       last: 'waits',
       left: new Map(),
-      adoptedBy: new Set(),
     };
     this.#letters.set(record, letter);
     return letter;
@@ -176,17 +183,21 @@ export class Letters {
   // ─────────────────────────────────────────────────────────── inside meshers
 
   stepped({ node }: SimMesher, inputs: readonly Input[], effects: readonly Effect[]): void {
-    for (const input of inputs) if (input.kind === 'copy-loaded') this.#adopted(node, input);
+    for (const input of inputs) if (input.kind === 'copy-loaded') this.#adopt(node, input);
     const asked = inputs.filter((input) => input.kind === 'dead-letters');
     if (asked.length > 0) this.#took(node, asked, effects);
     for (const effect of effects)
       if (effect.kind === 'reply') this.#replied(node, effect.request, effect.reply);
   }
 
-  #adopted(node: NodeId, { entries }: Extract<Input, { kind: 'copy-loaded' }>): void {
-    for (const { events } of entries)
-      for (const event of events)
-        if (event.deadLetter) this.#letters.get(recordOf(event))?.adoptedBy.add(node);
+  #adopt(node: NodeId, { owner, entries }: Extract<Input, { kind: 'copy-loaded' }>): void {
+    for (const { events } of entries) {
+      for (const event of events) {
+        if (!event.deadLetter) continue;
+        const record = recordOf(event);
+        this.#adopted.set(record, (this.#adopted.get(record) ?? new Map<NodeId, NodeId>()).set(node, owner));
+      }
+    }
   }
 
   #took(node: NodeId, asked: readonly Asked[], effects: readonly Effect[]): void {

@@ -102,6 +102,7 @@ export const OF_ROUTES: readonly Mutant[] = [
   },
   {
     name: 'takes whoever is known by hearsay for an heir',
+    from: 340,
     caughtBy: ['route tables agree', NO_LOSS, BUG, REST],
     infect: () =>
       replace(
