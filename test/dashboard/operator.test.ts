@@ -88,7 +88,7 @@ test('the last hour of anything, read off by arrow keys', async (t) => {
   for (let step = 0; step < 6; step += 1) await page.keyboard.press('ArrowLeft');
   assert.match(
     (await slider.getAttribute('aria-valuetext')) ?? '',
-    /^\d\d:\d\d: published \d+\/s, delivered \d+\/s/,
+    /^\d\d:\d\d:\d\d: published \d+\/s, delivered \d+\/s/,
   );
   await page.getByRole('combobox', { name: 'Of' }).selectOption({ label: 'billing (gcp-us-east1)' });
   await page.waitForURL(/subscription/);

@@ -25,10 +25,12 @@ interface Twins {
 }
 
 /** One pair for each life of each mesher of the run. */
-function runWith(seed: number, events: number): readonly Twins[] {
+function runWith(seed: number, events: number, redrives = false): readonly Twins[] {
   const lives = new Map<MesherCore, Twins>();
   run({
     seed,
+    redrives,
+    damages: false,
     stepped: (mesher, inputs, effects) => {
       const { core } = mesher;
       if (!core) return;
@@ -60,19 +62,25 @@ function sorted(hops: readonly LocalHop[]): string[] {
 
 /** In the last one a mesher takes over another, which had events that it had published itself. */
 const SEEDS = [1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 1285];
+/** With an operator who sends dead letters back. */
+const REDRIVING = [1, 2, 3];
 
 test('tells of each event what happened to it, all of it, as long as it need not forget', () => {
-  let [events, hops] = [0, 0];
-  for (const seed of SEEDS) {
-    for (const { history, naive } of runWith(seed, 1_000_000)) {
+  let [events, hops, redriven] = [0, 0, 0];
+  const look = (seed: number, twins: readonly Twins[]): void => {
+    for (const { history, naive } of twins) {
       for (const [id, happened] of naive.hops) {
         assert.deepEqual(sorted(recall(history, '', id).hops), sorted(happened), `${id} of seed ${seed}`);
         events++;
         hops += happened.length;
+        redriven += happened.filter(({ what }) => what === 'redriven').length;
       }
     }
-  }
+  };
+  for (const seed of SEEDS) look(seed, runWith(seed, 1_000_000));
+  for (const seed of REDRIVING) look(seed, runWith(seed, 1_000_000, true));
   assert.ok(events > 5_000 && hops > 3 * events, `${events} events, ${hops} hops`);
+  assert.ok(redriven > 5, `${redriven} letters were redriven`);
 });
 
 test('forgets the oldest, and then tells less, but nothing that did not happen to this event', () => {

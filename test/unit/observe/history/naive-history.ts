@@ -37,7 +37,7 @@ export class NaiveHistory {
   #writing: { batch: number; ids: string[] } | undefined;
   readonly #ephemeral = new Map<number, string>();
 
-  /** Of a lost mesher: it was published long ago. */
+  /** Of a lost mesher, or sent back from the dead letters: it was published long ago. */
   readonly #returned = new Set<StoredEvent>();
 
   constructor(options: NaiveOptions) {
@@ -143,6 +143,7 @@ export class NaiveHistory {
         return;
       case 'fate': {
         const { event, what, reason, to, attempt, queue, block, index } = effect;
+        if (what === 'redriven') this.#returned.add(event);
         if (what === 'not-wanted') this.#add(idOf(event), at, what, { reason: event.topic });
         else {
           const isLane = laneDestination(this.queues.get(queue) ?? '') !== undefined;
