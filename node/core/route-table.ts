@@ -180,10 +180,10 @@ export class RouteTable {
   readonly heirs = new Heirs();
   /** Meshers with an heir whose remembered interests are still written, until those of the heir are. */
   readonly #outlived = new Map<NodeId, NodeId>();
-  /** What stands for interests that are announced under a lost mesher's name, in the tree. */
-  readonly #guests = new Map<Route, Route>();
-  /** Lost meshers for whom somebody speaks that is known by hearsay, with the number of their interests. */
-  readonly #spokenFor = new Map<NodeId, number>();
+  /** What stands for interests that are announced under a lost mesher's name, in the tree; `from`: who alone knows who says so. */
+  readonly #guests = new Map<Route, { readonly guest: Route; readonly from: NodeId | undefined }>();
+  /** By who told of those who speak for them: lost meshers, with the number of their interests. */
+  readonly #spokenFor = new Map<NodeId, Map<NodeId, number>>();
   #exchangeAt = 0;
   /** What this round of writing has still to write. A bucket that changes meanwhile waits for the next round. */
   #toWrite: { readonly record: Owned; readonly buckets: Set<number> }[] = [];
@@ -404,16 +404,17 @@ export class RouteTable {
     }
     const { node, durable, group } = route;
     // whoever is away may have been invented: it is nobody's heir, and takes nothing from anybody
-    const by = this.#peers.heardFrom(node) === undefined ? undefined : node;
+    const from = this.#peers.heardFrom(node);
+    const by = from === undefined ? undefined : node;
     if (tag.node === this.#own.node || (by === undefined && !this.#peers.mayInherit(node, tag.node))) return;
     if (tag.kind === 'of') {
-      if (by !== undefined && !this.#speakFor(tag.node)) return;
+      if (from !== undefined && !this.#speakFor(from, tag.node)) return;
       const guest = new Route(tag.filter, { node: tag.node, group, durable, by });
-      this.#guests.set(route, guest);
+      this.#guests.set(route, { guest, from });
       this.#tree.add(guest);
       return;
     }
-    if (by !== undefined) return;
+    if (from !== undefined) return;
     this.heirs.add(tag.node, node);
     this.#uproot(tag.node);
     this.#outlived.set(tag.node, node);
@@ -427,21 +428,28 @@ export class RouteTable {
       return;
     }
     if (tag.kind === 'heir') this.heirs.remove(tag.node, route.node);
-    const guest = this.#guests.get(route);
-    if (!guest) return;
+    const planted = this.#guests.get(route);
+    if (!planted) return;
+    const { guest, from } = planted;
     this.#guests.delete(route);
     this.#tree.remove(guest);
-    if (guest.by === undefined) return;
-    const left = (this.#spokenFor.get(guest.node) ?? 1) - 1;
-    if (left > 0) this.#spokenFor.set(guest.node, left);
-    else this.#spokenFor.delete(guest.node);
+    const told = from === undefined ? undefined : this.#spokenFor.get(from);
+    if (from === undefined || told === undefined) return;
+    const left = (told.get(guest.node) ?? 1) - 1;
+    if (left > 0) told.set(guest.node, left);
+    else told.delete(guest.node);
+    if (told.size === 0) this.#spokenFor.delete(from);
   }
 
-  /** False: those who are away speak for as many others as are believed. Each has a queue of its own for what it wants. */
-  #speakFor(node: NodeId): boolean {
-    const count = this.#spokenFor.get(node) ?? 0;
-    if (count === 0 && this.#spokenFor.size >= AWAY_FROM_PEER_MAX) return false;
-    this.#spokenFor.set(node, count + 1);
+  /**
+   * False: those of whom `from` alone told speak for as many others as are believed. Each has a queue of its own for what it wants; who
+   * lies leaves no other teller with less.
+   */
+  #speakFor(from: NodeId, node: NodeId): boolean {
+    const told = this.#spokenFor.get(from) ?? new Map<NodeId, number>();
+    const count = told.get(node) ?? 0;
+    if (count === 0 && told.size >= AWAY_FROM_PEER_MAX) return false;
+    this.#spokenFor.set(from, told.set(node, count + 1));
     return true;
   }
 

@@ -366,7 +366,10 @@ void test('who is away speaks for no member, and those who are for no more than 
   const filters = lost.map((node) => announcedFilter('orders', node));
   a.serve('b', 'ghost', filters);
   assert.equal(a.peersFor('orders').length, AWAY_FROM_PEER_MAX);
-  a.list('b', 'c', 'ghost');
+  a.say('c', ...saying([recordOf('heir', 'eu')]));
+  a.serve('c', 'heir', [announcedFilter('orders', 'really lost')]);
+  assert.ok(a.peersFor('orders').includes('really lost'), 'who lies leaves no other teller with less');
+  a.list('b', 'c', 'ghost', 'heir');
   assert.deepEqual(a.peersFor('orders'), [], 'its record has no $heir: it never was one');
   const b = new Newcomer();
   b.say('b', ...saying([recordOf('ghost', 'eu')]));
