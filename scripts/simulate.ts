@@ -9,6 +9,7 @@
 //   … --workers 1                                 on so many cores only
 //   … --redrives                                  in each run somebody redrives and drops dead letters
 //   … --damages                                   in each run with faults copies are damaged, where there are some
+//   … --absences                                  in each run with faults and copies meshers join while an heir is away
 //
 // Exit code 1: a promise was broken.
 
@@ -33,6 +34,7 @@ const { values } = parsedOrExit('simulate', {
     totals: { type: 'boolean' },
     redrives: { type: 'boolean' },
     damages: { type: 'boolean' },
+    absences: { type: 'boolean' },
   },
 });
 
@@ -48,6 +50,7 @@ function number(name: 'seeds' | 'from' | 'seed' | 'hours' | 'workers'): number |
 const all: Forced = {
   ...(values.redrives === true && { redrives: true }),
   ...(values.damages === true && { damages: true }),
+  ...(values.absences === true && { absences: true }),
 };
 
 const flags = Object.keys(all)

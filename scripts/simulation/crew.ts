@@ -6,7 +6,7 @@ import type { RunOptions, Verdict } from '../../test/simulation/run.ts';
 import { run } from '../../test/simulation/run.ts';
 
 /** What is drawn from a seed unless it is said. */
-export type Forced = Pick<RunOptions, 'redrives' | 'damages'>;
+export type Forced = Pick<RunOptions, 'redrives' | 'damages' | 'absences'>;
 
 /** Seeds given to a thread at a time: enough to keep it busy, few enough to end together. */
 const SEEDS_AT_ONCE = 10;

@@ -67,7 +67,16 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'member-leaves-at-once': { era: 'members', weight: 2, inject: (on) => on.leaveAtOnce() },
 };
 
+/** What comes beside all others, in some runs: each draws by a chance of its own, so that the others come as they come without it. */
+export interface Beside {
+  /** Copies are damaged. */
+  readonly damages: Chance | undefined;
+  /** Somebody joins while an heir is away. */
+  readonly absences: Chance | undefined;
+}
+
 const DAMAGE_PAUSE_MAX_MS = 10_000;
+const ABSENCE_PAUSE_MAX_MS = 10_000;
 /** Of damaged copies, those whose owners are lost before they are whole again. */
 const LOST_AFTER_DAMAGE = 0.3;
 
@@ -80,19 +89,18 @@ export class Faults {
   readonly #kinds: readonly string[];
   readonly #eras: ReadonlySet<Era>;
   readonly #pauseMs: number;
-  /** Of what damages copies; undefined: nothing does. */
-  readonly #damage: Chance | undefined;
+  readonly #beside: Beside;
   #ended = false;
 
   constructor(
     chance: Chance,
     eras: ReadonlySet<Era>,
-    damage: Chance | undefined,
+    beside: Beside,
     ports: FaultPorts,
     note: (what: string) => void,
   ) {
     this.#chance = chance;
-    this.#damage = damage;
+    this.#beside = beside;
     this.#ports = ports;
     this.#eras = eras;
     this.#note = note;
@@ -106,10 +114,11 @@ export class Faults {
   start(): void {
     if (this.#eras.has('versions')) this.#startMixed();
     if (this.#kinds.length > 0) this.#later(this.#pauseMs, () => this.#next());
-    if (this.#damage) this.#damageNext(this.#damage);
+    const { damages, absences } = this.#beside;
+    if (damages) this.#damageNext(damages);
+    if (absences) this.#leaveHeirsOut(absences);
   }
 
-  /** Beside all others, which come as they come without it. */
   #damageNext(chance: Chance): void {
     this.#later(chance.skewed(200, DAMAGE_PAUSE_MAX_MS), () => {
       const { population } = this.#ports;
@@ -121,6 +130,26 @@ export class Faults {
         this.#note(`fault: copy-damaged${isLost ? ', and its owner is lost' : ''}`);
       }
       this.#damageNext(chance);
+    });
+  }
+
+  /** An heir goes away for a while, and whoever joins meanwhile can hear of it only from those who knew it. */
+  #leaveHeirsOut(chance: Chance): void {
+    this.#later(chance.skewed(500, ABSENCE_PAUSE_MAX_MS), () => {
+      const { population, registry } = this.#ports;
+      const heir = population.anyHeir(chance);
+      if (heir) {
+        this.#count('heir-away');
+        this.#note(`fault: heir-away ${heir.node}`);
+        heir.crash(chance.is(0.5), 'away');
+        registry.expire(heir.node);
+        this.#later(chance.skewed(10, 2_000), () => population.join(chance));
+        this.#later(chance.between(3_000, 30_000), () => heir.start());
+      } else if (population.lose(chance.pick(this.#ports.meshers))) {
+        this.#count('mesher-lost');
+        this.#note('fault: mesher-lost, so that there is an heir');
+      }
+      this.#leaveHeirsOut(chance);
     });
   }
 

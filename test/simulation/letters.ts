@@ -59,6 +59,8 @@ export interface LettersPorts {
   reasonsOf(record: string): ReadonlySet<string>;
   /** The event itself was handed to the subscription by another mesher, or that one said why not. */
   cameElsewhere(id: string, subscription: string, mesher: NodeId): boolean;
+  /** Published so: before it was rejected no disk had it. */
+  isBestEffort(id: string): boolean;
 }
 
 /** Why an event that was redriven may not come to its subscription. */
@@ -312,11 +314,13 @@ export class Letters {
     );
   }
 
-  /** It went with its disk; or copies had not heard of it yet, and have its event where it was before. */
+  /** It went with its disk; or copies had not heard of it yet, and have its event, if at all, where it was before. */
   #isExcused({ id, record, subscription }: Letter, mesher: NodeId): boolean {
     if (this.#lost.has(record)) this.#excuse('dead letter: lost with the only disk that had it');
     else if (this.#ports.isGone(mesher) && this.#ports.cameElsewhere(id, subscription, mesher))
       this.#excuse('dead letter: its event came again from the copy of a lost mesher');
+    else if (this.#ports.isGone(mesher) && this.#ports.isBestEffort(id))
+      this.#excuse('dead letter of best effort: lost with a mesher, before its copies had it');
     else return false;
     return true;
   }

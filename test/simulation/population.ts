@@ -187,6 +187,15 @@ export class Population {
     look();
   }
 
+  /** A running mesher that is in the place of a lost one. */
+  anyHeir(chance: Chance): SimMesher | undefined {
+    const heirs = this.meshers.filter(
+      ({ leaving, running, core }) =>
+        running && !leaving && core !== undefined && core.takeovers.guests().length > 0,
+    );
+    return heirs.length > 0 ? chance.pick(heirs) : undefined;
+  }
+
   /** Somewhere a copy of a running mesher is found to be damaged. False: nowhere for now. */
   damageCopy(chance: Chance): boolean {
     const found = this.meshers.flatMap((holder) =>

@@ -46,6 +46,8 @@ export interface RunOptions {
   readonly redrives?: boolean;
   /** In a run with faults copies are damaged, where there are some; undefined: the seed says. */
   readonly damages?: boolean;
+  /** In a run with faults and copies meshers join while an heir is away, once there is one; undefined: the seed says. */
+  readonly absences?: boolean;
 }
 
 export interface Verdict {
@@ -73,6 +75,8 @@ const OPERATED = 0.25;
 const REJECTS = 0.05;
 /** Runs in which copies are damaged, where meshers keep some. */
 const DAMAGED = 0.25;
+/** Runs in which meshers join while an heir is away, where members come and go, and keep copies. */
+const LEFT_OUT = 0.5;
 /** Each 5 s: of what is not compared before a mesher dies nobody hears. */
 const LEDGERS_EVERY_LOOKS = 20;
 /** After the faults have stopped, tables agree within this: what somebody forged in the registry stands until its owner lists it again, a minute later at most. */
@@ -120,6 +124,7 @@ class World {
   readonly #letters: Chance | undefined;
   readonly #excused = new Map<string, number>();
   #looks = 0;
+  #isHealed = false;
   readonly #busyMs: number;
   readonly #restMs: number;
 
@@ -143,8 +148,12 @@ class World {
     const drawnReplicas = drawReplicas(chance);
     const replicas = options.replicas ?? drawnReplicas;
     const later = chance.fork('kinds of faults that came later');
-    const eras = this.#quiet ? new Set<Era>() : drawEras(later);
-    this.#busyMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
+    const absences = chance.fork('heirs that are away');
+    const eras = this.#quiet ? new Set<Era>() : drawEras(later, options.absences ?? false);
+    const hasAbsences = replicas > 1 && eras.has('members') && (options.absences ?? absences.is(LEFT_OUT));
+    const usualMs = eras.has('machines') && later.is(0.2) ? later.between(60_000, 240_000) : busyMs;
+    // who is lost must be found to be dead, and have an heir, before that can be away
+    this.#busyMs = usualMs + (hasAbsences ? absences.between(60_000, 120_000) : 0);
     // who left for good must be forgotten before the run ends, and nobody else
     // with three disks whoever takes over may be lost as well
     const takeoverMs = (replicas - 1) * (5 * drawn.deadAfterMs + TAKEOVER_MS);
@@ -188,7 +197,10 @@ class World {
     this.#faults = new Faults(
       chance.fork('faults'),
       eras,
-      (options.damages ?? damage.is(DAMAGED)) ? damage : undefined,
+      {
+        damages: (options.damages ?? damage.is(DAMAGED)) ? damage : undefined,
+        absences: hasAbsences ? absences : undefined,
+      },
       {
         schedule,
         population: this.#population,
@@ -213,11 +225,17 @@ class World {
     history.trace('*', () => 'the faults stop');
     this.#faults.healAll();
     for (const publisher of this.#publishers) publisher.stop();
-    for (const subscriber of this.#subscribers) subscriber.calm();
     this.#operator?.stop();
-    for (const undertaker of this.#undertakers) undertaker.hurry();
+    this.#isHealed = true;
+    this.#calmClients();
     this.#comeToRest(failed);
     if (!failed()) this.#judge();
+  }
+
+  /** All that is waiting is to be taken. */
+  #calmClients(): void {
+    for (const subscriber of this.#subscribers) subscriber.calm();
+    for (const undertaker of this.#undertakers) undertaker.hurry();
   }
 
   #comeToRest(failed: () => boolean): void {
@@ -348,6 +366,7 @@ class World {
       const plan = planSubscriber(`s${this.#subscribers.length}-${mesher.node}`, chance, [mesher], undefined);
       this.#subscribers.push(new Subscriber(plan, chance.fork(plan.name), ports));
     }
+    if (this.#isHealed) this.#calmClients(); // of whoever comes back under another name once the faults are over
   }
 
   #whileBusy(ms: number, then: () => void): void {
@@ -394,10 +413,10 @@ function drawReplicas(chance: Chance): number {
 }
 
 /** Half of the seeds have none of the later kinds; where members come and go for good, a run takes longer. */
-function drawEras(chance: Chance): ReadonlySet<Era> {
+function drawEras(chance: Chance, withMembers: boolean): ReadonlySet<Era> {
   const eras = new Set<Era>();
   if (chance.is(0.35)) eras.add('machines');
-  if (chance.is(0.25)) eras.add('members');
+  if (chance.is(0.25) || withMembers) eras.add('members');
   if (chance.is(0.15)) eras.add('versions');
   return eras;
 }

@@ -23,7 +23,7 @@ const FOUND: readonly (readonly [number, string])[] = [
 ];
 
 /** They are the runs that they were. */
-const AS_THEN = { redrives: false, damages: false } as const;
+const AS_THEN = { redrives: false, damages: false, absences: false } as const;
 
 for (let first = 1; first <= SEEDS; first += SEEDS_PER_TEST) {
   const last = first + SEEDS_PER_TEST - 1;

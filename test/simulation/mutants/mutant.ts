@@ -44,7 +44,7 @@ export function all(...heals: readonly (() => void)[]): () => void {
 
 /** How a seed is run to show the bug: without what came later, of which it needs nothing, so that it is the same run as before. */
 export function optionsFor({ options }: Mutant, seed: number): RunOptions {
-  return { redrives: false, damages: false, ...options, seed };
+  return { redrives: false, damages: false, absences: false, ...options, seed };
 }
 
 /** The promise by whose breach the seed shows the bug that is switched in; undefined: the seed does not show it. */

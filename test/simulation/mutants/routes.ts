@@ -3,7 +3,7 @@
 import { Announcer } from '../../../node/core/announcer.ts';
 import { Forwarder } from '../../../node/core/forwarder.ts';
 import { type Member, Membership } from '../../../node/core/membership.ts';
-import { RouteTable } from '../../../node/core/route-table.ts';
+import { Route, RouteTable } from '../../../node/core/route-table.ts';
 import { Router } from '../../../node/core/router.ts';
 import { KeyRing } from '../fake-keys.ts';
 import { BUG, type Mutant, NO_LOSS, replace, REST } from './mutant.ts';
@@ -113,6 +113,16 @@ export const OF_ROUTES: readonly Mutant[] = [
             return this.get(node) !== undefined;
           },
       ),
+  },
+  {
+    name: 'keeps nothing for subscriptions that somebody adopted who is known by hearsay',
+    options: { replicas: 2, absences: true },
+    caughtBy: [NO_LOSS],
+    infect: () => {
+      const right = Object.getOwnPropertyDescriptor(Route.prototype, 'by') ?? {};
+      Object.defineProperty(Route.prototype, 'by', { ...right, get: () => undefined });
+      return () => Object.defineProperty(Route.prototype, 'by', right);
+    },
   },
   {
     name: 'keeps for ever what it has for those that are no members',
