@@ -349,9 +349,13 @@ export class EventHistory {
     const { node, incarnation } = this.options;
     let run = first;
     let from: Arrived | 'here' | undefined;
+    let origin: NodeId | undefined;
+    let isNode = false;
     for (const event of events) {
-      const isOwn = event.origin === node && event.incarnation === incarnation;
-      const arrived = isOwn ? this.#isPublished(event) : this.#arrivalOf(event);
+      // of most it is the very text that the one before has: two are compared character by character
+      if (event.origin !== origin) isNode = (origin = event.origin) === node;
+      const isOwn = isNode && event.incarnation === incarnation;
+      const arrived = isOwn ? this.#isPublished(event) : this.#arrivalOf(event, from);
       if (arrived !== from) {
         if (run < this.#end) this.#origin(run, from, at);
         from = arrived;
@@ -384,8 +388,15 @@ export class EventHistory {
     else if (from) this.#fact(first, WHAT.landed, from.peer, '', from.at);
   }
 
-  /** Events are stored in the order in which they arrived: those before it were not stored. Undefined: it came from a copy. */
-  #arrivalOf(event: StoredEvent): Arrived | undefined {
+  /**
+   * Events are stored in the order in which they arrived: those before it were not stored. Undefined: it came from a copy. `before`: what
+   * the event before it came with.
+   */
+  #arrivalOf(event: StoredEvent, before: Arrived | 'here' | undefined): Arrived | undefined {
+    if (typeof before === 'object' && before.events[before.next]?.event === event) {
+      before.next++;
+      return before;
+    }
     for (let first = this.#arrived[0]; first && first.next === first.events.length; first = this.#arrived[0])
       this.#arrived.shift();
     let looked = 0;

@@ -105,8 +105,9 @@ export class TraceObserver {
       case 'deliver': {
         const consumer = this.#sessions.get(effect.session);
         if (!consumer) return;
-        for (const { event, token } of effect.deliveries)
-          if (token === NO_TOKEN) this.#entries.handedOut(event, atMs);
+        // all are of one subscription: an ephemeral one settles nothing
+        if (effect.deliveries[0]?.token === NO_TOKEN)
+          for (const { event } of effect.deliveries) this.#entries.handedOut(event, atMs);
         this.#deliveries.delivered(effect.deliveries, consumer, effect.session, atMs);
         return;
       }
