@@ -3,8 +3,9 @@
 import { COPY_COMPLETE, COPY_NAMED } from '../core/messages.ts';
 import { type CopyChange, encodePuts } from './copy-content.ts';
 import { cursorAt, rangesBetween } from './copy-order.ts';
+import * as keys from './keys.ts';
 import { type Change, del } from './level-changes.ts';
-import type { Database } from './level-recovery.ts';
+import { type Database, scan } from './level-recovery.ts';
 import { checkValue } from './suspicion.ts';
 
 /** All that there is behind `from`, up to `bytesMax` or a little more. Throws CorruptionError. */
@@ -27,7 +28,10 @@ export async function readRange(
   return { to: COPY_COMPLETE, content: encodePuts(puts) };
 }
 
-/** Deletes what the copy has in the range and the owner has not. */
+/**
+ * Deletes what the copy has in the range and the owner has not, and at once what was there for its sake, though ranges that are still to come
+ * would: a copy that comes no further is read as it is.
+ */
 export async function outdated(
   db: Database,
   { from, to }: { readonly from: string; readonly to: string },
@@ -37,8 +41,14 @@ export async function outdated(
   for (const change of given) if (change.type === 'put') there.add(change.key.toString('latin1'));
   const changes: Change[] = [];
   for (const { gt, lte } of rangesBetween(from, to)) {
-    for await (const key of db.keys({ gt, lte }))
-      if (!there.has(key.toString('latin1'))) changes.push(del(key));
+    for await (const key of db.keys({ gt, lte })) {
+      if (there.has(key.toString('latin1'))) continue;
+      changes.push(del(key));
+      const block = keys.blockOfKey(key);
+      if (block !== undefined) changes.push(del(keys.headKey(block))); // so that all entries of it count as settled
+      const queue = keys.isWithin(key, keys.queueRange) ? keys.queueOfKey(key) : undefined;
+      if (queue !== undefined) await scan(db, keys.entriesOf(queue), (entry) => changes.push(del(entry)));
+    }
   }
   return changes;
 }

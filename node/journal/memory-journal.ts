@@ -246,7 +246,10 @@ export class MemoryJournal implements Journal {
     const disk = this.#disk;
     const claimed = new Set<number>();
     const queues = [...disk.queues].sort(byNumber).map(([queue, name]) => {
-      const entries = [...(disk.entries.get(queue) ?? [])].sort(byNumber);
+      // of a copy that is on its way: an entry whose block is gone was settled, as on disk
+      const entries = [...(disk.entries.get(queue) ?? [])]
+        .filter(([block]) => disk.blocks.has(block))
+        .sort(byNumber);
       for (const [block] of entries) claimed.add(block);
       const blocks = new BlockList(
         entries.map(([block, { indices, first }]) => ({ block, count: indices.length, first })),

@@ -143,6 +143,42 @@ test('a copy comes to hold what the journal holds, whatever batches and ranges m
   );
 });
 
+test('a copy that takes the place of an older one can be read wherever it stops', async (t) => {
+  const base = await temporary(t);
+  let run = 0;
+  const batches = (all: readonly Step[]): Exclude<Step, 'reopen'>[] =>
+    all.flatMap((step) => (step === 'reopen' ? [] : [step]));
+  await fc.assert(
+    fc.asyncProperty(steps, steps, fc.constantFrom(1, 200), async (before, after, rangeBytes) => {
+      const { store } = await LevelCopies.open(join(base, `run-${++run}`));
+      const stream = new Stream(store);
+      const interpreter = new Interpreter();
+      await stream.start(3);
+      for (const { draws } of batches(before)) stream.journal.appendNow(interpreter.ops(draws), true);
+      while (stream.cursor !== COPY_COMPLETE) await stream.range(5_000);
+      // nothing of this is heard of until it is begun anew
+      for (const { draws } of batches(after)) stream.journal.appendNow(interpreter.ops(draws), true);
+      await stream.start(4);
+      while (stream.cursor !== COPY_COMPLETE) {
+        await stream.range(rangeBytes);
+        const disk = stream.memory.diskOf(OWNER);
+        assert(disk);
+        const inMemory = new MemoryJournal(disk);
+        const { queues } = inFull(inMemory.recoverNow());
+        assert.deepEqual(inFull(await store.read(OWNER)).queues, queues, `at ${stream.cursor}`);
+        for (const { queue, blocks } of queues)
+          for (const { block } of blocks) {
+            const [loaded] = await store.load(OWNER, block, [queue]);
+            assert.deepEqual(loaded, { queue, ...inMemory.loadNow(queue, [block])[0] });
+          }
+        inMemory.closeNow();
+      }
+      await store.close();
+    }),
+    { numRuns: process.env['LONG_TESTS'] === undefined ? 25 : 250 },
+  );
+});
+
 test('names come before blocks, so that a copy is of use for what comes from then on', async (t) => {
   const { store } = await LevelCopies.open(await temporary(t));
   const stream = new Stream(store);

@@ -161,7 +161,9 @@ function nameOf(received: Received): string {
 
 /** It is on one mesher, and goes nowhere from there but to its heir. */
 function judgeRedrivenTwice(found: Found, subscribed: Subscribed, before: Received, again: Received): void {
-  if (subscribed.movedAt > before.at) excuse(found, 'duplicate: taken over from a lost mesher');
+  // who moved it from a copy may have been taken over itself, and its heir not have known that
+  const isMoved = found.history.events.get(again.id)?.takenOver === true;
+  if (isMoved || subscribed.movedAt > before.at) excuse(found, 'duplicate: taken over from a lost mesher');
   else if (found.history.isPutBackAfter(homeOf(subscribed), before.at))
     excuse(found, 'duplicate: a disk was put back');
   else

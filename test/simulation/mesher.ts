@@ -10,7 +10,7 @@ import { COPY_COMPLETE } from '../../node/core/messages.ts';
 import type { CopyHead, Delivery, Keys, LoadedEntry, QueuedEntry, Recovered } from '../../node/core/ports.ts';
 import type { Effect, Input, Now, Reply, RequestId, SessionId } from '../../node/core/steps.ts';
 import type { Timing } from '../../node/core/timing.ts';
-import { WIRE_VERSION } from '../../node/core/wire-version.ts';
+import { speaks, WIRE_VERSION } from '../../node/core/wire-version.ts';
 import { encodeOps } from '../../node/journal/copy-content.ts';
 import type { Difference } from '../../node/observe/ledger/difference.ts';
 import { Ledger } from '../../node/observe/ledger/ledger.ts';
@@ -498,7 +498,8 @@ export class SimMesher implements Host, Client {
         this.#dropCopy(effect.owner);
         return;
       case 'claim':
-        registry.claim(this, effect);
+        // who is put back to a version without copies has forgotten what they are for
+        if (speaks(this.wireVersion, 'copy-held')) registry.claim(this, effect);
         return;
       case 'end-claims':
         registry.endClaims(this, effect.owner, effect.ends);

@@ -369,7 +369,7 @@ export class EventHistory {
 
   /** Undefined: it was there before, and is or was a dead letter. */
   #isPublished(event: StoredEvent): 'here' | undefined {
-    const wasThere = event.deadLetter !== undefined || this.#returned.has(event);
+    const wasThere = event.deadLetter !== undefined || (this.#returned.size > 0 && this.#returned.has(event));
     return wasThere ? undefined : 'here';
   }
 

@@ -31,6 +31,8 @@ export class Entries {
   readonly #entered = new Map<string, OpenSpan | undefined>();
   readonly #marks = new Marks();
   readonly #recent = new Set<string>();
+  /** Some were made since the last batch: they are in the next. */
+  #deadLetters = false;
   /** Of the batch that is being written. */
   #writing:
     | {
@@ -140,12 +142,19 @@ export class Entries {
     } else if (span) this.#spans.forget('too-many-open');
   }
 
+  deadLettered(): void {
+    this.#deadLetters = true;
+  }
+
   appending({ batch, ops, sync }: Extract<Effect, { kind: 'append' }>, atMs: number): void {
     const spans: OpenSpan[] = [];
     let events = 0;
+    const mayHaveTraced = this.#deadLetters || this.#entered.size > 0;
+    this.#deadLetters = false;
     for (const op of ops) {
       if (op.op !== 'block') continue;
       events += op.events.length;
+      if (!mayHaveTraced) continue;
       for (const event of op.events) {
         if (this.#marks.mayHave(event.hash) || event.deadLetter) this.#stored(event, spans, atMs);
       }

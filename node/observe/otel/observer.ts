@@ -111,6 +111,9 @@ export class TraceObserver {
         this.#deliveries.delivered(effect.deliveries, consumer, effect.session, atMs);
         return;
       }
+      case 'fate':
+        if (effect.what === 'dead-lettered') this.#entries.deadLettered();
+        return;
       case 'reply': {
         const { request, reply } = effect;
         this.#entries.replied(request, reply, atMs);

@@ -334,6 +334,12 @@ test('an event that is handed out again ends the delivery before', () => {
   assert.notEqual(seen.spans[0]?.spanId, seen.spans[1]?.spanId);
 });
 
+/** As the core says it of each dead letter that it makes. */
+function rejected(event: StoredEvent): Effect {
+  const place = { queue: 2, block: 1, index: 0, position: undefined, attempt: 1 };
+  return { kind: 'fate', what: 'dead-lettered', reason: 'rejected', to: 'billing', event, ...place };
+}
+
 test('a dead letter is an entry of its own, below that of the event', () => {
   const seen = new Seen('a');
   const event = traced({ origin: 'a' });
@@ -346,7 +352,7 @@ test('a dead letter is an entry of its own, below that of the event', () => {
   const dead = traced({ origin: 'a', deadLetter, topic: 'dead/orders' });
   seen.step([publish(event)], [append(1, event)]);
   seen.step([{ kind: 'appended', batch: 1 }], [answered()]);
-  seen.step([attach], [append(2, dead)]);
+  seen.step([attach], [rejected(event), append(2, dead)]);
   seen.step([{ kind: 'appended', batch: 2 }], [deliver(dead)]);
   seen.step([settle('ack')]);
   const letter = seen.only('dead-letter');
@@ -361,7 +367,7 @@ test('an event that was redriven, and rejected again, is a dead letter with span
   const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
   for (const sequence of [2, 4]) {
     const dead = traced({ origin: 'a', incarnation: 1, sequence, deadLetter });
-    seen.step([], [append(sequence, dead)]);
+    seen.step([], [rejected(dead), append(sequence, dead)]);
     seen.step([{ kind: 'appended', batch: sequence }]);
   }
   const names = seen.spans.map(({ name }) => name).sort();
