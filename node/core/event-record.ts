@@ -5,7 +5,6 @@
 //              [ subscription:text16 reason:text16 attempts:u32 topic:text16 ]      when flags & 1 (dead letter)
 //              cloudEvent:bytes                                                      the rest
 //   text16  := length:u16 utf8:bytes{length}            all numbers big-endian
-//   flags   := 1 dead letter, 2 whoever took the event looked, and it carries no trace context: no hop looks for one again
 //
 // f64 holds our integers (< 2^53) and times exactly. Decoding never trusts a length: every read is bounded, and what was
 // decoded can be encoded again (a dead letter has the topic and the key of an event that may have come from anywhere).
@@ -17,8 +16,6 @@ import { RECORD_TEXT_BYTES_MAX } from './limits.ts';
 
 const VERSION = 1;
 const FLAG_DEAD_LETTER = 1;
-const FLAG_NO_TRACE_CONTEXT = 2;
-const FLAGS = FLAG_DEAD_LETTER | FLAG_NO_TRACE_CONTEXT;
 const FIXED_BYTES = 2 + 8 * 4 + 4;
 const PATH_MAX = 16;
 /** The last moment that a Date can hold (ECMA-262 §21.4.1.1). */
@@ -159,7 +156,7 @@ class EventRecord implements StoredEvent {
   #writeHeader(target: Buffer, start: number, texts: SharedTexts): void {
     const { deadLetter: dead } = this;
     target[start] = VERSION;
-    target[start + 1] = (dead ? FLAG_DEAD_LETTER : 0) | (this.noTraceContext ? FLAG_NO_TRACE_CONTEXT : 0);
+    target[start + 1] = dead ? FLAG_DEAD_LETTER : 0;
     target.writeDoubleBE(this.expiresAt, start + 2);
     target.writeDoubleBE(this.acceptedAt, start + 10);
     target.writeDoubleBE(this.incarnation, start + 18);
@@ -239,7 +236,7 @@ export function decodeRecord(bytes: Uint8Array, known = new KnownHeaders()): Sto
   if (record.length < FIXED_BYTES + 1 || record[0] !== VERSION)
     throw new RecordError('not an event record of version 1');
   const flags = record[1] ?? 0;
-  if (flags > FLAGS) throw new RecordError(`unknown flags ${flags}`);
+  if (flags > FLAG_DEAD_LETTER) throw new RecordError(`unknown flags ${flags}`);
   const topicEnd = endOfText16(record, FIXED_BYTES);
   const keyEnd = endOfText16(record, topicEnd);
   const topic = known.topics.find(record, FIXED_BYTES + 2, topicEnd, textAt);
@@ -249,21 +246,12 @@ export function decodeRecord(bytes: Uint8Array, known = new KnownHeaders()): Sto
   const { origin, path } = tail;
   const tailEnd = keyEnd + tail.bytes.length;
   const { deadLetter, end } =
-    (flags & FLAG_DEAD_LETTER) !== 0
-      ? readDeadLetter(record, tailEnd)
-      : { deadLetter: undefined, end: tailEnd };
-  const noTraceContext = (flags & FLAG_NO_TRACE_CONTEXT) !== 0;
+    flags === FLAG_DEAD_LETTER ? readDeadLetter(record, tailEnd) : { deadLetter: undefined, end: tailEnd };
   const acceptedAt = whole(record.readDoubleBE(10), TIME_MS_MAX);
   const incarnation = whole(record.readDoubleBE(18));
   const sequence = whole(record.readDoubleBE(26));
   return EventRecord.ofRecord(
-    {
-      topic,
-      key,
-      expiresAt: whole(record.readDoubleBE(2), TIME_MS_MAX),
-      hash: record.readUInt32BE(34),
-      noTraceContext,
-    },
+    { topic, key, expiresAt: whole(record.readDoubleBE(2), TIME_MS_MAX), hash: record.readUInt32BE(34) },
     { origin, incarnation, sequence, acceptedAt, path, deadLetter },
     record,
     end,

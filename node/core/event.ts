@@ -25,7 +25,7 @@ export interface NewEvent {
   readonly hash: number;
   /** The CloudEvent in Protobuf format (io.cloudevents.v1.CloudEvent). */
   readonly cloudEvent: Uint8Array;
-  /** Whoever took it looked, and it carries no trace context (`traceparent`, `sw8`): no hop need look again. */
+  /** Somebody looked, and it carries no trace context (`traceparent`, `sw8`): nobody need look again. */
   readonly noTraceContext?: boolean;
 }
 

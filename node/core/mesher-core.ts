@@ -691,15 +691,8 @@ export class MesherCore {
   #deadLetter(subscription: Subscription, item: QueueItem, reason: string): void {
     const { event } = item;
     const topic = event.deadLetter ? undefined : subscription.delivery.deadLetterTopic;
-    const { key, hash, cloudEvent, noTraceContext = false } = event;
-    const dead: NewEvent = {
-      topic: topic ?? event.topic,
-      expiresAt: 0,
-      key,
-      hash,
-      cloudEvent,
-      noTraceContext,
-    };
+    const { key, hash, cloudEvent } = event;
+    const dead: NewEvent = { topic: topic ?? event.topic, expiresAt: 0, key, hash, cloudEvent };
     const record = this.#record(dead, event.acceptedAt, {
       subscription: subscription.name,
       reason: reason.slice(0, 1024),
@@ -750,15 +743,8 @@ export class MesherCore {
     const taken = dead.takeOut(wanted);
     for (let i = taken.length; i < wanted.length; i++) leave(NOT_HELD);
     for (const letter of taken) {
-      const { topic, key, hash, cloudEvent, noTraceContext = false, acceptedAt, deadLetter } = letter.event;
-      const event: NewEvent = {
-        topic: deadLetter?.topic ?? topic,
-        expiresAt: 0,
-        key,
-        hash,
-        cloudEvent,
-        noTraceContext,
-      };
+      const { topic, key, hash, cloudEvent, acceptedAt, deadLetter } = letter.event;
+      const event: NewEvent = { topic: deadLetter?.topic ?? topic, expiresAt: 0, key, hash, cloudEvent };
       const record = this.#record(event, acceptedAt, undefined);
       this.commits.offer(record);
       this.#effects.push(redrivenLetter(dead.queue, letter, record));

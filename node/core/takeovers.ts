@@ -5,8 +5,7 @@
 //   kept ──(gone, registry up)──▶ claiming ──▶ moving ──▶ ending ──▶ claiming ──(all are done)──▶ dropped
 //
 // Where a claimant is gone itself before it was done, its own heir says in the registry how far it had come, as its journal has it: the
-// rest is free again, and whoever still has a copy claims that. So does a claimant that has lost the copy. Of a claimant that is no member
-// any more and of whom nobody has a copy there will be no heir: whoever waits for it says that it came nowhere.
+// rest is free again, and whoever still has a copy claims that. So does a claimant that has lost the copy.
 //
 // Invariants. Nothing is taken over that was not claimed; without a registry nothing is. Blocks are marked as done only
 // when as many disks have them as custody asks. What is claimed now is noted in the own journal until the registry has it as done:
@@ -14,7 +13,7 @@
 // moved, so they come after what was queued before.
 
 import type { Counters } from './counters.ts';
-import { type Copies, NO_COPY } from './copies.ts';
+import type { Copies } from './copies.ts';
 import { CopyMove, type CopyMovePorts } from './copy-move.ts';
 import type { NodeId } from './event.ts';
 import { COPY_COMPLETE, type CopyHeld } from './messages.ts';
@@ -49,8 +48,6 @@ interface Lost {
   ask: number;
   /** Nothing was free when it was asked last, and somebody else is still at it. */
   isWatching: boolean;
-  /** Who was at it then. */
-  takers: readonly NodeId[];
   move: CopyMove | undefined;
   ends: readonly ClaimsEnd[];
 }
@@ -158,23 +155,8 @@ export class Takeovers {
     const pause = lost.isWatching ? timing.relistEveryMs : timing.pullTimeoutMs;
     if (now.monotonic - lost.askedAt < pause) return;
     lost.askedAt = now.monotonic;
-    const without = lost.isWatching ? lost.takers.filter((taker) => this.#hasNoHeir(taker, now)) : [];
-    if (without.length > 0) {
-      const ends = without.map((taker): ClaimsEnd => ({ taker, moved: [], keep: [] }));
-      emit({ kind: 'end-claims', owner, ends });
-      for (const taker of without) this.#newest.forget(taker);
-      lost.isWatching = false;
-      return;
-    }
     lost.ask = ++this.#asks;
     emit({ kind: 'claim', owner, ask: lost.ask, blocks: blocksIn(head) });
-  }
-
-  /** It was away for so long that it is forgotten, and nobody can tell how far it came. */
-  #hasNoHeir(taker: NodeId, now: Now): boolean {
-    const { statusOf, copies } = this.#ports;
-    const isGone = statusOf(taker) === 'unknown' && copies.all().every(({ owner }) => owner !== taker);
-    return isGone && this.#newest.isOurs(taker, NO_COPY, now);
   }
 
   #lostOf(owner: NodeId): Lost {
@@ -186,7 +168,6 @@ export class Takeovers {
       askedAt: -Infinity,
       ask: 0,
       isWatching: false,
-      takers: [],
       move: undefined,
       ends: [],
     };
@@ -212,10 +193,7 @@ export class Takeovers {
       const ranges = own.map(({ from, upTo }) => ({ from, upTo }));
       this.#move({ owner, isHeir, claims: ranges, upTo: 0 }, false);
     } else if (claims.every(({ isDone }) => isDone)) this.#forget(owner);
-    else {
-      lost.isWatching = true;
-      lost.takers = claims.flatMap(({ taker, isDone }) => (isDone ? [] : [taker]));
-    }
+    else lost.isWatching = true;
   }
 
   #forget(owner: NodeId): void {

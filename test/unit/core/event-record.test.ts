@@ -20,7 +20,6 @@ const event = fc
       key: text,
       hash: fc.nat({ max: 2 ** 31 - 1 }).map((half) => half * 2 + 1),
       cloudEvent: fc.uint8Array({ maxLength: 300 }),
-      noTraceContext: fc.boolean(),
     }),
     from: fc.record({
       origin: text,
@@ -162,7 +161,7 @@ test('a record of another version, with unknown flags, without a path or with nu
   const pathAt = 38 + 2 + 'orders/created'.length + 2 + 2 + '12D3KooWTestOrigin'.length;
   const bad = [
     edited((bytes) => bytes.writeUInt8(2, 0)),
-    edited((bytes) => bytes.writeUInt8(4, 1)),
+    edited((bytes) => bytes.writeUInt8(2, 1)),
     edited((bytes) => bytes.writeUInt8(0, pathAt)),
     storedEvent({ path: Array.from({ length: 17 }, () => 'c') }).record,
     ...[2, 10].map((at) => edited((bytes) => bytes.writeDoubleBE(TIME_MS_MAX + 1, at))),

@@ -116,7 +116,7 @@ export class TakeoverHolder {
       counters,
       copies: this.copies,
       emit,
-      statusOf: (other) => cluster.statusOf(other),
+      statusOf: (other) => (cluster.isAlive(other) ? 'alive' : 'dead'),
       neighbours: () => cluster.others(node),
       registryUp: () => true,
       isBusy: () => false,
@@ -210,7 +210,6 @@ export class TakeoverCluster {
   claims: Claims = {};
   readonly #holders = new Map<string, TakeoverHolder>();
   readonly #journals = new Map<string, BenchJournal>();
-  readonly #forgotten = new Set<string>();
   #now = 1_000_000;
   readonly #later: { readonly at: number; readonly tell: () => void }[] = [];
   /** What becomes of the answers to a mesher's questions, in turn; after the last: at once. */
@@ -241,19 +240,9 @@ export class TakeoverCluster {
     return this.#holders.get(node)?.isAlive ?? false;
   }
 
-  statusOf(node: string): 'alive' | 'dead' | 'unknown' {
-    if (this.#forgotten.has(node)) return 'unknown';
-    return this.isAlive(node) ? 'alive' : 'dead';
-  }
-
-  /** It is dead, and has been for so long that it is no member any more. */
-  forget(node: string): void {
-    this.#forgotten.add(node);
-  }
-
   others(node: string): { node: string; isLinked: boolean }[] {
     return [...this.#holders.values()].flatMap((one) =>
-      one.node === node || this.#forgotten.has(one.node) ? [] : { node: one.node, isLinked: one.isAlive },
+      one.node === node ? [] : { node: one.node, isLinked: one.isAlive },
     );
   }
 

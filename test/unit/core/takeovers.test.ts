@@ -193,32 +193,3 @@ test('an heir that is lost before it has moved anything leaves its claim to be f
   assert.deepEqual(cluster.moved('lost'), { b: blocks(0, 10) });
   assert.deepEqual(cluster.claimsOn('lost'), ['b 0-10 done']);
 });
-
-test('an heir that is lost, and of whom nobody has a copy, is waited for as long as it is a member', () => {
-  const cluster = new TakeoverCluster({
-    a: [copyOf('lost', whole(10))],
-    b: [copyOf('lost', whole(9))],
-    c: [],
-  });
-  before(0, cluster, () => cluster.holder('a').die());
-  cluster.run();
-  assert.deepEqual(cluster.claimsOn('lost'), ['a 0-10'], 'it may come back, and go on');
-  cluster.forget('a');
-  cluster.run();
-  assert.deepEqual(cluster.moved('lost'), { b: blocks(0, 9) });
-  assert.deepEqual(cluster.claimsOn('lost'), ['b 0-9 done']);
-});
-
-test('what a lost heir claimed is not freed by whoever forgot it, while another has its copy', () => {
-  const cluster = new TakeoverCluster({
-    a: [copyOf('lost', whole(10))],
-    b: [copyOf('lost', whole(10))],
-    c: [copyOf('a', whole(3))],
-  });
-  before(4, cluster, () => cluster.holder('a').die());
-  cluster.run(() => !cluster.holder('a').isAlive);
-  cluster.forget('a');
-  cluster.run();
-  assert.deepEqual(cluster.moved('lost'), { a: blocks(0, 4), b: blocks(4, 10) });
-  assert.deepEqual(cluster.moved('a'), { c: blocks(0, 3) });
-});

@@ -25,7 +25,6 @@ export const storedEvent: fc.Arbitrary<StoredEvent> = fc
       key: text(10),
       hash: fc.nat({ max: 0xffff_ffff }),
       cloudEvent: bytes,
-      noTraceContext: fc.boolean(),
     }),
     from: fc.record({
       origin: text(20),
