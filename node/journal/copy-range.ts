@@ -5,7 +5,7 @@ import { type CopyChange, encodePuts } from './copy-content.ts';
 import { cursorAt, rangesBetween } from './copy-order.ts';
 import * as keys from './keys.ts';
 import { type Change, del } from './level-changes.ts';
-import { type Database, scan } from './level-recovery.ts';
+import { type Database, read, scan } from './level-recovery.ts';
 import { checkValue } from './suspicion.ts';
 
 /** All that there is behind `from`, up to `bytesMax` or a little more. Throws CorruptionError. */
@@ -49,6 +49,19 @@ export async function outdated(
       const queue = keys.isWithin(key, keys.queueRange) ? keys.queueOfKey(key) : undefined;
       if (queue !== undefined) await scan(db, keys.entriesOf(queue), (entry) => changes.push(del(entry)));
     }
+  }
+  return changes;
+}
+
+/** Deletes the entries of queues that have other names from now on: their owner has used a number again, and they are those of the old one. */
+export async function renamed(db: Database, given: readonly CopyChange[]): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const change of given) {
+    if (change.type !== 'put' || !keys.isWithin(change.key, keys.queueRange)) continue;
+    const queue = keys.queueOfKey(change.key);
+    const before = await read(db, change.key);
+    if (queue === undefined || !before || before.equals(change.value)) continue;
+    await scan(db, keys.entriesOf(queue), (entry) => changes.push(del(entry)));
   }
   return changes;
 }

@@ -20,7 +20,7 @@ import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
 import { COPY_COMPLETE } from '../core/messages.ts';
 import { type CopyChange as ContentChange, decodeContent } from './copy-content.ts';
-import { outdated } from './copy-range.ts';
+import { outdated, renamed } from './copy-range.ts';
 import * as keys from './keys.ts';
 import { type Change, del, encoded } from './level-changes.ts';
 import { LevelJournal, openDatabase } from './level-journal.ts';
@@ -232,6 +232,7 @@ export class LevelCopies implements CopyStore {
     given: readonly ContentChange[],
   ): Promise<Change[]> {
     const changes: Change[] = range ? await outdated(db, range, given) : [];
+    changes.push(...(await renamed(db, given)));
     for (const change of given) {
       if (change.type !== 'drop-queue') {
         changes.push(change);
@@ -274,7 +275,7 @@ export class LevelCopies implements CopyStore {
   async read(owner: NodeId): Promise<Recovered> {
     return this.#inTurn(owner, async (copy) => {
       copy.journal = new LevelJournal(copy.db, this.#dirOf(owner));
-      return copy.journal.recover();
+      return copy.journal.recover('copy');
     });
   }
 

@@ -195,11 +195,11 @@ export class LevelJournal implements Journal {
     return { ...this.#counters };
   }
 
-  async recover(): Promise<Recovered> {
+  async recover(of: 'journal' | 'copy' = 'journal'): Promise<Recovered> {
     invariant(this.#status === 'opened', 'a journal is recovered once, before anything else');
     this.#status = 'recovered';
     try {
-      const recovered = await recoverLevel(this.#db);
+      const recovered = await recoverLevel(this.#db, of);
       this.#nextBlock = recovered.nextBlock;
       this.#truncation = await Truncation.open(this.#db, recovered.nextBlock);
       for (const { queue } of recovered.queues) this.#queues.add(queue);

@@ -27,14 +27,15 @@ type Queues = Map<number, { readonly queue: number; readonly name: string; reado
 const SCAN_ENTRIES = 1000;
 const SCAN_BYTES = 256 * 1024;
 
-export async function recoverLevel(db: Database): Promise<Recovered> {
+/** `copy`: what it was read from may have been ahead of what was sent, so an entry may come before its queue. */
+export async function recoverLevel(db: Database, of: 'journal' | 'copy'): Promise<Recovered> {
   const { heads, nextBlock } = await recoverHeads(db);
   const queues: Queues = new Map();
   await scan(db, keys.queueRange, (key, value) => {
     const queue = keys.queueOfKey(key) ?? badKey(key);
     queues.set(queue, { queue, name: codec.decodeText(key, value), blocks: new BlockList() });
   });
-  const unclaimedBlocks = await recoverEntries(db, heads, queues);
+  const unclaimedBlocks = await recoverEntries(db, heads, queues, of);
   const marks: Recovered['marks'][number][] = [];
   await scan(db, keys.markRange, (key, value) => {
     marks.push({ ...(keys.partsOfMarkKey(key) ?? badKey(key)), position: codec.decodePosition(key, value) });
@@ -85,7 +86,12 @@ async function recoverHeads(db: Database): Promise<{ heads: BlockSet; nextBlock:
 }
 
 /** Fills the queues' blocks; returns the blocks that none of them wants. */
-async function recoverEntries(db: Database, heads: BlockSet, queues: Queues): Promise<number[]> {
+async function recoverEntries(
+  db: Database,
+  heads: BlockSet,
+  queues: Queues,
+  of: 'journal' | 'copy',
+): Promise<number[]> {
   const claimed = new BlockSet();
   const settled: Change[] = [];
   await scan(db, keys.entryRange, (key, value) => {
@@ -96,6 +102,7 @@ async function recoverEntries(db: Database, heads: BlockSet, queues: Queues): Pr
       return;
     }
     const owner = queues.get(queue);
+    if (!owner && of === 'copy') return; // nobody was told yet that the copy has it
     if (!owner) throw new CorruptionError(`block ${block} is wanted by queue ${queue}, which does not exist`);
     claimed.add(block);
     owner.blocks.push({ block, ...head });

@@ -34,9 +34,16 @@ export class MemoryCopies {
     if (!copy) this.#copies.set(owner, (copy = { disk: new MemoryDisk(), head, parts: [] }));
     const { disk } = copy;
     const gone = change ? outdated(disk, change) : [];
+    const given = change ? decodeContent(change.content).flatMap(opsOfChange) : [];
     const ops = [
       ...gone.flatMap((key) => opsOfChange({ type: 'del', key })),
-      ...(change ? decodeContent(change.content).flatMap(opsOfChange) : []),
+      // its owner has used a number again: the entries are those of the old one
+      ...given.flatMap((op): JournalOp[] =>
+        op.op === 'queue' && (disk.queues.get(op.queue) ?? op.name) !== op.name
+          ? [{ op: 'drop-queue', queue: op.queue }]
+          : [],
+      ),
+      ...given,
     ];
     if (change?.isPart === true) {
       copy.parts.push(...ops);

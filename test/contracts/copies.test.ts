@@ -77,6 +77,14 @@ class Stream {
     const { to, content } = await this.journal.readRange(from, bytesMax);
     await this.#write({ ...this.#head, cursor: to }, { content, isPart: false, range: { from, to } });
   }
+
+  /** Until nothing is left; `look` is called wherever it stops. */
+  async complete(bytesMax: number, look: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    while (this.cursor !== COPY_COMPLETE) {
+      await this.range(bytesMax);
+      await look();
+    }
+  }
 }
 
 const copied = ({ queues, unclaimedBlocks, marks, subscriptions }: RecoveredInFull): unknown => ({
@@ -155,12 +163,11 @@ test('a copy that takes the place of an older one can be read wherever it stops'
       const interpreter = new Interpreter();
       await stream.start(3);
       for (const { draws } of batches(before)) stream.journal.appendNow(interpreter.ops(draws), true);
-      while (stream.cursor !== COPY_COMPLETE) await stream.range(5_000);
+      await stream.complete(5_000);
       // nothing of this is heard of until it is begun anew
       for (const { draws } of batches(after)) stream.journal.appendNow(interpreter.ops(draws), true);
       await stream.start(4);
-      while (stream.cursor !== COPY_COMPLETE) {
-        await stream.range(rangeBytes);
+      await stream.complete(rangeBytes, async () => {
         const disk = stream.memory.diskOf(OWNER);
         assert(disk);
         const inMemory = new MemoryJournal(disk);
@@ -172,11 +179,64 @@ test('a copy that takes the place of an older one can be read wherever it stops'
             assert.deepEqual(loaded, { queue, ...inMemory.loadNow(queue, [block])[0] });
           }
         inMemory.closeNow();
-      }
+      });
       await store.close();
     }),
     { numRuns: process.env['LONG_TESTS'] === undefined ? 25 : 250 },
   );
+});
+
+test('a queue that took the number of another has none of its entries, wherever the copy stops', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  const stream = new Stream(store);
+  stream.journal.appendNow(
+    [
+      { op: 'queue', queue: 5, name: 's:old' },
+      { op: 'block', block: 1, events: storedEvents(2) },
+      { op: 'entry', queue: 5, block: 1, entry: wants(0, 1) },
+    ],
+    true,
+  );
+  await stream.start(3);
+  await stream.complete(1_000_000);
+  stream.journal.appendNow([{ op: 'drop-queue', queue: 5 }], true);
+  stream.journal.appendNow([{ op: 'queue', queue: 5, name: 's:new' }], true);
+  await stream.start(4);
+  await stream.range(1_000_000);
+  assert.equal(stream.cursor, COPY_NAMED);
+  const named = [{ queue: 5, name: 's:new', blocks: [] }];
+  assert.deepEqual(inFull(await store.read(OWNER)).queues, named);
+  const disk = stream.memory.diskOf(OWNER);
+  assert(disk);
+  assert.deepEqual(inFull(new MemoryJournal(disk).recoverNow()).queues, named);
+  await store.close();
+});
+
+test('a copy that has entries of a queue that it has not heard of yet is read without them', async (t) => {
+  const { store } = await LevelCopies.open(await temporary(t));
+  const stream = new Stream(store);
+  stream.journal.appendNow([{ op: 'queue', queue: 1, name: 's:a' }], true);
+  await stream.start(3);
+  await stream.range(1_000_000);
+  assert.equal(stream.cursor, COPY_NAMED);
+  // the journal is ahead of what was sent
+  stream.journal.appendNow(
+    [
+      { op: 'queue', queue: 2, name: 's:b' },
+      { op: 'block', block: 1, events: storedEvents(2) },
+      { op: 'entry', queue: 1, block: 1, entry: wants(0) },
+      { op: 'entry', queue: 2, block: 1, entry: wants(0, 1) },
+    ],
+    true,
+  );
+  await stream.range(1_000_000);
+  assert.equal(stream.cursor, COPY_COMPLETE);
+  const { queues } = inFull(await store.read(OWNER));
+  assert.deepEqual(
+    queues.map(({ queue, blocks }) => [queue, blocks.map(({ block }) => block)]),
+    [[1, [1]]],
+  );
+  await store.close();
 });
 
 test('names come before blocks, so that a copy is of use for what comes from then on', async (t) => {

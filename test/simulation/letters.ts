@@ -320,7 +320,7 @@ export class Letters {
     else if (this.#ports.isGone(mesher) && this.#ports.cameElsewhere(id, subscription, mesher))
       this.#excuse('dead letter: its event came again from the copy of a lost mesher');
     else if (this.#ports.isGone(mesher) && this.#ports.isBestEffort(id))
-      this.#excuse('dead letter of best effort: lost with a mesher, before its copies had it');
+      this.#excuse('dead letter of best effort: lost with a mesher');
     else return false;
     return true;
   }

@@ -144,6 +144,12 @@ export class Population {
     return whole.length >= options.replicas - 1;
   }
 
+  #isHeldByAny({ node }: SimMesher): boolean {
+    return this.meshers.some(
+      (one) => !one.leaving && one.copies.recover().some(({ owner }) => owner === node),
+    );
+  }
+
   #countLost({ cluster, options }: SimMesher): boolean {
     const lost = this.#lost.get(cluster) ?? 0;
     if (lost >= options.replicas - 1) return false;
@@ -168,6 +174,8 @@ export class Population {
         !taker ||
         taker.leaving ||
         taker.options.replicas < REPLICAS_FOR_TWO ||
+        // what it claimed stays so where nobody has a copy of it: a known limit (ARCHITECTURE.md), not looked for here
+        !this.#isHeldByAny(taker) ||
         this.#isBeingMended(taker)
       ) {
         schedule.after(1, look);

@@ -375,6 +375,18 @@ test('an event that was redriven, and rejected again, is a dead letter with span
   assert.equal(new Set(seen.spans.map(({ spanId }) => spanId)).size, names.length);
 });
 
+test('a dead letter that waits for the batch under way is in the next, and has its spans', () => {
+  const seen = new Seen('a');
+  const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
+  const event = traced({ origin: 'a' });
+  const dead = traced({ origin: 'a', sequence: 2, deadLetter });
+  seen.step([publish(event)], [append(1, event)]);
+  seen.step([], [rejected(event)]);
+  seen.step([{ kind: 'appended', batch: 1 }], [answered(), append(2, dead)]);
+  seen.step([{ kind: 'appended', batch: 2 }]);
+  assert.equal(seen.only('dead-letter').parentId, seen.only('publish').spanId);
+});
+
 test('a dead letter that only an ephemeral subscriber wants has an entry, too', () => {
   const seen = new Seen('a');
   const deadLetter = { subscription: 'billing', reason: 'rejected', attempts: 1, topic: 't' };
