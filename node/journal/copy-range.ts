@@ -53,7 +53,10 @@ export async function outdated(
   return changes;
 }
 
-/** Deletes the entries of queues that have other names from now on: their owner has used a number again, and they are those of the old one. */
+/**
+ * Deletes the entries of queues that have other names from now on: their owner has used a number again, and they are those of the old one.
+ * Only as long as names are on their way: from then on the copy hears of each queue that goes.
+ */
 export async function renamed(db: Database, given: readonly CopyChange[]): Promise<Change[]> {
   const changes: Change[] = [];
   for (const change of given) {

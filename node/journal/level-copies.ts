@@ -18,7 +18,7 @@ import type {
 } from '../core/ports.ts';
 import { CorruptionError } from './bytes.ts';
 import * as codec from './codec.ts';
-import { COPY_COMPLETE } from '../core/messages.ts';
+import { COPY_COMPLETE, COPY_NAMED } from '../core/messages.ts';
 import { type CopyChange as ContentChange, decodeContent } from './copy-content.ts';
 import { outdated, renamed } from './copy-range.ts';
 import * as keys from './keys.ts';
@@ -200,7 +200,7 @@ export class LevelCopies implements CopyStore {
     change: CopyChange | undefined,
     given: readonly ContentChange[],
   ): Promise<boolean> {
-    const changes = change ? await this.#changesOf(copy, change, given) : [];
+    const changes = change ? await this.#changesOf(copy, head, change, given) : [];
     copy.partsBytes += change?.content.length ?? 0;
     if (copy.partsBytes > PARTS_BYTES_MAX) {
       copy.parts = [];
@@ -228,11 +228,12 @@ export class LevelCopies implements CopyStore {
 
   async #changesOf(
     { db, parts }: OpenCopy,
+    { cursor }: CopyHead,
     { range }: CopyChange,
     given: readonly ContentChange[],
   ): Promise<Change[]> {
     const changes: Change[] = range ? await outdated(db, range, given) : [];
-    changes.push(...(await renamed(db, given)));
+    if (range || cursor < COPY_NAMED) changes.push(...(await renamed(db, given)));
     for (const change of given) {
       if (change.type !== 'drop-queue') {
         changes.push(change);

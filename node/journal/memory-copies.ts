@@ -2,6 +2,7 @@
 // a copy are the same bytes as between journals on disk.
 
 import type { NodeId } from '../core/event.ts';
+import { COPY_NAMED } from '../core/messages.ts';
 import type { CopyChange as CopyWrite, CopyHead, JournalOp, RecoveredCopy } from '../core/ports.ts';
 import * as codec from './codec.ts';
 import { type CopyChange, decodeContent } from './copy-content.ts';
@@ -34,12 +35,13 @@ export class MemoryCopies {
     if (!copy) this.#copies.set(owner, (copy = { disk: new MemoryDisk(), head, parts: [] }));
     const { disk } = copy;
     const gone = change ? outdated(disk, change) : [];
+    const isNaming = change?.range !== undefined || head.cursor < COPY_NAMED;
     const given = change ? decodeContent(change.content).flatMap(opsOfChange) : [];
     const ops = [
       ...gone.flatMap((key) => opsOfChange({ type: 'del', key })),
       // its owner has used a number again: the entries are those of the old one
       ...given.flatMap((op): JournalOp[] =>
-        op.op === 'queue' && (disk.queues.get(op.queue) ?? op.name) !== op.name
+        isNaming && op.op === 'queue' && (disk.queues.get(op.queue) ?? op.name) !== op.name
           ? [{ op: 'drop-queue', queue: op.queue }]
           : [],
       ),
