@@ -5,7 +5,7 @@ import { type CopyChange, encodePuts } from './copy-content.ts';
 import { cursorAt, rangesBetween } from './copy-order.ts';
 import * as keys from './keys.ts';
 import { type Change, del } from './level-changes.ts';
-import { type Database, read, scan } from './level-recovery.ts';
+import { type Database, scan } from './level-recovery.ts';
 import { checkValue } from './suspicion.ts';
 
 /** All that there is behind `from`, up to `bytesMax` or a little more. Throws CorruptionError. */
@@ -59,11 +59,14 @@ export async function outdated(
  */
 export async function renamed(db: Database, given: readonly CopyChange[]): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const change of given) {
-    if (change.type !== 'put' || !keys.isWithin(change.key, keys.queueRange)) continue;
-    const queue = keys.queueOfKey(change.key);
-    const before = await read(db, change.key);
-    if (queue === undefined || !before || before.equals(change.value)) continue;
+  const named = given.flatMap((change) =>
+    change.type === 'put' && keys.isWithin(change.key, keys.queueRange) ? [change] : [],
+  );
+  const before = await db.getMany(named.map(({ key }) => key));
+  for (const [i, { key, value }] of named.entries()) {
+    const queue = keys.queueOfKey(key);
+    const known: Buffer | undefined = before[i];
+    if (queue === undefined || !known || known.equals(value)) continue;
     await scan(db, keys.entriesOf(queue), (entry) => changes.push(del(entry)));
   }
   return changes;

@@ -15,17 +15,23 @@ interface Payloads {
   readonly events: readonly Readonly<Record<string, unknown>>[];
 }
 
-function payloads(): Payloads {
+function payloads(bytesMax: number): Payloads {
   const { source, lines } = realEvents();
-  return { source, events: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+  const small = lines.filter((line) => Buffer.byteLength(line) <= bytesMax);
+  return { source, events: small.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
 export class Publisher {
-  readonly #payloads = payloads();
+  readonly #payloads: Payloads;
   /** Numbers acked. */
   acked = 0;
   /** Requests repeated because their answer never came: their events may be there twice. */
   repeated = 0;
+
+  /** `bytesMax`: larger events are left out. */
+  constructor(bytesMax = Infinity) {
+    this.#payloads = payloads(bytesMax);
+  }
 
   get source(): string {
     return this.#payloads.source;
