@@ -389,13 +389,14 @@ export class Faults {
     this.#restart(mesher);
   }
 
-  /** Without copies a mixed federation may stay as it is for ever; those that are to have some need meshers that know of copies. */
+  /** Without copies a mixed federation may stay as it is for ever; those that are to have some, or have one, must know of copies. */
   #upgradeAll(): void {
     const { meshers } = this.#ports;
     for (const mesher of meshers) {
       const mates = meshers.filter(({ cluster }) => cluster === mesher.cluster);
-      if (mesher.wireVersion === WIRE_VERSION || mates.every(({ options }) => options.replicas === 1))
-        continue;
+      const isAlone = ({ options, copies }: SimMesher): boolean =>
+        options.replicas === 1 && copies.recover().length === 0;
+      if (mesher.wireVersion === WIRE_VERSION || mates.every(isAlone)) continue;
       mesher.crash(false, 'a newer version is installed');
       mesher.wireVersion = WIRE_VERSION;
       mesher.start();

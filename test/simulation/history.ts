@@ -19,6 +19,7 @@ import { HeldRoutes } from './held-routes.ts';
 import { Letters } from './letters.ts';
 import type { MesherObserver, SimMesher } from './mesher.ts';
 import type { Host, NetworkObserver } from './network.ts';
+import { OlderCopies } from './older-copies.ts';
 import { placeOf } from './place.ts';
 import { Reasons } from './reasons.ts';
 import { Rejections, type Undead } from './rejections.ts';
@@ -137,6 +138,7 @@ export class History implements MesherObserver, NetworkObserver {
   readonly reasons: Reasons;
   readonly fullLinks: FullLinks;
   readonly letters: Letters;
+  readonly olderCopies: OlderCopies;
   readonly rejections = new Rejections();
   /** Counters of meshers that died, by name and label. */
   readonly counted = new Map<string, number>();
@@ -173,6 +175,7 @@ export class History implements MesherObserver, NetworkObserver {
     this.#meshers = meshers;
     this.reasons = new Reasons(meshers);
     this.fullLinks = new FullLinks(meshers);
+    this.olderCopies = new OlderCopies(meshers);
     this.letters = new Letters({
       now: () => schedule.now,
       broken: (promise, facts) => this.broken(promise, facts),
@@ -302,6 +305,7 @@ export class History implements MesherObserver, NetworkObserver {
     this.reasons.stepped(mesher, effects);
     this.fullLinks.stepped(core, inputs, effects);
     this.letters.stepped(mesher, inputs, effects);
+    this.olderCopies.stepped(mesher, effects);
     const died = disconnectedBy(effects);
     this.#look(mesher, core, inputs, 'after', died, changes);
     const ticked = inputs.some(({ kind }) => kind === 'tick');

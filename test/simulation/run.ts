@@ -247,6 +247,7 @@ class World {
     for (;;) {
       schedule.runUntil(schedule.now + 500, failed);
       if (failed()) return;
+      this.#deleteReturned();
       const after = schedule.now - Math.max(healedAt, this.#population.lostAt);
       const heirsNow = this.#heirs();
       if (heirsNow !== heirs) changedAt = schedule.now;
@@ -276,6 +277,15 @@ class World {
         );
         return;
       }
+    }
+  }
+
+  /** Whoever deleted a subscription that is back with an older copy deletes it again. */
+  #deleteReturned(): void {
+    const why = 'a deleted subscription is back: nobody had a newer copy';
+    for (const subscriber of this.history.olderCopies.returned(this.#subscribers)) {
+      this.#excused.set(why, (this.#excused.get(why) ?? 0) + 1);
+      subscriber.deleteAgain();
     }
   }
 

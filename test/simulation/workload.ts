@@ -319,6 +319,7 @@ export class Subscriber {
 
   /** Its mesher may have forgotten that it was deleted. */
   deleteAgain(): void {
+    this.isDeleted = false;
     const { name } = this.#plan;
     this.#until(
       (done) => this.#mesher.request((request) => ({ kind: 'delete-subscription', request, name }), done),
