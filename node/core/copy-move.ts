@@ -59,6 +59,8 @@ export interface CopyMoveTask {
   readonly isHeir: boolean;
   /** They come now; else they came before, and what became of them since is newer than the copy. */
   readonly adopts: boolean;
+  /** Those that the lost mesher had adopted from this other one are not here: the copy with which the others came did not have them. */
+  readonly isElsewhere: (from: NodeId) => boolean;
   readonly claims: readonly BlockRange[];
   /** Blocks below this number have moved before. */
   readonly upTo: number;
@@ -116,8 +118,9 @@ export class CopyMove {
   }
 
   #wantOfSubscription(subscription: Subscription & { readonly adoptedFrom: NodeId }): AdoptedWant {
-    const { isHeir, adopts } = this.#task;
-    if (!isHeir) return { kind: 'heir', of: subscription.adoptedFrom, name: subscription.name };
+    const { isHeir, adopts, isElsewhere } = this.#task;
+    if (!isHeir || isElsewhere(subscription.adoptedFrom))
+      return { kind: 'heir', of: subscription.adoptedFrom, name: subscription.name };
     const { adoptSubscription, adoptedAs } = this.#ports;
     const name = adopts ? adoptSubscription(subscription) : adoptedAs(subscription);
     return name === undefined ? { kind: 'deleted', name: subscription.name } : { kind: 'subscription', name };

@@ -48,6 +48,7 @@ class Bench {
         owner: OWNER,
         isHeir: true,
         adopts: false,
+        isElsewhere: () => false,
         claims: [{ from: 0, upTo: 100 }],
         upTo: 0,
         progress: (upTo, theirs) => this.log.push(`note ${upTo}${theirs.length > 0 ? ' and theirs' : ''}`),
@@ -202,6 +203,13 @@ for (const { what, task = {}, queue, subscriptions = [], entry = {}, wants, said
     queue: 's:deleted',
     subscriptions: [named('deleted')],
     wants: Array<AdoptedWant>(2).fill({ kind: 'deleted', name: 'deleted' }),
+  },
+  {
+    what: 'a subscription that the lost mesher had adopted since the copy with which others came: whoever has it now',
+    task: { isElsewhere: (from: string) => from === 'earlier' },
+    queue: 's:orders',
+    subscriptions: [named('orders', { adoptedFrom: 'earlier' })],
+    wants: Array<AdoptedWant>(2).fill({ kind: 'heir', of: 'earlier', name: 'orders' }),
   },
   {
     what: 'a subscription, at a helper: the heir has it',
