@@ -2,11 +2,11 @@
 
 import { join } from 'node:path';
 import type { Federation } from '../../support/federation.ts';
-import { type Run, withRun } from '../harness/run.ts';
-import type { Subject } from '../harness/scenario.ts';
+import { Run } from '../harness/run.ts';
+import { type OpenSubject, runOnce, type Size, type Subject } from '../harness/scenario.ts';
 import type { PublisherRole, SubscriberRole } from './roles.ts';
 import { type Disk, slowerFsync } from './slower-fsync.ts';
-import { type Ends, measureThroughput, SECONDS, type Seconds } from './throughput.ts';
+import { type Ends, measureWindow, SECONDS, type Seconds, warm } from './throughput.ts';
 import { SUBSCRIPTION, TOPIC } from './topic.ts';
 
 /** What else is there during a run of Causeway. */
@@ -17,7 +17,7 @@ export interface Beside {
   readonly flags?: readonly string[];
   /** Left out: as in scenario 1. */
   readonly seconds?: Seconds;
-  /** Called when they are ready; returns how it ends. */
+  /** Called when they are to be loaded; returns how it ends. */
   readonly begin?: (federation: Federation) => Promise<() => void>;
 }
 
@@ -25,23 +25,43 @@ export function causeway(
   payloadBytes: number,
   { fsyncSlowerMs }: Disk = {},
   { name, flags = [], seconds, begin }: Beside = { name: 'Causeway' },
-): Subject {
+): Subject & Required<Pick<Subject, 'open'>> {
+  const open = async (size: Size): Promise<OpenSubject> => {
+    const run = new Run('durable');
+    try {
+      const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);
+      const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper, flags });
+      const { ends, whenSettled } = await openCauseway(run, payloadBytes, federation);
+      const { warmUp, window } = seconds ?? SECONDS[size];
+      const beside = async <T>(load: () => Promise<T>): Promise<T> => {
+        const end = await begin?.(federation);
+        try {
+          return await load();
+        } finally {
+          end?.();
+        }
+      };
+      await beside(() => warm(ends, warmUp));
+      return {
+        sample: async () => {
+          const sample = await beside(() => measureWindow(run, window, ends, { countsSyncs: true }));
+          await whenSettled();
+          return sample;
+        },
+        close: () => run.end(),
+      };
+    } catch (error) {
+      await run.end();
+      throw error;
+    }
+  };
   return {
     name,
     ready: async () => {
       if (fsyncSlowerMs !== undefined) await slowerFsync(fsyncSlowerMs);
     },
-    run: (size) =>
-      withRun('durable', async (run) => {
-        const wrapper = fsyncSlowerMs === undefined ? [] : await slowerFsync(fsyncSlowerMs);
-        const federation = await run.federation({ clusters: { a: 1, b: 1 }, wrapper, flags });
-        const { ends, whenSettled } = await openCauseway(run, payloadBytes, federation);
-        const end = await begin?.(federation);
-        const sample = await measureThroughput(run, seconds ?? SECONDS[size], ends, { countsSyncs: true });
-        end?.();
-        await whenSettled();
-        return sample;
-      }),
+    open,
+    run: (size) => runOnce(open, size),
   };
 }
 

@@ -24,14 +24,28 @@ export const SECONDS: Readonly<Record<Size, Seconds>> = {
 /** Traced for its fsyncs, after the window. */
 export const TRACED_EVENTS = 2000;
 
+/** Publishes for so long, and sees everything arrive, for nothing but that it was done. */
+export async function warm(ends: Ends, seconds: number): Promise<void> {
+  await pass(ends, { seconds });
+}
+
 /** `countsSyncs`: the servers say themselves how often they sync; else they are traced. */
 export async function measureThroughput(
   run: Run,
-  { warmUp, window }: Seconds,
+  seconds: Seconds,
+  ends: Ends,
+  counting: { readonly countsSyncs: boolean },
+): Promise<Sample> {
+  await warm(ends, seconds.warmUp);
+  return measureWindow(run, seconds.window, ends, counting);
+}
+
+export async function measureWindow(
+  run: Run,
+  window: number,
   ends: Ends,
   { countsSyncs }: { readonly countsSyncs: boolean },
 ): Promise<Sample> {
-  await pass(ends, { seconds: warmUp });
   const { result, figures } = await run.measure(() => pass(ends, { seconds: window }));
   const { events, seconds, duplicates } = result;
   const traced = countsSyncs

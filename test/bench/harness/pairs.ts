@@ -1,10 +1,10 @@
 // Runs one row: subject and reference by turns, the order swapped with each pair, so that neither always has the cold
 // cache, the fuller disk or the hotter machine. The very first run is the subject's: a reference may go by what was seen of
-// it. The first pair may be left out of the count, as a warm-up.
+// it. The first pair may be left out of the count, as a warm-up; rows whose subjects are open side by side need none.
 
 import { NotMeasured } from './not-measured.ts';
 import { rowResult, type Pair, type RowResult } from './results.ts';
-import type { Row, Size, Subject, Sample } from './scenario.ts';
+import type { OpenSubject, Row, Size, Subject, Sample } from './scenario.ts';
 
 export interface PairOptions {
   readonly size: Size;
@@ -26,37 +26,73 @@ export interface Ran {
 
 /** Throws NotMeasured, before any run, where the subject or the reference cannot be run here. */
 export async function runRow(row: Row, options: PairOptions): Promise<RowResult> {
-  const { pairs, warmUps, size, told = () => undefined } = options;
   // first of all: what lacks a program should not be found out after minutes of the other's warm-up
   await row.subject.ready?.();
   await row.reference?.ready?.();
-  const ran: Pair[] = [];
-  for (let i = -warmUps; i < pairs; i++) {
-    const run = async (subject: Subject): Promise<Sample> => {
-      const startedMs = performance.now();
-      const sample = checked(row, subject, await subject.run(size).catch(because(row, subject)));
-      const tookMs = performance.now() - startedMs;
-      told({ row: row.id, pair: Math.max(0, i + 1), subject: subject.name, sample, tookMs });
-      return sample;
-    };
-    const pair = await runPair(row, (i + warmUps) % 2 === 0, run);
-    if (i >= 0) ran.push(pair);
-  }
-  return rowResult(row, ran);
+  return rowResult(
+    row,
+    row.turns === undefined ? await runPairs(row, options) : await takeTurns(row, options),
+  );
 }
 
-async function runPair(
+type Told = Required<PairOptions>['told'];
+type Take = () => Promise<Sample>;
+
+/** Takes a sample of a row, looks at it, and tells of it. */
+async function taken(row: Row, subject: Subject, pair: number, take: Take, told: Told): Promise<Sample> {
+  const startedMs = performance.now();
+  const sample = checked(row, subject, await take().catch(because(row, subject)));
+  const tookMs = performance.now() - startedMs;
+  told({ row: row.id, pair, subject: subject.name, sample, tookMs });
+  return sample;
+}
+
+async function runPairs(
   row: Row,
-  subjectFirst: boolean,
-  run: (subject: Subject) => Promise<Sample>,
-): Promise<Pair> {
-  if (row.reference === undefined) return { subject: await run(row.subject) };
-  if (subjectFirst) {
-    const subject = await run(row.subject);
-    return { subject, reference: await run(row.reference) };
+  { pairs, warmUps, size, told = () => undefined }: PairOptions,
+): Promise<Pair[]> {
+  const ran: Pair[] = [];
+  for (let i = -warmUps; i < pairs; i++) {
+    const take = (subject: Subject) => () =>
+      taken(row, subject, Math.max(0, i + 1), () => subject.run(size), told);
+    const reference = row.reference && take(row.reference);
+    const pair = await runPair(take(row.subject), reference, (i + warmUps) % 2 === 0);
+    if (i >= 0) ran.push(pair);
   }
-  const reference = await run(row.reference);
-  return { subject: await run(row.subject), reference };
+  return ran;
+}
+
+/** `pairs` times both are started anew: how fast a process is, of those that do the same, is partly chance. */
+async function takeTurns(row: Row, { pairs, size, told = () => undefined }: PairOptions): Promise<Pair[]> {
+  const ran: Pair[] = [];
+  for (let i = 0; i < pairs; i++) {
+    const open: OpenSubject[] = [];
+    try {
+      const opened = async (subject: Subject): Promise<Take> => {
+        if (!subject.open) throw new Error(`${row.id} has turns, and ${subject.name} cannot stay open`);
+        const one = await subject.open(size).catch(because(row, subject));
+        open.push(one);
+        return () => taken(row, subject, ran.length + 1, () => one.sample(), told);
+      };
+      const subject = await opened(row.subject);
+      const reference = row.reference && (await opened(row.reference));
+      for (let turn = 0; turn < (row.turns ?? 0); turn++)
+        ran.push(await runPair(subject, reference, turn % 2 === 0));
+    } finally {
+      for (const one of open) await one.close();
+    }
+  }
+  return ran;
+}
+
+async function runPair(subject: Take, reference: Take | undefined, subjectFirst: boolean): Promise<Pair> {
+  if (reference === undefined) return { subject: await subject() };
+  if (subjectFirst) {
+    const first = await subject();
+    return { subject: first, reference: await reference() };
+  }
+  const first = await reference();
+  return { subject: await subject(), reference: first };
 }
 
 /** A long benchmark must say which run failed it. */

@@ -29,6 +29,25 @@ export interface Subject {
    * program that is not installed); never returns a made-up figure.
    */
   run(size: Size): Promise<Sample>;
+  /** The same, in parts, for rows that have `turns`. Left out: it can only be run as a whole. */
+  open?(size: Size): Promise<OpenSubject>;
+}
+
+/** Started and warm, and idle until it is asked. */
+export interface OpenSubject {
+  /** As often as one likes. Rejects where something was lost. */
+  sample(): Promise<Sample>;
+  close(): Promise<void>;
+}
+
+/** What `run` is, of a subject that can be open. */
+export async function runOnce(open: Required<Subject>['open'], size: Size): Promise<Sample> {
+  const opened = await open(size);
+  try {
+    return await opened.sample();
+  } finally {
+    await opened.close();
+  }
 }
 
 /** `short`: for the regression check, a few seconds a run. `full`: for docs/performance.md. */
@@ -43,6 +62,11 @@ export interface Row {
   readonly better: 'higher' | 'lower';
   readonly subject: Subject;
   readonly reference?: Subject;
+  /**
+   * Both are open at a time and sampled by turns, so often in each pair, of which every turn makes one: for differences that are smaller
+   * than what makes two runs differ. The one that waits must cost next to nothing. Left out: one runs after the other.
+   */
+  readonly turns?: number;
   /** The goal in words, and whether medians (and the median of the pairs' ratios, undefined without a reference) meet it. */
   readonly goal?: {
     readonly text: string;

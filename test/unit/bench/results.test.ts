@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { NotMeasured } from '../../bench/harness/not-measured.ts';
 import { runRow } from '../../bench/harness/pairs.ts';
 import { rounded, rowResult } from '../../bench/harness/results.ts';
-import type { Row, Sample, Subject } from '../../bench/harness/scenario.ts';
+import type { OpenSubject, Row, Sample, Subject } from '../../bench/harness/scenario.ts';
 import { medianSample, quantile, spreadOf } from '../../bench/harness/statistics.ts';
 
 const sample = (value: number, rest: Partial<Sample> = {}): Sample => ({ value, events: 10, ...rest });
@@ -80,6 +80,29 @@ suite('a row', () => {
     const pair = (ours: number) => ({ subject: sample(ours), reference: sample(10) });
     assert.equal(rowResult(row({ goal }), [pair(19)]).goal?.met, false);
     assert.equal(rowResult(row({ goal }), [pair(20)]).goal?.met, true);
+  });
+
+  test('of which both are open takes turns, as pairs, the order swapped with each; both are closed, and opened anew', async () => {
+    const log: string[] = [];
+    const open = (name: string, values: readonly number[]): Subject => {
+      const each = subject(name, values, log);
+      const opened = async (): Promise<OpenSubject> => {
+        log.push(`open ${name}`);
+        return { sample: () => each.run('short'), close: async () => void log.push(`close ${name}`) };
+      };
+      return { ...each, open: opened };
+    };
+    const measured = row({
+      subject: open('ours', [10, 20, 40, NaN]),
+      reference: open('theirs', [10, 10, 10, 10]),
+      turns: 3,
+    });
+    const result = await runRow(measured, { size: 'short', pairs: 1, warmUps: 1 });
+    const turns = ['ours', 'theirs', 'theirs', 'ours', 'ours', 'theirs'];
+    assert.deepEqual(log.splice(0), ['open ours', 'open theirs', ...turns, 'close ours', 'close theirs']);
+    assert.deepEqual([result.pairs.length, result.ratio?.median], [3, 2]);
+    await assert.rejects(runRow(measured, { size: 'short', pairs: 2, warmUps: 0 }), /ours gave no figure/);
+    assert.deepEqual(log, ['open ours', 'open theirs', 'ours', 'close ours', 'close theirs']);
   });
 
   test('fails with a run that gave no figure, rather than make a ratio of it', async () => {
