@@ -214,7 +214,6 @@ export class MesherCore {
       counters,
       commits: this.commits,
       announcer: this.#announcer,
-      isAnnounced: (guest) => this.takeovers.isAnnounced(guest),
       router: this.router,
       delivery: {
         limits,
@@ -249,7 +248,6 @@ export class MesherCore {
       adoptMark: (sender, name, position) => this.#landing.adopt(sender, name, position),
       adoptEvent: (owner, event, wants) => this.#adoptEvent(owner, event, wants),
       becomeHeir: (owner) => this.#becomeHeir(owner),
-      announceHeir: (owner) => this.#announceHeir(owner),
     });
     this.#recover(recovered, now);
     this.#deadLetters = this.subscriptions.ensureDeadLetters();
@@ -284,10 +282,7 @@ export class MesherCore {
     this.members.recover(recovered.members, now);
     this.table.recover(recovered.routes);
     this.copies.recover(recovered.copies);
-    for (const guest of this.takeovers.guests()) {
-      this.#becomeHeir(guest);
-      if (this.takeovers.isAnnounced(guest)) this.#announceHeir(guest);
-    }
+    for (const guest of this.takeovers.guests()) this.#becomeHeir(guest);
   }
 
   /** `then` runs when all that is staged is on `replicas` disks. `sync`: it must not wait for the next batch that is. */
@@ -1033,12 +1028,8 @@ export class MesherCore {
     this.members.replaced(owner);
     this.commits.op({ op: 'drop-member', node: owner });
     this.subscriptions.activate(owner);
-    this.#lanesStale = true;
-  }
-
-  #announceHeir(owner: NodeId): void {
-    this.subscriptions.announce(owner);
     this.#announcer.add(heirFilter(owner), '', true);
+    this.#lanesStale = true;
   }
 
   /** What we had queued for it before it was our guest. */

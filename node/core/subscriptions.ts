@@ -46,8 +46,6 @@ export interface SubscriptionsOptions {
   readonly counters: Counters;
   readonly commits: Commits;
   readonly announcer: Announcer;
-  /** Others know that this guest's subscriptions are here. */
-  readonly isAnnounced: (guest: NodeId) => boolean;
   readonly router: Router<Target>;
   readonly delivery: Omit<DeliveryOptions, 'timed' | 'pulls'>;
   readonly emit: Emit;
@@ -180,19 +178,14 @@ export class Subscriptions {
     );
   }
 
-  /** From now on the lost mesher's subscriptions get what is published here. */
+  /** From now on the lost mesher's subscriptions get what is published. */
   activate(adoptedFrom: NodeId): void {
     for (const target of this.#durable.values()) {
       if (target.adoptedFrom !== adoptedFrom || target.active) continue;
       target.active = true;
       this.#options.router.addLocal(target);
+      this.#announce(target);
     }
-  }
-
-  /** And what is published elsewhere. */
-  announce(adoptedFrom: NodeId): void {
-    for (const target of this.#durable.values())
-      if (target.adoptedFrom === adoptedFrom && !target.announced) this.#announce(target);
   }
 
   #create(subscription: Subscription, isAdopted = false): DurableTarget {
@@ -243,8 +236,6 @@ export class Subscriptions {
    */
   #announce(target: DurableTarget): void {
     if (this.#durable.get(target.name) !== target) return; // replaced or deleted meanwhile
-    const { adoptedFrom } = target;
-    if (adoptedFrom !== undefined && !this.#options.isAnnounced(adoptedFrom)) return; // it will be, with all others from there
     target.announced = true;
     this.#options.announcer.add(announcedFilter(target.filter, target.adoptedFrom), target.group, true);
   }

@@ -9,9 +9,8 @@
 //
 // Invariants. Nothing is taken over that was not claimed; without a registry nothing is. Blocks are marked as done only
 // when as many disks have them as custody asks. What is claimed now is noted in the own journal until the registry has it as done:
-// only then is more claimed. An heir serves the lost mesher's subscriptions as soon as all that was claimed at first is on its own
-// disk; others hear of it when the registry has that as done. So they forget what the lost mesher wanted only when no loss of
-// one more makes that forgotten everywhere, and what they send comes after what was queued before.
+// only then is more claimed. Others send the lost mesher's events to its heir only when all that was claimed at first has
+// moved, so they come after what was queued before.
 
 import type { Counters } from './counters.ts';
 import type { Copies } from './copies.ts';
@@ -37,8 +36,6 @@ export interface TakeoverPorts extends CopyMovePorts, NewestCopyPorts {
   whenKept(then: () => void): void;
   /** All that was claimed has moved: the guest's events are ours from now on. */
   becomeHeir(owner: NodeId): void;
-  /** Others may send them here. */
-  announceHeir(owner: NodeId): void;
 }
 
 /** A mesher that is gone, of whose journal a copy is here. */
@@ -63,8 +60,6 @@ export class Takeovers {
   readonly #newest: NewestCopy;
   readonly #lost = new Map<NodeId, Lost>();
   readonly #takeovers = new Map<NodeId, Takeover>();
-  /** Guests of whom others know that they are ours. */
-  readonly #announced = new Set<NodeId>();
   /** Since when an owner has been gone, monotonic ms. */
   readonly #goneSince = new Map<NodeId, number>();
   #asks = 0;
@@ -85,8 +80,6 @@ export class Takeovers {
 
   recover(takeovers: readonly Takeover[]): void {
     for (const takeover of takeovers) this.#takeovers.set(takeover.owner, takeover);
-    const pending = new Set(takeovers.filter(isPending).flatMap(ownersIn));
-    for (const guest of this.guests()) if (!pending.has(guest)) this.#announced.add(guest);
   }
 
   /** Whether this mesher is the heir of that one, and serves its subscriptions. */
@@ -97,11 +90,6 @@ export class Takeovers {
 
   guests(): NodeId[] {
     return [...this.#takeovers.keys()].filter((node) => this.isGuest(node));
-  }
-
-  /** Whether others were told, in this life or an earlier one, that it is our guest. */
-  isAnnounced(node: NodeId): boolean {
-    return this.#announced.has(node);
   }
 
   /** Of whom blocks are being moved. */
@@ -227,13 +215,15 @@ export class Takeovers {
       owner,
       isHeir,
       adopts: becomesHeir && !isNoted,
-      isElsewhere: (from) => !becomesHeir && from !== owner && !this.isGuest(from),
+      isElsewhere: (from) => !becomesHeir && !this.isGuest(from),
       claims,
       upTo,
       progress: (next, takeovers) => {
         const isGuest = this.isGuest(owner); // it may have become that meanwhile
-        // what another copy knows of others came without their subscriptions, and may be theirs again, or somebody else's
-        const theirs = becomesHeir ? takeovers : (this.#takeovers.get(owner)?.theirs ?? []);
+        // of whom another copy knows that it was the heir, their subscriptions did not come here
+        const theirs = becomesHeir
+          ? takeovers
+          : takeovers.map((each) => ({ ...each, isHeir: each.isHeir && this.isGuest(each.owner) }));
         this.#note({ owner, isHeir: isHeir || isGuest, claims, upTo: next, isDone: isGuest, theirs });
       },
       moved: () => this.#moved(lost),
@@ -331,17 +321,7 @@ export class Takeovers {
     if (lost?.state !== 'ending' || !known) return;
     lost.state = 'claiming';
     lost.askedAt = -Infinity;
-    if (isPending(known)) this.#note({ ...known, claims: [], theirs: [] });
-    // a life that does not know that it said so would take it back, and others have forgotten by then
-    this.#ports.whenDurable(() => this.#announce(known));
-  }
-
-  #announce(takeover: Takeover): void {
-    for (const owner of ownersIn(takeover)) {
-      if (!this.isGuest(owner) || this.#announced.has(owner)) continue;
-      this.#announced.add(owner);
-      this.#ports.announceHeir(owner);
-    }
+    if (known.claims.length > 0 || known.theirs.length > 0) this.#note({ ...known, claims: [], theirs: [] });
   }
 
   #released(): void {
@@ -357,7 +337,6 @@ export class Takeovers {
       if (!takeover.isHeir) continue;
       if (!serves) this.#ports.becomeHeir(takeover.owner);
       this.#inherit(takeover.theirs);
-      this.#ports.whenKept(() => this.#announce(takeover));
     }
   }
 
@@ -379,19 +358,8 @@ function blocksIn({ cursor, pastBlock, startBlock, nextBlock }: CopyHead): Block
   return pastBlock === 0 ? [stream] : [{ from: 0, upTo: Math.min(pastBlock, startBlock) }, stream];
 }
 
-/** The registry does not have it as done, or that is not noted. */
-function isPending({ claims, theirs }: Takeover): boolean {
-  return claims.length > 0 || theirs.length > 0;
-}
-
-/** Whom it is about, with those that came along. */
-function ownersIn({ owner, theirs }: Takeover): NodeId[] {
-  return [owner, ...theirs.flatMap(ownersIn)];
-}
-
 /** How the claims of one that was taken over end, and those of whom it had taken over before it could say so. */
-function endsOf(takeover: Takeover): ClaimsEnd[] {
-  const { owner, isHeir, theirs } = takeover;
-  if (!isHeir || !isPending(takeover)) return []; // not ours to say; or the registry has it
+function endsOf({ owner, isHeir, claims, theirs }: Takeover): ClaimsEnd[] {
+  if (!isHeir || (claims.length === 0 && theirs.length === 0)) return []; // not ours to say; or the registry has it
   return [{ taker: owner, moved: theirs, keep: [] }, ...theirs.flatMap(endsOf)];
 }

@@ -31,6 +31,8 @@ function excuse(found: Found, why: string): void {
 
 // ───────────────────────────────────────────────────────────── 1: nothing acked is lost
 
+const FORGOTTEN = 'an older copy made an heir, which did not know whom the lost mesher had taken over';
+
 /** Every durable event whose ack a publisher has was handed to a consumer of each subscription that it was owed. */
 export function checkNothingLost(found: Found): void {
   const { history } = found;
@@ -48,6 +50,10 @@ export function checkNothingLost(found: Found): void {
         if (seen.get(subscribed.name)?.has(event.id) === true || subscribed.ended) continue;
         if (isLostWithDisk(history, event.id, subscribed)) {
           excuse(found, 'lost with the only disk that had it');
+          continue;
+        }
+        if (history.olderCopies.isForgotten(event, subscribed)) {
+          excuse(found, FORGOTTEN);
           continue;
         }
         if (event.expires || subscribed.limited) excuseReason(found, event, [subscribed]);
@@ -68,6 +74,10 @@ export function checkNothingLost(found: Found): void {
       if (all.some(({ name }) => seen.get(name)?.has(event.id)) || all.some(({ ended }) => ended)) continue;
       if (all.some((member) => isLostWithDisk(history, event.id, member))) {
         excuse(found, 'lost with the only disk that had it');
+        continue;
+      }
+      if (members.every((member) => history.olderCopies.isForgotten(event, member))) {
+        excuse(found, FORGOTTEN);
         continue;
       }
       if (event.expires) excuseReason(found, event, members);

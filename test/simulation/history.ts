@@ -175,7 +175,7 @@ export class History implements MesherObserver, NetworkObserver {
     this.#meshers = meshers;
     this.reasons = new Reasons(meshers);
     this.fullLinks = new FullLinks(meshers);
-    this.olderCopies = new OlderCopies(meshers);
+    this.olderCopies = new OlderCopies(meshers, () => schedule.now);
     this.letters = new Letters({
       now: () => schedule.now,
       broken: (promise, facts) => this.broken(promise, facts),

@@ -26,7 +26,6 @@ function make(): { subscriptions: Subscriptions; effects: Effect[]; targets: Tar
     counters,
     commits,
     announcer: ignore as unknown as Announcer,
-    isAnnounced: () => false,
     router: router as unknown as Router<Target>,
     delivery: { limits: LIMITS, counters, random: () => 0.5, emit, deadLetter: () => undefined },
     emit,

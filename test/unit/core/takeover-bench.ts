@@ -92,8 +92,8 @@ export class TakeoverHolder {
   readonly copies: Copies;
   readonly takeovers: Takeovers;
   readonly cutShort: Effects<'takeover-cut-short'>[] = [];
-  /** Lost meshers of whom it said, in this life, that it is the heir. */
-  readonly announced: string[] = [];
+  /** Lost meshers whose heir it became, in this life. */
+  readonly heirOf: string[] = [];
   isAlive = true;
   readonly #effects: Effect[] = [];
   #staged: Staged[] = [];
@@ -131,8 +131,7 @@ export class TakeoverHolder {
       adoptMark: () => undefined,
       adoptEvent: (owner, { sequence }) =>
         this.#stage(({ moved }) => moved.set(owner, [...(moved.get(owner) ?? []), sequence])),
-      becomeHeir: () => undefined,
-      announceHeir: (owner) => this.announced.push(owner),
+      becomeHeir: (owner) => this.heirOf.push(owner),
     });
     this.takeovers.recover([...journal.takeovers.values()]);
   }

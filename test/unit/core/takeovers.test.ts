@@ -142,28 +142,11 @@ for (const { what, holders, upset, moved, heir, claims } of CASES) {
     for (const node of Object.keys(holders)) {
       const { journal, takeovers } = cluster.holder(node);
       assert.deepEqual([node, takeovers.isGuest('lost')], [node, node === heir]);
-      assert.deepEqual(cluster.holder(node).announced, node === heir ? ['lost'] : [], 'it is said once');
       assert.deepEqual(journal.adopted, node === heir ? ['lost'] : [], 'subscriptions are adopted once');
       assert.deepEqual([...journal.copies.keys()], [], 'the copy is needed no more');
     }
   });
 }
-
-test('others hear of an heir when the registry has its claim as done, and from then on after each restart', () => {
-  const cluster = new TakeoverCluster({ a: [copyOf('lost', whole(10))] });
-  const isHeir = (): boolean => cluster.holder('a').takeovers.isGuest('lost');
-  cluster.run(() => cluster.claimsOn('lost').length > 0);
-  cluster.answers('a', ...Array<'never'>(10_000).fill('never'));
-  cluster.run();
-  assert.deepEqual([isHeir(), cluster.holder('a').announced], [true, []], 'nobody knows that it is done');
-  cluster.answers('a');
-  cluster.restart('a');
-  assert.deepEqual([isHeir(), cluster.holder('a').takeovers.isAnnounced('lost')], [true, false]);
-  cluster.run();
-  assert.deepEqual(cluster.holder('a').announced, ['lost']);
-  cluster.restart('a');
-  assert.equal(cluster.holder('a').takeovers.isAnnounced('lost'), true, 'others have forgotten the lost one');
-});
 
 test('a newer copy that comes later tells an heir of nobody else: their subscriptions did not come', () => {
   const cluster = new TakeoverCluster({ lost: [], a: [copyOf('lost', whole(8))] });
