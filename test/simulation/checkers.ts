@@ -293,23 +293,23 @@ function whyOutOfOrder(
   later: Received,
   earlier: Received,
 ): string | undefined {
+  const { cluster, movedAt } = subscribed;
+  const home = homeOf(subscribed);
+  const isTakenOver = (event: Published | undefined): boolean =>
+    event !== undefined && (event.takenOver || event.landedAtHeir || history.isOfGuest(event, home));
+  const events = [history.events.get(later.id), history.events.get(earlier.id)];
   if (later.isRedriven || earlier.isRedriven) {
     // of one mesher, and in one queue of it, until somebody takes that over: older blocks may come from a helper, after newer ones
-    const { movedAt } = subscribed;
-    return movedAt > 0 && earlier.at >= movedAt ? 'taken over from a lost mesher' : undefined;
+    if (movedAt > 0 && earlier.at >= movedAt) return 'taken over from a lost mesher';
+    // or it waited for a member of the group that is lost
+    return !earlier.isRedriven && isTakenOver(events[1]) ? 'taken over from a lost mesher' : undefined;
   }
-  const events = [history.events.get(later.id), history.events.get(earlier.id)];
   if (events.some((event) => event === undefined || event.attempts.length > 1))
     return 'its publisher sent again';
   if (events.some((event) => event && history.isForgotten(event, homeOf(subscribed))))
     return 'a disk was put back';
-  const { cluster, movedAt } = subscribed;
   // what was queued for it elsewhere follows when the heir is known there, and may be overtaken by what is new
-  const home = homeOf(subscribed);
-  if (
-    events.some((event) => event && (event.takenOver || event.landedAtHeir || history.isOfGuest(event, home)))
-  )
-    return 'taken over from a lost mesher';
+  if (events.some(isTakenOver)) return 'taken over from a lost mesher';
   if (events.some((event) => (event?.attempts[0]?.at ?? 0) < movedAt)) return 'taken over from a lost mesher';
   const landings = events.map((event) => [...(event?.landedOn.get(cluster) ?? [])]);
   if (events.some((event) => event?.doubtIn.has(cluster)) || landings.some((nodes) => nodes.length > 1)) {

@@ -182,7 +182,8 @@ export class History implements MesherObserver, NetworkObserver {
       isGone: (node) => meshers.get(node)?.gone ?? true,
       reasonsOf: (record) => this.reasons.ofRecord(record),
       cameElsewhere: (id, name, mesher) => this.#cameElsewhere(id, name, mesher),
-      isBestEffort: (id) => this.events.get(id)?.qos === 'best-effort',
+      // what only a hostile member sent, it may have sent so
+      isBestEffort: (id) => (this.events.get(id)?.qos ?? 'best-effort') === 'best-effort',
     });
     this.#trace = trace;
     this.#stepped = stepped;

@@ -45,7 +45,8 @@ export class OlderCopies {
     const lost = this.#meshers.get(owner);
     const copy = heir.copies.diskOf(owner);
     if (!lost || !copy || this.#couldKnowBetter(heir, owner)) return;
-    for (const name of copy.subscriptions.keys()) if (!lost.disk.subscriptions.has(name)) this.#back.add(name);
+    for (const name of copy.subscriptions.keys())
+      if (!lost.disk.subscriptions.has(name)) this.#back.add(name);
     for (const { owner: guest, isHeir } of lost.disk.takeovers.values()) {
       const from = this.#heirs.get(`${owner} ${guest}`);
       if (!isHeir || from === undefined || copy.takeovers.get(guest)?.isHeir === true) continue;

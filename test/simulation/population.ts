@@ -65,6 +65,8 @@ export class Population {
   readonly #lost = new Map<string, number>();
   /** Of whom a copy was damaged. */
   readonly #damaged = new Set<NodeId>();
+  /** Of whom a copy was put back to an older one, and in which life of the owner. */
+  readonly #putBack = new Map<NodeId, number>();
   /** Of whoever was lost while it took over; virtual ms. It may come after all other faults. */
   lostAt = 0;
 
@@ -113,6 +115,7 @@ export class Population {
    */
   lose(mesher: SimMesher): boolean {
     const { cluster, options } = mesher;
+    if (this.#putBack.get(mesher.node) === mesher.incarnation) return false; // what that copy lacks is on no other disk
     const isReplaced = options.replicas >= REPLICAS_FOR_TWO;
     if (isReplaced ? mesher.leaving || this.#isNeeded(mesher) : !this.#mayGo(mesher)) return false;
     const isBeingMended = isReplaced && this.#isBeingMended(mesher) && this.#isOnAnother(mesher);
@@ -351,6 +354,8 @@ export class Population {
     if (mesher.gone || mesher.options.replicas > 1) return;
     // with a copy that the backup has not, two disks would be lost at a time
     if (mesher.copies.recover().some(({ owner }) => this.#isGone(owner))) return;
+    for (const { owner } of mesher.copies.recover())
+      this.#putBack.set(owner, this.#ports.byNode.get(owner)?.incarnation ?? 0);
     mesher.crash(power, 'its disk is put back to a backup');
     this.#ports.history.diskPutBack(mesher, backup.disk);
     mesher.putBack(backup);

@@ -214,6 +214,7 @@ export class TakeoverCluster {
   readonly #later: { readonly at: number; readonly tell: () => void }[] = [];
   /** What becomes of the answers to a mesher's questions, in turn; after the last: at once. */
   readonly #answers = new Map<string, Answer[]>();
+  #lostEnd: { readonly node: string; readonly owner: string } | undefined;
   #loading: (holder: TakeoverHolder, block: number) => void = () => undefined;
 
   /** Who holds which copies; all others are lost. */
@@ -310,7 +311,16 @@ export class TakeoverCluster {
     this.#answer(holder, () => holder.takeovers.claimed(owner, ask, claims));
   }
 
+  /** The first write of this mesher that ends claims on that owner never comes to the registry. */
+  loseFirstEnd(node: string, owner: string): void {
+    this.#lostEnd = { node, owner };
+  }
+
   endClaims(holder: TakeoverHolder, { owner, ends }: Effects<'end-claims'>): void {
+    if (holder.node === this.#lostEnd?.node && owner === this.#lostEnd.owner) {
+      this.#lostEnd = undefined;
+      return;
+    }
     this.claims = ends.reduce(withEnd, this.claims);
     this.#answer(holder, () => holder.takeovers.ended(owner));
   }

@@ -161,6 +161,41 @@ test('a newer copy that comes later tells an heir of nobody else: their subscrip
   assert.deepEqual(cluster.holder('a').takeovers.guests(), ['lost']);
 });
 
+test('what the lost mesher was taking over has one heir, whichever of the claims on both ends first', () => {
+  // `lost` has moved half of what `earlier` left; a is the heir of `lost`, and dies in the middle; b takes a over, and moves the rest of `lost`
+  const cluster = new TakeoverCluster({
+    lost: [],
+    a: [copyOf('lost', whole(10))],
+    b: [copyOf('lost', whole(12, 9)), copyOf('a', whole(3))],
+    c: [copyOf('earlier', whole(6))],
+  });
+  const half = { owner: 'earlier', isHeir: true, claims: [{ from: 0, upTo: 6 }], upTo: 3, isDone: false };
+  cluster.holder('lost').journal.takeovers.set('earlier', { ...half, theirs: [] });
+  cluster.claims = { earlier: [{ taker: 'lost', from: 0, upTo: 6, isDone: false }] };
+  cluster.holder('lost').die();
+  before(4, cluster, () => cluster.holder('a').die());
+  cluster.loseFirstEnd('b', 'a');
+  const b = cluster.holder('b');
+  const loaded = b.takeovers.loaded.bind(b.takeovers);
+  const slow: (() => void)[] = [];
+  b.takeovers.loaded = (owner, ...block) => {
+    if (owner === 'lost') slow.push(() => loaded(owner, ...block));
+    else loaded(owner, ...block);
+  };
+  cluster.run(() => {
+    while (b.takeovers.isGuest('lost') && slow.length > 0) {
+      slow.shift()?.();
+      b.settle();
+    }
+    return false;
+  });
+  assert.deepEqual(
+    ['b', 'c'].filter((node) => cluster.holder(node).takeovers.isGuest('earlier')),
+    ['b'],
+  );
+  assert.deepEqual(cluster.claimsOn('earlier'), ['lost 0-3 done', 'c 3-6 done']);
+});
+
 test('what has not moved of a copy that is lost is counted, and said with its blocks', () => {
   const cluster = new TakeoverCluster({ a: [copyOf('lost', whole(10))] });
   before(4, cluster, (node) => cluster.restart(node, ['lost']));
