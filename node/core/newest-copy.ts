@@ -17,7 +17,8 @@ export interface NewestCopyPorts {
 }
 
 interface Heard {
-  readonly since: number;
+  /** When its holders began to be asked, or this mesher woke since. */
+  since: number;
   askedAt: number;
   /** Rank of what each holds, as it said last. */
   readonly by: Map<NodeId, string>;
@@ -69,6 +70,11 @@ export class NewestCopy {
     if (answer) return;
     const own = this.#ports.copies.all().find((copy) => copy.owner === owner);
     this.#say(peer, owner, own?.head ?? NO_COPY, true); // silence could mean anything
+  }
+
+  /** Time that was slept is no time in which others kept silent. */
+  wake(now: Now): void {
+    for (const heard of this.#heard.values()) heard.since = now.monotonic;
   }
 
   forget(owner: NodeId): void {

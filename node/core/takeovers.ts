@@ -63,6 +63,7 @@ export class Takeovers {
   /** Since when an owner has been gone, monotonic ms. */
   readonly #goneSince = new Map<NodeId, number>();
   #asks = 0;
+  #tickedAt = -Infinity;
   /** What was claimed, and will not be moved, is free again: before that nothing more is claimed. */
   #isReleased: boolean;
   #releaseAskedAt = -Infinity;
@@ -98,6 +99,8 @@ export class Takeovers {
   }
 
   tick(now: Now): void {
+    if (now.monotonic - this.#tickedAt > this.#ports.timing.deadAfterMs) this.#newest.wake(now);
+    this.#tickedAt = now.monotonic;
     if (!this.#isReleased) this.#release(now);
     for (const { owner, head } of this.#ports.copies.all()) {
       const lost = this.#lost.get(owner);

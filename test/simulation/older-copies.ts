@@ -33,17 +33,19 @@ export class OlderCopies {
     for (const effect of effects) {
       if (effect.kind !== 'append') continue;
       for (const op of effect.ops)
-        if (op.op === 'takeover' && op.takeover.isHeir) this.#takesOver(mesher, op.takeover.owner);
+        if (op.op === 'takeover' && op.takeover.isHeir)
+          this.#takesOver(mesher, op.takeover.owner, op.takeover.isDone);
     }
   }
 
-  #takesOver(heir: SimMesher, owner: NodeId): void {
+  /** `isDone`: the subscriptions came from another heir that is lost, not from a copy. */
+  #takesOver(heir: SimMesher, owner: NodeId, isDone: boolean): void {
     const key = `${heir.node} ${owner}`;
     if (this.#heirs.has(key)) return;
     this.#heirs.set(key, this.#now());
     for (const gap of this.#gaps.get(owner) ?? []) gap.upTo = Math.min(gap.upTo, this.#now());
     const lost = this.#meshers.get(owner);
-    const copy = heir.copies.diskOf(owner);
+    const copy = isDone ? undefined : heir.copies.diskOf(owner);
     if (!lost || !copy || this.#couldKnowBetter(heir, owner)) return;
     for (const name of copy.subscriptions.keys())
       if (!lost.disk.subscriptions.has(name)) this.#back.add(name);

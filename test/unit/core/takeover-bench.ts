@@ -214,6 +214,8 @@ export class TakeoverCluster {
   readonly #later: { readonly at: number; readonly tell: () => void }[] = [];
   /** What becomes of the answers to a mesher's questions, in turn; after the last: at once. */
   readonly #answers = new Map<string, Answer[]>();
+  /** Meshers that live, and do nothing: suspended machines. */
+  readonly asleep = new Set<string>();
   #lostEnd: { readonly node: string; readonly owner: string } | undefined;
   #loading: (holder: TakeoverHolder, block: number) => void = () => undefined;
 
@@ -277,7 +279,7 @@ export class TakeoverCluster {
       }
       for (const node of this.#holders.keys()) {
         const holder = this.holder(node);
-        if (holder.isAlive) holder.tick({ wall: this.#now, monotonic: this.#now });
+        if (holder.isAlive && !this.asleep.has(node)) holder.tick({ wall: this.#now, monotonic: this.#now });
       }
     }
   }
@@ -297,7 +299,7 @@ export class TakeoverCluster {
 
   send(from: string, { peer, message }: Effects<'control'>): void {
     const to = this.#holders.get(peer);
-    if (!to?.isAlive) return;
+    if (!to?.isAlive || this.asleep.has(peer)) return;
     if (message.kind !== 'copy-held') throw new Error(`takeovers send no ${message.kind}`);
     to.takeovers.held(from, message);
     to.settle();

@@ -161,6 +161,26 @@ test('a newer copy that comes later tells an heir of nobody else: their subscrip
   assert.deepEqual(cluster.holder('a').takeovers.guests(), ['lost']);
 });
 
+test('who wakes waits for others anew: time that was slept is no time in which they kept silent', () => {
+  const cluster = new TakeoverCluster({
+    a: [copyOf('lost', whole(8))],
+    b: [copyOf('lost', whole(10))],
+  });
+  const pass = (ms: number): void => {
+    let steps = 0;
+    cluster.run(() => steps++ * 1_000 >= ms);
+  };
+  cluster.asleep.add('b');
+  pass(5_000); // a has asked, and waits
+  cluster.asleep.add('a');
+  pass(200_000);
+  cluster.asleep.delete('a');
+  pass(10_000);
+  cluster.asleep.delete('b');
+  cluster.run();
+  assert.deepEqual(cluster.claimsOn('lost'), ['b 0-10 done']);
+});
+
 test('what the lost mesher was taking over has one heir, whichever of the claims on both ends first', () => {
   // `lost` has moved half of what `earlier` left; a is the heir of `lost`, and dies in the middle; b takes a over, and moves the rest of `lost`
   const cluster = new TakeoverCluster({
