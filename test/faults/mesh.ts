@@ -17,7 +17,7 @@ import { copiesOf, FaultyMesher } from './mesher.ts';
 const CLOCK_PRELOAD = join(import.meta.dirname, 'clock-preload.ts');
 const REGISTRY_SUBNET = 9;
 const HTTP_PORT = 7400;
-const LINK_PORT = 7401;
+export const LINK_PORT = 7401;
 /** What a nemesis waits for a cluster to be able to lose a disk; where another fault hinders that, it is passed over. */
 const WHOLE_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 250;

@@ -70,7 +70,9 @@ export class Publisher {
           this.acked += count;
           return;
         }
-        if (response.status !== 503) throw new Error(`publish: ${response.status} ${text}`);
+        if (text.includes('"code":"storage-failed"'))
+          this.repeated += count; // what is on the disk of a mesher that ends so nobody knows
+        else if (response.status !== 503) throw new Error(`publish: ${response.status} ${text}`);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         // refused: nothing was sent; else the connection broke, and whether the batch was taken is in doubt

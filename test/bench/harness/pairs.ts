@@ -4,7 +4,7 @@
 
 import { NotMeasured } from './not-measured.ts';
 import { rowResult, type Pair, type RowResult } from './results.ts';
-import type { OpenSubject, Row, Size, Subject, Sample } from './scenario.ts';
+import type { Row, Size, Subject, Sample } from './scenario.ts';
 
 export interface PairOptions {
   readonly size: Size;
@@ -66,21 +66,17 @@ async function runPairs(
 async function takeTurns(row: Row, { pairs, size, told = () => undefined }: PairOptions): Promise<Pair[]> {
   const ran: Pair[] = [];
   for (let i = 0; i < pairs; i++) {
-    const open: OpenSubject[] = [];
-    try {
-      const opened = async (subject: Subject): Promise<Take> => {
-        if (!subject.open) throw new Error(`${row.id} has turns, and ${subject.name} cannot stay open`);
-        const one = await subject.open(size).catch(because(row, subject));
-        open.push(one);
-        return () => taken(row, subject, ran.length + 1, () => one.sample(), told);
-      };
-      const subject = await opened(row.subject);
-      const reference = row.reference && (await opened(row.reference));
-      for (let turn = 0; turn < (row.turns ?? 0); turn++)
-        ran.push(await runPair(subject, reference, turn % 2 === 0));
-    } finally {
-      for (const one of open) await one.close();
-    }
+    await using open = new AsyncDisposableStack();
+    const opened = async (subject: Subject): Promise<Take> => {
+      if (!subject.open) throw new Error(`${row.id} has turns, and ${subject.name} cannot stay open`);
+      const one = await subject.open(size).catch(because(row, subject));
+      open.defer(() => one.close());
+      return () => taken(row, subject, ran.length + 1, () => one.sample(), told);
+    };
+    const subject = await opened(row.subject);
+    const reference = row.reference && (await opened(row.reference));
+    for (let turn = 0; turn < (row.turns ?? 0); turn++)
+      ran.push(await runPair(subject, reference, turn % 2 === 0));
   }
   return ran;
 }

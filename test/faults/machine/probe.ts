@@ -72,6 +72,15 @@ const clear = await network.trouble([a], { loss: 0.1, jitterMs: 5, duplication: 
 const bad = await ask(a, c, LARGE, PATIENCE.comes);
 await clear();
 const { lost = 0, repeated = 0 } = await network.wireCounts();
+const narrow = await network.trouble([a, b], { bytesPerSecond: 400_000 });
+const slow = await ask(a, b, LARGE, PATIENCE.comes);
+await narrow();
+const purify = await network.trouble([a, b], { corruption: { share: 1, port: PORT } });
+const changed = await ask(a, b, 1000, PATIENCE.comes);
+await purify();
+const spare = await network.trouble([a, b], { corruption: { share: 1, port: PORT + 1 } });
+const spared = await ask(a, b, 1000, PATIENCE.comes);
+await spare();
 const mend = await network.trouble([a, b], { loss: 1 });
 const allLost = await ask(a, b, 1000, PATIENCE.doesNot);
 await mend();
@@ -89,6 +98,9 @@ const found = {
   bad,
   lost,
   repeated,
+  slow,
+  changed,
+  spared,
   allLost,
   mended,
   noPowerLoss,

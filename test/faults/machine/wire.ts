@@ -1,6 +1,6 @@
 // A bad line for packets, where the kernel has no netem: what is routed into its inlet (a VXLAN device) comes as UDP
-// datagrams to a process on a host of its own (wire-process.ts), which loses, delays, reorders or repeats them, and what
-// is left of them comes out of the outlet, another VXLAN device. TCP above it is the kernel's own and sees a bad network.
+// datagrams to a process on a host of its own (wire-process.ts), which loses, delays, reorders, repeats or changes them, and
+// what is left of them comes out of the outlet, another VXLAN device. TCP above it is the kernel's own and sees a bad network.
 //
 //   inlet ── 10.78.0.1 ──► 10.78.0.2:4790 (wire-process) ──► 10.78.0.1:4791 ── outlet
 //
@@ -19,6 +19,10 @@ export interface WireSettings {
   readonly jitterMs?: number;
   /** Share of packets that come twice. */
   readonly duplication?: number;
+  /** What goes through, packets of both directions together; what finds more than a second's worth waiting is lost. */
+  readonly bytesPerSecond?: number;
+  /** Share of TCP segments from or to `port` with one bit of what they carry changed, and a checksum that is right all the same. */
+  readonly corruption?: { readonly share: number; readonly port: number };
   /** Of the choices within. */
   readonly seed?: number;
 }
@@ -27,6 +31,7 @@ export interface WireCounts {
   readonly passed: number;
   readonly lost: number;
   readonly repeated: number;
+  readonly changed: number;
   readonly overflowed: number;
 }
 

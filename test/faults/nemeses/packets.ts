@@ -1,7 +1,8 @@
-// A bad line between all meshers, or around one cluster: packets are lost, late, out of order or doubled, by the process
-// behind machine/wire.ts. One at a time: there is one wire.
+// A bad line between all meshers, or around one cluster: packets are lost, late, out of order, doubled, held up or changed, by
+// the process behind machine/wire.ts. One at a time: there is one wire.
 
 import type { WireSettings } from '../machine/wire.ts';
+import { LINK_PORT } from '../mesh.ts';
 import type { Machine, Nemesis, Scene, Trouble } from './nemesis.ts';
 
 /** Meshes whose wire somebody uses. */
@@ -30,7 +31,7 @@ async function trouble(scene: Scene, settings: WireSettings, what: string): Prom
 }
 
 function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toFixed(2)} %`;
 }
 
 const cannot = ({ noWire }: Machine): string | undefined =>
@@ -76,6 +77,26 @@ export const packetNemeses: readonly Nemesis[] = [
         { duplication, jitterMs: 20 },
         `${percent(duplication)} of packets twice, up to 20 ms late`,
       );
+    },
+  },
+  {
+    name: 'packet-corruption',
+    seconds: SECONDS,
+    cannot,
+    // on links only, as their encryption must find it: etcd's own streams have nothing that would
+    inject: (scene) => {
+      const share = scene.chance.between(0.0005, 0.02);
+      const what = `${percent(share)} of the packets of links with a bit changed, and a right checksum`;
+      return trouble(scene, { corruption: { share, port: LINK_PORT } }, what);
+    },
+  },
+  {
+    name: 'packet-jam',
+    seconds: SECONDS,
+    cannot,
+    inject: (scene) => {
+      const kilobytes = Math.round(scene.chance.between(20, 200));
+      return trouble(scene, { bytesPerSecond: 1000 * kilobytes }, `${kilobytes} kB/s in all`);
     },
   },
 ];

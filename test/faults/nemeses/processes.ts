@@ -1,4 +1,4 @@
-// Meshers killed, paused and restarted, and their clocks set.
+// Meshers killed, paused, slowed and restarted, and their clocks set.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endTogether, type FaultyMesher } from '../mesher.ts';
@@ -25,6 +25,8 @@ async function kill(victims: readonly FaultyMesher[] | undefined): Promise<Troub
 }
 
 const HOUR_MS = 3_600_000;
+/** A starved process gets a part of each turn. */
+const TURN_MS = 500;
 
 export const processNemeses: readonly Nemesis[] = [
   { name: 'kill', seconds: [0, 20], cannot: always, inject: (scene) => kill(claim(scene)) },
@@ -46,6 +48,7 @@ export const processNemeses: readonly Nemesis[] = [
       };
     },
   },
+  { name: 'starve', seconds: [5, 60], cannot: always, inject: (scene) => starve(scene) },
   {
     name: 'rolling-restart',
     seconds: [0, 5],
@@ -65,6 +68,31 @@ export const processNemeses: readonly Nemesis[] = [
   },
   { name: 'clock', seconds: [2, 30], cannot: always, inject: setClock },
 ];
+
+/** As on a machine that has far too much to do: it runs for some ms at a time, and then others do. */
+async function starve(scene: Scene): Promise<Trouble | undefined> {
+  const victims = claim(scene);
+  if (!victims) return undefined;
+  const share = scene.chance.between(0.1, 0.4);
+  const ended = new AbortController();
+  const { signal } = ended;
+  const starving = (async () => {
+    while (!signal.aborted) {
+      for (const victim of victims) victim.signal('SIGSTOP');
+      await sleep(TURN_MS * (1 - share), undefined, { signal }).catch(() => undefined);
+      for (const victim of victims) victim.signal('SIGCONT');
+      await sleep(TURN_MS * share, undefined, { signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    facts: `${namesOf(victims)} runs ${(100 * share).toFixed(0)} % of the time, in turns of ${TURN_MS} ms`,
+    heal: async () => {
+      ended.abort();
+      await starving;
+      release(victims);
+    },
+  };
+}
 
 async function setClock(scene: Scene): Promise<Trouble | undefined> {
   const { chance } = scene;

@@ -2,6 +2,7 @@
 
 import { Forwarder } from '../../../node/core/forwarder.ts';
 import { Landing } from '../../../node/core/landing.ts';
+import { NewestCopy } from '../../../node/core/newest-copy.ts';
 import { Subscriptions } from '../../../node/core/subscriptions.ts';
 import { Takeovers } from '../../../node/core/takeovers.ts';
 import { BUG, type Mutant, NO_LOSS, replace, REST } from './mutant.ts';
@@ -75,6 +76,20 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
           function claimed(this: Takeovers, owner, ask, claims) {
             const isOurs = claims.some(({ taker, isDone }) => taker === this.self && !isDone);
             right.call(this, owner, ask, isOurs ? claims : claims.map((one) => ({ ...one, isDone: true })));
+          },
+      ),
+  },
+  {
+    name: 'takes its own copy for the newest, whoever else has one',
+    options: { replicas: 3 },
+    caughtBy: [NO_LOSS],
+    infect: () =>
+      replace(
+        NewestCopy.prototype,
+        'isOurs',
+        () =>
+          function isOurs() {
+            return true;
           },
       ),
   },

@@ -1,8 +1,8 @@
-// A TCP segment as VXLAN wraps it: after `fillChecksum` a receiver finds its checksum right [RFC 1071].
+// A TCP segment as VXLAN wraps it: where it lies, and after `fillChecksum` a receiver finds its checksum right [RFC 1071].
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fillChecksum } from './tcp-checksum.ts';
+import { fillChecksum, tcpSegment } from './tcp-segment.ts';
 
 /** VXLAN header of 8 bytes, Ethernet header of 14. */
 const OUTER = `0800000000000700${'020000000002'}${'020000000001'}0800`;
@@ -24,6 +24,22 @@ test('the checksum covers the pseudo header and the segment, whatever stood in i
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   assert.equal(sum, 0xffff);
   assert.notEqual(filled.readUInt16BE(TCP_CHECKSUM_AT), 0xbeef);
+});
+
+test('a segment has its ports, and what it carries behind its options', () => {
+  const start = 8 + 14 + 20;
+  const plain = datagram(`${TCP_BEFORE}5002ffff00000000`);
+  assert.deepEqual(tcpSegment(plain), {
+    ip: 8 + 14,
+    start,
+    content: start + 20,
+    end: start + 20,
+    ports: [4096, 80],
+  });
+  const more = datagram(`${TCP_BEFORE}6002ffff00000000${'01010101'}${'cafe'}`);
+  more.writeUInt16BE(20 + 26, 8 + 14 + 2);
+  assert.equal(tcpSegment(more)?.content, start + 24);
+  assert.equal(tcpSegment(more)?.end, start + 26);
 });
 
 test('what is no whole TCP segment over IPv4 is left alone', () => {
