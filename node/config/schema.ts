@@ -34,6 +34,10 @@ const limits = {
     'Bytes of events one queue keeps in memory; the rest is read back from disk.',
   ),
   queueWindowEvents: limit('queueWindowEvents', 'Events one queue keeps in memory.'),
+  inFlightBytesMax: limit(
+    'inFlightBytesMax',
+    "Bytes of one subscription's events that its consumers have and have not settled. Above: no more are handed out.",
+  ),
   lanesPerCluster: limit('lanesPerCluster', 'Lanes to each remote cluster.'),
   laneInFlightBytes: limit('laneInFlightBytes', 'Bytes sent and not yet acked on one lane.'),
   frameBytesMax: limit('frameBytesMax', 'Bytes of events in one data frame.'),

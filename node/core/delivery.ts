@@ -80,6 +80,7 @@ export class SubscriptionDelivery {
   readonly #pulls = new Map<RequestId, WaitingPull>();
   /** By `itemKey`. */
   readonly #inFlight = new Map<number, QueueItem>();
+  #inFlightBytes = 0;
   /** Keys of pulled events in the order of their deadlines: the ack time-out is the same for all. */
   readonly #timed = new Set<number>();
   /** The ack time-out was changed while events were out: `#timed` is not in order until they are in. */
@@ -190,8 +191,7 @@ export class SubscriptionDelivery {
     const back: QueueItem[] = [];
     for (const [key, item] of this.#inFlight) {
       if (item.session !== session) continue;
-      this.#inFlight.delete(key);
-      this.#timed.delete(key);
+      this.#forgetFlight(key, item);
       back.push(item);
     }
     this.#return(back);
@@ -297,8 +297,13 @@ export class SubscriptionDelivery {
   #gather(max: number, session: SessionId | undefined, deadline: number, now: Now): Delivery[] {
     const deliveries: Delivery[] = [];
     const { maxInFlight } = this.subscription.delivery;
+    const { inFlightBytesMax } = this.#options.limits;
     const mark = session === undefined ? undefined : this.#sessions.get(session)?.mark;
-    while (deliveries.length < max && this.#inFlight.size < maxInFlight) {
+    while (
+      deliveries.length < max &&
+      this.#inFlight.size < maxInFlight &&
+      this.#inFlightBytes < inFlightBytesMax
+    ) {
       const item = this.#next(now);
       if (!item) break;
       item.attempt++;
@@ -308,6 +313,7 @@ export class SubscriptionDelivery {
       item.deadline = deadline;
       const key = itemKey(item);
       this.#inFlight.set(key, item);
+      this.#inFlightBytes += item.event.bytes;
       if (mark === undefined) {
         this.#timed.add(key);
         this.#options.timed.add(this);
@@ -404,12 +410,12 @@ export class SubscriptionDelivery {
     if (settlement.kind === 'ack') {
       // an ack counts whichever attempt it is for: the consumer has the event
       if (!item) return 'late';
-      this.#forgetFlight(key);
+      this.#forgetFlight(key, item);
       this.#finish(item);
       return 'acked';
     }
     if (item?.attempt !== token.attempt || item.mark !== token.session) return 'stale';
-    this.#forgetFlight(key);
+    this.#forgetFlight(key, item);
     this.#options.counters.add('events_settled_total', 1, settlement.kind);
     if (settlement.kind === 'reject') {
       const label = settlement.undecodable ? 'undecodable' : 'rejected';
@@ -488,8 +494,9 @@ export class SubscriptionDelivery {
     return events.filter((one) => out.delete(itemKey(one)));
   }
 
-  #forgetFlight(key: number): void {
+  #forgetFlight(key: number, item: QueueItem): void {
     this.#inFlight.delete(key);
+    this.#inFlightBytes -= item.event.bytes;
     if (this.#timed.size > 0) this.#timed.delete(key);
   }
 
@@ -558,7 +565,7 @@ export class SubscriptionDelivery {
         if (this.#untimely) continue;
         break;
       }
-      this.#forgetFlight(key);
+      this.#forgetFlight(key, item);
       this.#failed(item, undefined, 'ack-timeout', now);
       timedOut = true;
     }

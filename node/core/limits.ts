@@ -64,6 +64,8 @@ export interface Limits {
   readonly queueWindowBytes: number;
   /** Events one queue keeps in memory. */
   readonly queueWindowEvents: number;
+  /** Bytes of one subscription's events that its consumers have and have not settled: they are in memory. Above: it hands out no more. */
+  readonly inFlightBytesMax: number;
   /** Lanes to each remote cluster: enough to use several landing meshers, few enough to keep frames full. */
   readonly lanesPerCluster: number;
   /** Bytes sent and not yet acked on one lane: the receiver may grant less. */
@@ -117,6 +119,7 @@ export const LIMITS: Limits = Object.freeze({
   blockBytesMax: 1024 * 1024,
   queueWindowBytes: 4 * 1024 * 1024,
   queueWindowEvents: 4096,
+  inFlightBytesMax: 64 * 1024 * 1024,
   lanesPerCluster: 8,
   laneInFlightBytes: 2 * 1024 * 1024,
   frameBytesMax: 60 * 1024,

@@ -30,7 +30,7 @@ export const DELIVERY_DEFAULTS: DeliverySettings = Object.freeze({
   ackTimeoutMs: 30_000,
   retries: 10,
   backoffMs: 1_000,
-  maxInFlight: 1_000,
+  maxInFlight: 4_096,
   ordered: false,
   deadLetterTopic: undefined,
   queueEventsMax: undefined,

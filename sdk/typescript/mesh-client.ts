@@ -54,7 +54,7 @@ const BOUNDS: Readonly<Record<string, readonly [number, number] | undefined>> = 
   waitingBytesMax: [1, Infinity],
   batchesInFlightMax: [1, Infinity],
 };
-const CREDIT_DEFAULT = 1_024;
+const CREDIT_DEFAULT = 4_096;
 /** Each delivery may be a range of its own in one SETTLE, which holds as many. */
 const CREDIT_MAX = 65_536;
 

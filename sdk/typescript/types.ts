@@ -113,7 +113,7 @@ export interface SubscribeOptions {
   readonly delivery?: Partial<DeliverySettings>;
   /**
    * How many deliveries may be here and not settled (ephemeral: not taken): what bounds memory, and what a mesher sends
-   * ahead. 1 to 65,536; 1,024 where it is left out. A loop that settles only after more than these waits for ever.
+   * ahead. 1 to 65,536; 4,096 where it is left out. A loop that settles only after more than these waits for ever.
    */
   readonly credit?: number;
 }

@@ -81,6 +81,7 @@ export const OF_TAKEOVERS: readonly Mutant[] = [
   },
   {
     name: 'takes its own copy for the newest, whoever else has one',
+    from: 340,
     options: { replicas: 3 },
     caughtBy: [NO_LOSS],
     infect: () =>

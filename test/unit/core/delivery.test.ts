@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DELIVERY_DEFAULTS } from '../../../node/core/subscription.ts';
+import { storedEvent } from '../../support/events.ts';
 import { DeliveryBench } from './delivery-bench.ts';
 
 test('events are delivered in the order in which they were stored, when they are on disk and not before', () => {
@@ -402,6 +403,32 @@ test('a pull waits for events, takes what there is, and ends empty when its time
   assert.equal(bench.replies.length, 1);
   bench.pass(1);
   assert.deepEqual(bench.replies[1], { request: 2, deliveries: [] });
+});
+
+test('no more bytes are in flight over all consumers than a subscription may have there, or one event', () => {
+  const { bytes } = storedEvent({ bytes: 1_000, sequence: 1 });
+  const bench = new DeliveryBench({ ackTimeoutMs: 1_000, backoffMs: 1 }, { inFlightBytesMax: 2 * bytes });
+  bench.attach(1, 100);
+  bench.publish(6, { bytes: 1_000 });
+  const handed = bench.take();
+  assert.deepEqual(
+    handed.map(({ sequence }) => sequence),
+    [1, 2],
+  );
+  bench.ack(handed[0]?.token ?? '');
+  assert.deepEqual(bench.sequences(), [3], 'what is acked makes room');
+  bench.detach(1);
+  bench.pull(1, 100);
+  assert.deepEqual(bench.sequences(), [2, 3], 'and what its consumer has no more');
+  bench.pass(1_000);
+  bench.pass(10);
+  bench.pull(2, 100);
+  assert.deepEqual(bench.sequences().sort(), [2, 3], 'and what was not acked in time');
+
+  const large = new DeliveryBench({}, { inFlightBytesMax: 10 });
+  large.attach(1, 100);
+  large.publish(2, { bytes: 1_000 });
+  assert.deepEqual(large.sequences(), [1], 'one is handed out, however large');
 });
 
 test('a short pull behind a long one ends in its own time', () => {

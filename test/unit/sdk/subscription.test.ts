@@ -25,7 +25,7 @@ test('an event comes with all that is known of it', async () => {
   const { mesh, mesher, timers } = await connected();
   const { taken } = collect(mesh.subscribe({ name: 'billing' }));
   assert.deepEqual(mesher.last.of('open'), [
-    { kind: 'open', stream: 1, source: 'durable', credit: 1024, subject: 'billing', group: '' },
+    { kind: 'open', stream: 1, source: 'durable', credit: 4096, subject: 'billing', group: '' },
   ]);
   mesher.last.deliver(1, ['1'], 3);
   await timers.turn();
