@@ -423,7 +423,7 @@ test('no more bytes are in flight over all consumers than a subscription may hav
   bench.pass(1_000);
   bench.pass(10);
   bench.pull(2, 100);
-  assert.deepEqual(bench.sequences().sort(), [2, 3], 'and what was not acked in time');
+  assert.deepEqual(new Set(bench.sequences()), new Set([2, 3]), 'and what was not acked in time');
 
   const large = new DeliveryBench({}, { inFlightBytesMax: 10 });
   large.attach(1, 100);
