@@ -6,7 +6,7 @@ import type { Scenario, Size } from './harness/scenario.ts';
 
 export const USAGE = `npm run bench -- [scenario …] [options]
   --row <id>      only this row; may be given more than once
-  --pairs <n>     pairs of subject and reference a row (default 5; with --short 3); where they take turns, so often both are started
+  --pairs <n>     pairs of subject and reference a row (default 5; with --short 3); where they run together, so often both are started
   --short         the short rows only, each run a few seconds
   --check         compare ratios with test/bench/baseline.json; a row that fails is measured again, twice at most
   --baseline      write the ratios of the short rows to test/bench/baseline.json

@@ -31,7 +31,7 @@ export async function runRow(row: Row, options: PairOptions): Promise<RowResult>
   await row.reference?.ready?.();
   return rowResult(
     row,
-    row.turns === undefined ? await runPairs(row, options) : await takeTurns(row, options),
+    row.rounds === undefined ? await runPairs(row, options) : await runTogether(row, options),
   );
 }
 
@@ -63,20 +63,22 @@ async function runPairs(
 }
 
 /** `pairs` times both are started anew: how fast a process is, of those that do the same, is partly chance. */
-async function takeTurns(row: Row, { pairs, size, told = () => undefined }: PairOptions): Promise<Pair[]> {
+async function runTogether(row: Row, { pairs, size, told = () => undefined }: PairOptions): Promise<Pair[]> {
   const ran: Pair[] = [];
   for (let i = 0; i < pairs; i++) {
     await using open = new AsyncDisposableStack();
     const opened = async (subject: Subject): Promise<Take> => {
-      if (!subject.open) throw new Error(`${row.id} has turns, and ${subject.name} cannot stay open`);
+      if (!subject.open) throw new Error(`${row.id} has rounds, and ${subject.name} cannot stay open`);
       const one = await subject.open(size).catch(because(row, subject));
       open.defer(() => one.close());
       return () => taken(row, subject, ran.length + 1, () => one.sample(), told);
     };
     const subject = await opened(row.subject);
     const reference = row.reference && (await opened(row.reference));
-    for (let turn = 0; turn < (row.turns ?? 0); turn++)
-      ran.push(await runPair(subject, reference, turn % 2 === 0));
+    for (let round = 0; round < (row.rounds ?? 0); round++) {
+      const [one, other] = await Promise.all([subject(), reference?.()]);
+      ran.push(other === undefined ? { subject: one } : { subject: one, reference: other });
+    }
   }
   return ran;
 }

@@ -29,7 +29,7 @@ export interface Subject {
    * program that is not installed); never returns a made-up figure.
    */
   run(size: Size): Promise<Sample>;
-  /** The same, in parts, for rows that have `turns`. Left out: it can only be run as a whole. */
+  /** The same, in parts, for rows that have `rounds`. Left out: it can only be run as a whole. */
   open?(size: Size): Promise<OpenSubject>;
 }
 
@@ -63,10 +63,11 @@ export interface Row {
   readonly subject: Subject;
   readonly reference?: Subject;
   /**
-   * Both are open at a time and sampled by turns, so often in each pair, of which every turn makes one: for differences that are smaller
-   * than what makes two runs differ. The one that waits must cost next to nothing. Left out: one runs after the other.
+   * Both are open and sampled at the same time, so often for each start of the two; every round is a pair. For differences that are smaller
+   * than what makes two runs, or two seconds, differ: what the machine does, it does to both. Both must want all of it that they can get, so
+   * that each has half. Left out: one runs after the other.
    */
-  readonly turns?: number;
+  readonly rounds?: number;
   /** The goal in words, and whether medians (and the median of the pairs' ratios, undefined without a reference) meet it. */
   readonly goal?: {
     readonly text: string;

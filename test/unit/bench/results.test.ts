@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { NotMeasured } from '../../bench/harness/not-measured.ts';
 import { runRow } from '../../bench/harness/pairs.ts';
 import { rounded, rowResult } from '../../bench/harness/results.ts';
@@ -82,27 +83,34 @@ suite('a row', () => {
     assert.equal(rowResult(row({ goal }), [pair(20)]).goal?.met, true);
   });
 
-  test('of which both are open takes turns, as pairs, the order swapped with each; both are closed, and opened anew', async () => {
+  test('of which both are open runs them at the same time, as pairs; both are closed, and opened anew', async () => {
     const log: string[] = [];
     const open = (name: string, values: readonly number[]): Subject => {
       const each = subject(name, values, log);
+      const sample = async (): Promise<Sample> => {
+        log.push(`${name} begins`);
+        await immediate();
+        return each.run('short');
+      };
       const opened = async (): Promise<OpenSubject> => {
         log.push(`open ${name}`);
-        return { sample: () => each.run('short'), close: async () => void log.push(`close ${name}`) };
+        return { sample, close: async () => void log.push(`close ${name}`) };
       };
       return { ...each, open: opened };
     };
     const measured = row({
       subject: open('ours', [10, 20, 40, NaN]),
       reference: open('theirs', [10, 10, 10, 10]),
-      turns: 3,
+      rounds: 3,
     });
+    const opened = ['open ours', 'open theirs'];
+    const round = ['ours begins', 'theirs begins', 'ours', 'theirs'];
+    const closed = ['close theirs', 'close ours'];
     const result = await runRow(measured, { size: 'short', pairs: 1, warmUps: 1 });
-    const turns = ['ours', 'theirs', 'theirs', 'ours', 'ours', 'theirs'];
-    assert.deepEqual(log.splice(0), ['open ours', 'open theirs', ...turns, 'close ours', 'close theirs']);
+    assert.deepEqual(log.splice(0), [...opened, ...round, ...round, ...round, ...closed]);
     assert.deepEqual([result.pairs.length, result.ratio?.median], [3, 2]);
     await assert.rejects(runRow(measured, { size: 'short', pairs: 2, warmUps: 0 }), /ours gave no figure/);
-    assert.deepEqual(log, ['open ours', 'open theirs', 'ours', 'close ours', 'close theirs']);
+    assert.deepEqual(log.slice(-2), closed);
   });
 
   test('fails with a run that gave no figure, rather than make a ratio of it', async () => {
