@@ -73,8 +73,10 @@ async function runTogether(row: Row, { pairs, size, told = () => undefined }: Pa
       open.defer(() => one.close());
       return () => taken(row, subject, ran.length + 1, () => one.sample(), told);
     };
-    const subject = await opened(row.subject);
+    // who is opened first has waited for longer when it is loaded
+    const first = i % 2 === 0 ? await opened(row.subject) : undefined;
     const reference = row.reference && (await opened(row.reference));
+    const subject = first ?? (await opened(row.subject));
     for (let round = 0; round < (row.rounds ?? 0); round++) {
       const [one, other] = await Promise.all([subject(), reference?.()]);
       ran.push(other === undefined ? { subject: one } : { subject: one, reference: other });

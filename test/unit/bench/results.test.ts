@@ -83,7 +83,7 @@ suite('a row', () => {
     assert.equal(rowResult(row({ goal }), [pair(20)]).goal?.met, true);
   });
 
-  test('of which both are open runs them at the same time, as pairs; both are closed, and opened anew', async () => {
+  test('of which both are open runs them at the same time, as pairs; both are closed, and opened anew, the order swapped', async () => {
     const log: string[] = [];
     const open = (name: string, values: readonly number[]): Subject => {
       const each = subject(name, values, log);
@@ -99,17 +99,21 @@ suite('a row', () => {
       return { ...each, open: opened };
     };
     const measured = row({
-      subject: open('ours', [10, 20, 40, NaN]),
-      reference: open('theirs', [10, 10, 10, 10]),
-      rounds: 3,
+      subject: open('ours', [10, 20, 40, 30, NaN]),
+      reference: open('theirs', [10, 10, 10, 10, 10]),
+      rounds: 2,
     });
     const opened = ['open ours', 'open theirs'];
     const round = ['ours begins', 'theirs begins', 'ours', 'theirs'];
     const closed = ['close theirs', 'close ours'];
-    const result = await runRow(measured, { size: 'short', pairs: 1, warmUps: 1 });
-    assert.deepEqual(log.splice(0), [...opened, ...round, ...round, ...round, ...closed]);
-    assert.deepEqual([result.pairs.length, result.ratio?.median], [3, 2]);
-    await assert.rejects(runRow(measured, { size: 'short', pairs: 2, warmUps: 0 }), /ours gave no figure/);
+    const other = [...opened].reverse();
+    const result = await runRow(measured, { size: 'short', pairs: 2, warmUps: 1 });
+    assert.deepEqual(log.splice(0), [
+      ...[...opened, ...round, ...round, ...closed],
+      ...[...other, ...round, ...round, ...[...closed].reverse()],
+    ]);
+    assert.deepEqual([result.pairs.length, result.ratio?.median], [4, 2.5]);
+    await assert.rejects(runRow(measured, { size: 'short', pairs: 1, warmUps: 0 }), /ours gave no figure/);
     assert.deepEqual(log.slice(-2), closed);
   });
 
