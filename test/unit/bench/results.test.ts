@@ -106,12 +106,13 @@ suite('a row', () => {
     const opened = ['open ours', 'open theirs'];
     const round = ['ours begins', 'theirs begins', 'ours', 'theirs'];
     const closed = ['close theirs', 'close ours'];
-    const other = [...opened].reverse();
+    const other = opened.toReversed();
     const result = await runRow(measured, { size: 'short', pairs: 2, warmUps: 1 });
-    assert.deepEqual(log.splice(0), [
-      ...[...opened, ...round, ...round, ...closed],
-      ...[...other, ...round, ...round, ...[...closed].reverse()],
-    ]);
+    const lives = [
+      [...opened, ...round, ...round, ...closed],
+      [...other, ...round, ...round, ...closed.toReversed()],
+    ];
+    assert.deepEqual(log.splice(0), lives.flat());
     assert.deepEqual([result.pairs.length, result.ratio?.median], [4, 2.5]);
     await assert.rejects(runRow(measured, { size: 'short', pairs: 1, warmUps: 0 }), /ours gave no figure/);
     assert.deepEqual(log.slice(-2), closed);
