@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { parseToken } from '../../node/core/delivery-token.ts';
+import { IN_FLIGHT_FEW } from '../../node/core/delivery.ts';
 import type { FrontDoor } from '../../node/core/ports.ts';
 import { parseGroup } from '../../node/core/subscription.ts';
 import { AutoSettler } from './auto-settler.ts';
@@ -159,12 +160,12 @@ export async function streamRoutes(
 }
 
 /**
- * How many sent events stay unsettled for Last-Event-ID: half the in-flight limit, shared with the subscription's other
- * sessions. None where order is asked for: the next event of a key comes only when the one before is settled.
+ * How many sent events stay unsettled for Last-Event-ID: half the in-flight limit, but no more than may be in flight however large they
+ * are, or nothing would be settled any more; shared with the subscription's other sessions. None where order is asked for: the next event of a key comes only when the one before is settled.
  */
 export function chooseKept(door: FrontDoor, name: string): number {
   const state = door.subscription(name);
   if (!state) return Infinity; // deleted: nothing is left to settle, and the stream is about to be told
   const { ordered, maxInFlight } = state.subscription.delivery;
-  return ordered ? 0 : Math.floor(maxInFlight / 2 / Math.max(1, state.sessions));
+  return ordered ? 0 : Math.floor(Math.min(maxInFlight, IN_FLIGHT_FEW) / 2 / Math.max(1, state.sessions));
 }

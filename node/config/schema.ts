@@ -36,7 +36,7 @@ const limits = {
   queueWindowEvents: limit('queueWindowEvents', 'Events one queue keeps in memory.'),
   inFlightBytesMax: limit(
     'inFlightBytesMax',
-    "Bytes of one subscription's events that its consumers have and have not settled. Above: no more are handed out.",
+    "Bytes of one subscription's events that its consumers have and have not settled. Above: no more than 1,000 events are in their hands.",
   ),
   lanesPerCluster: limit('lanesPerCluster', 'Lanes to each remote cluster.'),
   laneInFlightBytes: limit('laneInFlightBytes', 'Bytes sent and not yet acked on one lane.'),

@@ -66,6 +66,8 @@ export interface HeldEvent {
 }
 
 const BACKOFF_MAX_MS = 60_000;
+/** So many may be in flight however large they are: the bound of bytes is for those beyond. */
+export const IN_FLIGHT_FEW = 1_000;
 const BLOCK_INDICES = 65_536;
 /** Six digits of base 36. */
 const MARKS = 36 ** 6;
@@ -302,7 +304,7 @@ export class SubscriptionDelivery {
     while (
       deliveries.length < max &&
       this.#inFlight.size < maxInFlight &&
-      this.#inFlightBytes < inFlightBytesMax
+      (this.#inFlightBytes < inFlightBytesMax || this.#inFlight.size < IN_FLIGHT_FEW)
     ) {
       const item = this.#next(now);
       if (!item) break;

@@ -64,7 +64,7 @@ export interface Limits {
   readonly queueWindowBytes: number;
   /** Events one queue keeps in memory. */
   readonly queueWindowEvents: number;
-  /** Bytes of one subscription's events that its consumers have and have not settled: they are in memory. Above: it hands out no more. */
+  /** Bytes of one subscription's events that its consumers have and have not settled: they are in memory. Above: it hands out no more than 1,000. */
   readonly inFlightBytesMax: number;
   /** Lanes to each remote cluster: enough to use several landing meshers, few enough to keep frames full. */
   readonly lanesPerCluster: number;

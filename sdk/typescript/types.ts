@@ -113,7 +113,8 @@ export interface SubscribeOptions {
   readonly delivery?: Partial<DeliverySettings>;
   /**
    * How many deliveries may be here and not settled (ephemeral: not taken): what bounds memory, and what a mesher sends
-   * ahead. 1 to 65,536; 4,096 where it is left out. A loop that settles only after more than these waits for ever.
+   * ahead. 1 to 65,536; 4,096 where it is left out. A loop that settles only after more than these waits for ever; so
+   * does one that settles only after more than 1,000 of more than 64 MiB in all (a mesher's `limits.inFlightBytesMax`).
    */
   readonly credit?: number;
 }

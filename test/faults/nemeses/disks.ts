@@ -114,8 +114,14 @@ async function slowDown(scene: Scene): Promise<Trouble | undefined> {
   const [victim] = victims ?? [];
   if (!victims || !victim) return undefined;
   const ms = Math.round(scene.chance.skewed(20, 3_000));
+  const { pid } = victim.running.program;
   const { tracer, traced } = injectIntoSyncs(victim, `delay_exit=${1000 * ms}`);
   await sleep(TRACING_MS);
+  if (!victim.isRunning || victim.running.program.pid !== pid) {
+    tracer.kill();
+    release(victims); // others had taken over from it, and it is another by now
+    return undefined;
+  }
   if (tracer.exitCode !== null) throw new Error(`strace does not trace ${victim.name}: the fault was none`);
   return {
     facts: `each sync of ${victim.name} takes ${ms} ms longer`,
