@@ -61,11 +61,10 @@ interface Wanted {
 }
 
 /**
- * By default, of blocks written: the last second of a busy mesher, so that those who lag a little do not read the disk. With a third of a
- * second, 16 MiB, a queue that came to lag by more went on doing so: what it then costs, a tenth of the mesher's throughput, it
- * would have needed to catch up. And of those read: what the lanes of a cluster are apart, so that one reads for all.
+ * By default, of blocks written: the last seconds of a busy mesher, so that those who lag a little do not read the disk; and of
+ * those read: what the lanes of a cluster are apart, so that one reads for all.
  */
-const CACHE_BYTES = { writtenBytesMax: 64 * 1024 * 1024, readBytesMax: 16 * 1024 * 1024 } as const;
+const CACHE_BYTES = { writtenBytesMax: 16 * 1024 * 1024, readBytesMax: 16 * 1024 * 1024 } as const;
 /** One load brings so many blocks of any size, or as many as have so many bytes. */
 const FEW_BLOCKS = 4;
 const LOAD_BYTES_MAX = 4 * 1024 * 1024;

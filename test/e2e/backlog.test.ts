@@ -7,10 +7,10 @@ import { connect } from '../../sdk/typescript/client.ts';
 import { Federation } from '../support/federation.ts';
 import { until } from '../support/until.ts';
 
-const EVENTS = 8000;
+const EVENTS = 4000;
 const AT_ONCE = 1000;
 const PAYLOAD = 'x'.repeat(16 * 1024);
-/** Half of it is beyond what a cache holds; each lane at its own pace read all of it four times. */
+/** Beyond what any cache holds; each lane at its own pace read it four times. */
 const READ_TIMES_MAX = 1.5;
 
 test('a backlog is read from disk about once, though lanes share its blocks', async (t) => {
@@ -41,6 +41,6 @@ test('a backlog is read from disk about once, though lanes share its blocks', as
   });
   const times = (await a.metric('causeway_journal_read_bytes_total')) / written;
   t.diagnostic(`read ${times.toFixed(2)} times what was written`);
-  assert(times > 0.3, 'what is beyond the cache was read from disk');
+  assert(times > 0.5, 'most of it was read from disk');
   assert(times < READ_TIMES_MAX, `read ${times.toFixed(2)} times what was written`);
 });

@@ -124,7 +124,7 @@ One mesher (two for the lanes: one with the backlog, and one in another cluster)
   journal, with its own entry in a queue, where one subscription has one for a whole block; by a profile the mesher collected garbage for 44 % of the time that it was busy. To cost less there,
   many queues would have to share an entry.
 - **Memory** is that of the largest mesher, at its peak; the table has it in MiB, of 2²⁰ bytes, and the goal is in MB, of 10⁶: ${RSS_MAX_BYTES / 1e6} MB are ${Math.floor(RSS_MAX_BYTES / 2 ** 20)} MiB. A mesher that has done nothing has some 210 MiB already: 65 are the program of Node, 80 its heap. At full speed there are two tables in LevelDB's memory, 32 MiB each, two halves of
-  V8's young generation, 16 MiB each, up to 64 MiB of blocks written lately and 16 MiB of blocks read, whatever the backlog is. When it was looked into (November 2026, 590 MiB where one mesher sends to another), V8's heap was at 155 MiB and buffers at 74: the rest lay
+  V8's young generation, 16 MiB each, and 16 MiB each of blocks written and read lately, whatever the backlog is. When it was looked into (November 2026, 590 MiB where one mesher sends to another), V8's heap was at 155 MiB and buffers at 74: the rest lay
   outside of V8, in LevelDB and in what the C library keeps of buffers that were let go.
 `,
 };
